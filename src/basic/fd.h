@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Descriptors: closing, moving, reading and writing whole files. Unset is -EBADF; all are close-on-exec at birth. */
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "basic/macros.h"
+
+int fd_close(int fd); /* keeps errno, ignores negative values, returns -EBADF: `fd = fd_close(fd)` */
+static inline void fd_closep(int *fd) {
+        fd_close(*fd);
+}
+#define _cleanup_close_ _cleanup_(fd_closep)
+void fd_close_pair(int p[static 2]);
+static inline void fd_close_pairp(int (*p)[2]) {
+        fd_close_pair(*p);
+}
+#define _cleanup_close_pair_ _cleanup_(fd_close_pairp)
+#define PAIR_EBADF { -EBADF, -EBADF }
+
+int fd_cloexec(int fd, bool on);
+int fd_nonblock(int fd, bool on);
+/* Moves *fd to number `to` (which is replaced), close-on-exec as asked. */
+int fd_move_to(int *fd, int to, bool cloexec);
+int fd_read_full(int fd, void *buf, size_t n);        /* 0; -EPIPE if the end comes first */
+int fd_write_full(int fd, const void *buf, size_t n);
+
+/* Reads all of a file of at most `limit` bytes (-E2BIG beyond; -EBADMSG if it has a NUL byte and ret_size is NULL). The
+ * result is NUL-terminated. The descriptor is read from its current position. */
+int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size);
+int file_read_all(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size);
+/* Writes text to an existing file (proc, sysfs, cgroup attributes): one write(2). */
+int file_write_at(int dir_fd, const char *path, const char *text);
+/* Like mkdir -p for host paths of ours. */
+int mkdir_parents(const char *path, mode_t mode);
+/* A sealed memfd (no write, grow, shrink, seal) that holds the bytes, position 0. Returns the fd. */
+int memfd_new_sealed(const char *name, const void *bytes, size_t n);
