@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A process, held: a PidRef never names another process later, which a bare pid_t does.
+ *
+ * States: unset (PIDREF_NULL), held (pid > 0 and fd >= 0). The number is for display and for /proc only. */
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include "basic/macros.h"
+
+typedef struct PidRef {
+        pid_t pid;
+        int fd; /* pidfd, owned */
+} PidRef;
+#define PIDREF_NULL { .fd = -EBADF }
+
+static inline bool pidref_is_set(const PidRef *p) {
+        return p && p->pid > 0 && p->fd >= 0;
+}
+int pidref_open(pid_t pid, PidRef *ret);         /* -ESRCH if it is gone */
+int pidref_take_fd(int *fd, PidRef *ret);        /* takes a pidfd; pid from /proc/self/fdinfo, -ESRCH if not of our namespace */
+void pidref_done(PidRef *p);
+int pidref_kill(const PidRef *p, int sig);
+/* Reaps a child: 1 and *ret when it has ended, 0 if it still runs and block is false. */
+int pidref_wait(const PidRef *p, bool block, siginfo_t *ret);
+bool pidref_is_alive(const PidRef *p); /* POLLIN on the pidfd means: ended */

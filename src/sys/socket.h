@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* AF_UNIX SEQPACKET and datagram sockets: pairs, descriptors in messages, who is at the other end. */
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "basic/macros.h"
+
+#define SOCKET_MAX_FDS 4
+
+int socket_pair_seqpacket(int ret[static 2]);
+/* Binds and listens on / connects to a path. connect: -ENOENT, -ECONNREFUSED when nobody is there; never blocks. */
+int socket_listen_seqpacket(const char *path, mode_t mode);
+int socket_connect_seqpacket(const char *path);
+/* One message with descriptors (borrowed). 0, -EAGAIN, -EPIPE (no SIGPIPE). */
+int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
+/* Receives one message; fds beyond SOCKET_MAX_FDS are closed and -EBADMSG is returned, as for a truncated message.
+ * Returns its size (0: end of stream) and fills ret_fds (owned, close-on-exec; unused ones -EBADF). */
+ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET_MAX_FDS]);
+int socket_peer(int fd, struct ucred *ret); /* SO_PEERCRED */
