@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* THE table: one row per setting. Settings files, the command line, --help, D-Bus properties, the canonical printer, merging,
+ * completions and the manual's test are loops over it. Adding a setting = one row, one use, one paragraph in the manual. */
+#pragma once
+
+#include "spec/spec.h"
+
+typedef enum FieldFlags {
+        FIELD_TRUSTED = 1 << 0,     /* ignored (with a warning) in a settings file that lies beside the image */
+        FIELD_LIST = 1 << 1,        /* may be given several times, adds up; an empty value clears */
+        FIELD_INTERNAL = 1 << 2,    /* only in the text form between our own processes; no option, no manual entry */
+        FIELD_UNSUPPORTED = 1 << 3, /* known from systemd-nspawn, not built yet: refused by name */
+        FIELD_OPTIONAL_ARG = 1 << 4,/* option's argument may be left out (means "yes") */
+        FIELD_NO_ARG = 1 << 5,      /* option takes no argument; `option_value` is what it stands for */
+        FIELD_HIDDEN = 1 << 6,      /* an alias: not in help */
+} FieldFlags;
+
+typedef struct SpecField SpecField;
+
+/* How a kind of value is read, printed, cleared. `at` points at the field inside the spec. */
+typedef struct FieldType {
+        const char *dbus_signature; /* of the D-Bus property: "b" "s" "as" "t" "i" … */
+        /* Sets (or, for lists, adds to) the value. A bad value is an Error that names field and value and says what is accepted. */
+        int (*parse)(const SpecField *f, const char *value, void *at, Error *reterr);
+        /* Appends canonical "Key=value\n" lines; nothing for a default value. */
+        int (*print)(const SpecField *f, const void *at, StrBuf *out);
+        void (*clear)(const SpecField *f, void *at); /* back to the default */
+} FieldType;
+
+struct SpecField {
+        const char *section;  /* "Exec" */
+        const char *key;      /* "OOMScoreAdjust"; NULL: command line only */
+        const char *option;   /* "oom-score-adjust"; NULL: settings file only */
+        char letter;          /* short option or 0 */
+        const char *argument; /* for help: "INT"; NULL with FIELD_NO_ARG */
+        const FieldType *type;
+        size_t offset;        /* in ContainerSpec */
+        uint32_t flags;
+        const char *option_value; /* FIELD_NO_ARG: the value the option stands for ("yes", "pipe") */
+        const void *data;     /* for the type: enum table, RLIMIT number, … */
+        const char *group;    /* help's headline: "Execution" */
+        const char *help;     /* one line, at most 50 columns */
+};
+
+extern const SpecField spec_fields[];
+extern const size_t spec_n_fields;
+
+/* By "Section", "Key" (case-sensitive). NULL: unknown. */
+const SpecField *spec_field_by_key(const char *section, const char *key);
+/* By key alone, for D-Bus a{sv}. */
+const SpecField *spec_field_by_name(const char *key);
+const SpecField *spec_field_by_option(const char *option, size_t option_length);
+const SpecField *spec_field_by_letter(char letter);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ContainerSpec: what a container is, fully resolved.
+ *
+ * Plain data: no descriptors, no callbacks, no "was set" flags beside values. One front end builds it through the field table
+ * (spec-fields.h), spec_check() completes and verifies it, and from there on it is const. Nothing below spec/ ever asks
+ * where a value came from. Its text form (spec-text.h) is a settings file: what `berth verify` shows, and what the supervisor
+ * reads from its descriptor 3. */
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "basic/error.h"
+#include "basic/id.h"
+#include "basic/macros.h"
+#include "basic/strtable.h"
+#include "basic/time.h"
+
+#define SPEC_MOUNTS_MAX 512U      /* Bind=, TemporaryFileSystem=, … of one container */
+#define SPEC_TEXT_MAX (1U << 20)  /* bytes of a settings file or a spec in text form */
+#define SPEC_ARGV_MAX 4096U       /* words of a command */
+
+typedef enum StartMode {
+        START_COMMAND, /* argv is PID 1; empty: the user's login shell */
+        START_PID2,    /* a stub init is PID 1, argv is PID 2 */
+        START_BOOT,    /* the container's init is PID 1, argv are its arguments */
+        _START_MODE_MAX,
+        _START_MODE_INVALID = -EINVAL,
+} StartMode;
+
+typedef enum UsernsMode {
+        USERNS_NO,       /* the host's users */
+        USERNS_YES,      /* range that the owner of the root directory begins (65536 ids) */
+        USERNS_PICK,     /* a free range, chosen at start */
+        USERNS_IDENTITY, /* 0…65535 onto themselves */
+        USERNS_RANGE,    /* users.base and users.count as given */
+        _USERNS_MODE_MAX,
+        _USERNS_MODE_INVALID = -EINVAL,
+} UsernsMode;
+
+typedef enum OwnershipMode { /* how files get the container's ids */
+        OWNERSHIP_AUTO,      /* idmapped root, refused where the file system cannot */
+        OWNERSHIP_OFF,       /* as they are */
+        OWNERSHIP_MAP,       /* idmapped root */
+        _OWNERSHIP_MODE_MAX,
+        _OWNERSHIP_MODE_INVALID = -EINVAL,
+} OwnershipMode;
+
+typedef enum ConsoleMode {
+        CONSOLE_AUTO,        /* resolved by the front end: interactive on a terminal, else read-only (boot) or pipe */
+        CONSOLE_INTERACTIVE, /* a pty, forwarded both ways */
+        CONSOLE_READ_ONLY,   /* a pty, output only */
+        CONSOLE_PASSIVE,     /* a pty that nobody reads or writes here */
+        CONSOLE_PIPE,        /* stdin, stdout and stderr as they are */
+        _CONSOLE_MODE_MAX,
+        _CONSOLE_MODE_INVALID = -EINVAL,
+} ConsoleMode;
+
+typedef enum CopyMode { /* resolv.conf and time zone */
+        COPY_AUTO, COPY_OFF, COPY_COPY, COPY_BIND, COPY_DELETE, COPY_SYMLINK /* time zone only */,
+        _COPY_MODE_MAX,
+        _COPY_MODE_INVALID = -EINVAL,
+} CopyMode;
+
+typedef enum MountKind {
+        MOUNT_BIND,         /* source (host path) on target */
+        MOUNT_TMPFS,        /* options: mount(8) words for tmpfs, canonical */
+        MOUNT_INACCESSIBLE, /* a node nobody can open over target */
+        _MOUNT_KIND_MAX,
+        _MOUNT_KIND_INVALID = -EINVAL,
+} MountKind;
+
+typedef enum BindIdmap { BIND_NOIDMAP, BIND_IDMAP, BIND_ROOTIDMAP, _BIND_IDMAP_MAX, _BIND_IDMAP_INVALID = -EINVAL } BindIdmap;
+
+typedef struct SpecMount {
+        MountKind kind;
+        char *source;      /* MOUNT_BIND: absolute, normalised host path; with from_container a path inside; NULL: a temporary directory */
+        char *target;      /* absolute, normalised, inside the container */
+        char *options;     /* MOUNT_TMPFS: "mode=0755,size=…" or NULL */
+        bool read_only;
+        bool optional;     /* a missing source is skipped ("-" prefix) */
+        bool from_container; /* "+" prefix: source is inside the container */
+        bool norecursive;  /* option norbind */
+        BindIdmap idmap;
+} SpecMount;
+
+typedef struct SpecLimit { /* soft == hard == RLIM_INFINITY - 1 … see set */
+        bool set;          /* unset: the kernel's own default for PID 1 */
+        rlim_t soft, hard;
+} SpecLimit;
+
+/* Where the payload's cgroup comes from; chosen by the front end, not a user's setting. */
+typedef enum CgroupMode {
+        CGROUP_NONE, /* stay in the caller's cgroup */
+        CGROUP_OWN,  /* the supervisor makes and removes one beside the caller's */
+        CGROUP_UNIT, /* the caller's cgroup is a delegated unit: split it into supervisor/ and payload/ */
+        CGROUP_WAIT, /* GO on descriptor 4 brings a descriptor of a delegated cgroup; payload/ is made in it */
+        _CGROUP_MODE_MAX,
+        _CGROUP_MODE_INVALID = -EINVAL,
+} CgroupMode;
+
+typedef struct ContainerSpec {
+        char *name;          /* container_name_is_valid() */
+        Id128 id;            /* machine ID; null: take the image's or a random one */
+        char *hostname;      /* NULL: the name */
+        char *description;   /* of the scope; NULL: "Container NAME" */
+        struct {
+                char *directory;     /* absolute host path of the root directory; no symlinks after spec_check() */
+                bool read_only;
+                int fd;              /* the supervisor's descriptor of the root directory if a client handed one in; else -EBADF */
+        } root;
+        struct {
+                StartMode start;
+                char **argv;
+                char **environment;        /* NAME=VALUE, in the order given */
+                char *user;                /* name or number inside the container; NULL: root */
+                char *working_directory;   /* absolute; NULL: "/" or the user's home with a login shell */
+                int kill_signal;           /* sent first at stop; 0: SIGRTMIN+3 for START_BOOT, else none */
+                bool notify_ready;         /* READY=1 only when the payload says so */
+                bool has_oom_score_adjust;
+                int oom_score_adjust;
+                char *cpu_affinity;        /* canonical list "0-3 5"; NULL: all */
+                SpecLimit limits[RLIM_NLIMITS]; /* by RLIMIT_* */
+                usec_t stop_timeout_usec;  /* from the kill signal to SIGKILL; default 90 s; USEC_INFINITY: never by itself */
+        } payload;
+        struct {
+                UsernsMode mode;
+                uint32_t base, count;      /* USERNS_RANGE, and after the supervisor chose one */
+                OwnershipMode ownership;
+        } users;
+        struct {
+                uint64_t capabilities;      /* added to the default set */
+                uint64_t drop_capabilities; /* removed from it */
+                uint64_t bounding;          /* the result, computed by spec_check() */
+                bool no_new_privileges;
+                char **system_call_filter;  /* words as given: names, @groups, ~ in front removes */
+                bool seccomp;               /* default on; $SYSTEMD_SECCOMP=0 or SystemCallFilter=… off switch */
+        } security;
+        struct {
+                bool private_;
+        } network;
+        struct {
+                bool monotonic_set, boottime_set; /* any: a time namespace */
+                int64_t monotonic_nsec, boottime_nsec;
+                bool namespace_;                  /* TimeNamespace=: one without offsets */
+        } time;
+        struct {
+                char *slice;         /* NULL: machine.slice */
+                char **properties;   /* unit properties NAME=VALUE, for the scope or unit (MemoryMax=… are stored here too) */
+                CgroupMode cgroup;
+        } resources;
+        struct {
+                ConsoleMode mode;
+                bool quiet;          /* no "started"/"exited" lines */
+        } console;
+        struct {
+                CopyMode resolv_conf;
+                CopyMode timezone;
+        } files;
+        SpecMount *mounts; /* in the order given */
+        size_t n_mounts;
+} ContainerSpec;
+
+DECLARE_STRING_TABLE_LOOKUP(start_mode, StartMode);
+DECLARE_STRING_TABLE_LOOKUP(userns_mode, UsernsMode);
+DECLARE_STRING_TABLE_LOOKUP(ownership_mode, OwnershipMode);
+DECLARE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode);
+DECLARE_STRING_TABLE_LOOKUP(copy_mode, CopyMode);
+DECLARE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode);
+
+/* A spec with all defaults; NULL when out of memory. */
+ContainerSpec *spec_new(void);
+ContainerSpec *spec_free(ContainerSpec *s);
+DEFINE_TRIVIAL_CLEANUP_FUNC(ContainerSpec *, spec_free)
+#define _cleanup_spec_ _cleanup_(spec_freep)
+void spec_mount_done(SpecMount *m);
+
+/* The payload's host name. */
+static inline const char *spec_hostname(const ContainerSpec *s) {
+        return s->hostname ?: s->name;
+}
+bool spec_has_userns(const ContainerSpec *s);
+bool spec_has_time_namespace(const ContainerSpec *s);
