@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a spec to a tree that a payload can live in. All of it runs in the supervisor, in its own mount namespace, in this order:
+ *
+ *   rootfs_open()      open, lock and verify the root; find init or shell, user and groups: whatever a user can get wrong
+ *   rootfs_choose_ids() pick the uid range
+ *   rootfs_attach()    the tree, cloned, read-only if asked, nodev, idmapped, attached over its own directory
+ *   api_mounts_outer() /dev, /run, /run/host, /tmp, /sys: mounts that the payload cannot undo
+ *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=
+ *   host_files()       resolv.conf, time zone
+ *   api_mounts_inner() appends the child's operations: /proc, /sys (private network), cgroup2, mqueue, masks
+ *
+ * Nothing here has a lasting effect on the host; directories missing in a writable root are created in it (mount points). */
+#pragma once
+
+#include "basic/error.h"
+#include "rootfs/plan.h"
+#include "spec/spec.h"
+#include "sys/namespace.h"
+
+typedef struct Rootfs {
+        int directory_fd;    /* the root directory as the host has it (O_PATH) */
+        int lock_fd;
+        int root_fd;         /* the attached tree: O_PATH of its mount root */
+        int devpts_fd;       /* root directory of the container's devpts, for tty_open_pty() */
+        int run_host_fd;     /* directory /run/host while it can still be written; the notify socket goes there */
+        int inaccessible_file_fd, inaccessible_directory_fd; /* O_PATH nodes for masks */
+        IdMap map;           /* count 0: no user namespace */
+        int userns_fd;       /* holder of the map for idmapped mounts, or -EBADF */
+
+        /* what rootfs_open() found */
+        Id128 machine_id;        /* from the spec, else the root's /etc/machine-id, else random */
+        char **os_release;       /* NAME=value of the root, may be empty */
+        char *init;              /* START_BOOT: path inside of the init to execute */
+        struct {
+                uid_t uid;       /* inside ids */
+                gid_t gid;
+                gid_t *groups;
+                size_t n_groups;
+                char *name, *home, *shell; /* home and shell may be NULL for a bare number */
+        } user;
+} Rootfs;
+#define ROOTFS_NULL                                                                                            \
+        { .directory_fd = -EBADF, .lock_fd = -EBADF, .root_fd = -EBADF, .devpts_fd = -EBADF, .run_host_fd = -EBADF, \
+          .inaccessible_file_fd = -EBADF, .inaccessible_directory_fd = -EBADF, .userns_fd = -EBADF }
+void rootfs_done(Rootfs *r);
+
+/* ids as the host's kernel sees them, for files that berth makes */
+static inline uid_t rootfs_host_uid(const Rootfs *r, uid_t inside) {
+        return r->map.count > 0 ? r->map.outside + inside : inside;
+}
+
+int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int rootfs_choose_ids(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+/* Binds the pty slave on /dev/console. */
+int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr);
+/* Finishes /run/host: read-only. After this the notify socket is in place for good. */
+int api_mounts_seal(Rootfs *r, Error *reterr);
+int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int host_files(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr);
+
+/* Looks a user up in the container's own passwd(5) and group(5): name, "UID", or "NAME:GROUP"-less. Fills r->user. */
+int rootfs_find_user(Rootfs *r, const char *user, Error *reterr);
