@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A keeper looks after the scope of one container for as long as its supervisor lives:
+ *
+ *   keeper_start()   clone a placeholder, StartTransientUnit(machine-NAME.scope), wait for the job
+ *   job done         GO to the supervisor, with a descriptor of the scope's cgroup
+ *   STARTED          the placeholder is killed
+ *   RequestStop      systemd wants the scope to stop: STOP to the supervisor
+ *   RESTARTING       the payload rebooted: the same again from the top (a new scope once the old one is gone)
+ *   link closed      the supervisor is gone; the scope with it
+ *
+ * `berth run` forks one, berthd has one for each container that it creates. Asynchronous; one sd-event loop. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "basic/error.h"
+#include "ipc/control.h"
+#include "spec/spec.h"
+
+typedef struct Keeper Keeper;
+
+/* Everything the keeper learns, for its owner; `m` is the message received (borrowed), or NULL at the end of the link. */
+typedef void (*KeeperMessage)(Keeper *k, const ControlMessage *m, void *userdata);
+
+/* Takes *link_fd. The bus is the system bus (or PID 1's private one). on_message may be NULL. */
+int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *link_fd, KeeperMessage on_message, void *userdata, Keeper **ret, Error *reterr);
+Keeper *keeper_free(Keeper *k);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Keeper *, keeper_free)
+int keeper_start(Keeper *k, Error *reterr);
+int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT */
+const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */
+
+/* `berth run`: forks a keeper process (a child that outlives nothing: it ends with the supervisor) and returns the supervisor's end
+ * of the link. Connects to the bus before it forks, so that "no systemd" and "no bus" are known and reported here. */
+int keeper_fork(const ContainerSpec *spec, int *ret_supervisor_link_fd, Error *reterr);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names on the bus: ours and those we call. */
+#pragma once
+
+#define BERTH_BUS_NAME "org.berth.Containers1"
+#define BERTH_MANAGER_PATH "/org/berth/Containers1"
+#define BERTH_CONTAINER_PATH_PREFIX "/org/berth/Containers1/container" /* + "/" + escaped name, sd_bus_path_encode() */
+#define BERTH_MANAGER_INTERFACE "org.berth.Containers1.Manager"
+#define BERTH_CONTAINER_INTERFACE "org.berth.Containers1.Container"
+#define BERTH_ERROR_PREFIX "org.berth.Error."
+
+#define SYSTEMD1_BUS_NAME "org.freedesktop.systemd1"
+#define SYSTEMD1_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD1_MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
+#define SYSTEMD1_SCOPE_INTERFACE "org.freedesktop.systemd1.Scope"
+
+#define POLKIT_BUS_NAME "org.freedesktop.PolicyKit1"

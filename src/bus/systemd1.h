@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Client of systemd's own D-Bus interface: scopes, units, jobs. Versions differ here and only here: PIDFDs= in
+ * StartTransientUnit since systemd 255, DelegateSubgroup= since 254. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/error.h"
+#include "basic/macros.h"
+
+/* systemd is the service manager of this system (sd_booted(3)). */
+bool systemd_is_running(void);
+/* "machine-web.scope", "berth@web.service" (unit-name escaped as systemd-escape(1) does). Allocated. */
+char *systemd1_scope_name(const char *container);
+char *systemd1_service_name(const char *container);
+
+/* Appends NAME=VALUE from a spec's resources.properties as a (sv) of an open a(sv) array: the types come from a table of the unit
+ * properties that systemd.resource-control(5) and systemd.exec-less scopes know. ERROR_INVALID_SETTING names the property. */
+int systemd1_append_property(sd_bus_message *m, const char *assignment, Error *reterr);
+/* Checks without a bus: for `berth verify` and before anything is started. */
+int systemd1_check_property(const char *assignment, Error *reterr);
+
+/* Applies properties at run time to a loaded unit (SetUnitProperties, runtime). Blocking; for programs that may wait. */
+int systemd1_set_properties(sd_bus *bus, const char *unit, char *const *assignments, Error *reterr);
+
+typedef enum UnitAction { UNIT_START, UNIT_STOP, UNIT_RESTART } UnitAction;
+/* Queues the job and waits for its result (JobRemoved). Blocking; for the command line. A failed job is an ERROR_UNIT_FAILED that
+ * says how the unit ended (Result, ExecMainStatus, StatusText) and where its log is. */
+int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *reterr);
+/* EnableUnitFiles/DisableUnitFiles and Reload. */
+int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *reterr);
+int systemd1_unit_get_string(sd_bus *bus, const char *unit, const char *interface, const char *property, char **ret, Error *reterr);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a container's name to the image it starts from: directories in the search path of systemd-machined(8). */
+#pragma once
+
+#include "basic/error.h"
+
+/* Searches /etc/machines, /run/machines, /var/lib/machines, /var/lib/container, /usr/local/lib/machines, /usr/lib/machines for a
+ * directory (or a link to one) of this name. The result is an absolute path without symlinks. ERROR_ROOT_NOT_FOUND says where was
+ * looked; ERROR_UNSUPPORTED for NAME.raw and other kinds that cannot be started yet. */
+int image_find(const char *name, char **ret_directory, Error *reterr);
+/* All names found, sorted, without hidden ones. */
+int image_list(char ***ret_names, Error *reterr);
+/* "/srv/web/" → "web": the default container name of a directory; what a name cannot hold is left out. "/" → the host name. */
+int image_name_from_path(const char *path, char **ret, Error *reterr);
