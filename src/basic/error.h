@@ -44,7 +44,7 @@ typedef enum ErrorId {
 typedef struct Error {
         int code; /* negative errno, 0 = no error */
         ErrorId id;
-        char *message; /* a sentence without trailing period */
+        char *message; /* a sentence without trailing period; NULL if memory was short, see error_message() */
         char *hint;    /* what to do, or NULL */
 } Error;
 #define ERROR_NULL { 0 }
@@ -53,7 +53,8 @@ void error_done(Error *e); /* empties it; NULL is fine */
 #define _cleanup_error_ _cleanup_(error_done)
 
 /* Fills *e (if e is not NULL and empty) and returns code. code is a negative errno; the message does not include the
- * kernel's words unless the caller adds them (see error_set_errno()). */
+ * kernel's words unless the caller adds them (see error_set_errno()). Control characters and invalid UTF-8 that came in
+ * with names are made harmless (str_escape_for_display()), so the text can go to a terminal and over D-Bus. */
 int error_set(Error *e, int code, ErrorId id, const char *format, ...) _printf_(4, 5);
 /* The same, with ": " and the words for code behind the message. */
 int error_set_errno(Error *e, int code, ErrorId id, const char *format, ...) _printf_(4, 5);
@@ -67,15 +68,20 @@ static inline bool error_is_set(const Error *e) {
         return e && e->code < 0;
 }
 
+/* The message, or words for the code; never NULL. */
+const char *error_message(const Error *e);
+
 const char *error_id_to_string(ErrorId id);      /* "RootNotFound": the last part of the D-Bus name */
-ErrorId error_id_from_string(const char *s);     /* or -EINVAL */
+ErrorId error_id_from_string(const char *s);     /* or (ErrorId) -EINVAL */
 const char *error_id_to_dbus_name(ErrorId id);   /* "org.berth.Error.RootNotFound" */
 /* Exit status of `berth run` for it: 2 usage, 127 program not found, 126 not executable, else 125 (chroot(1)'s and
  * env(1)'s convention). Other verbs exit with 2 for usage and 1 for the rest. */
 int error_id_to_exit_status(ErrorId id);
 const char *error_id_describe(ErrorId id);       /* one sentence for the manual */
 
-/* "ERROR_ID=…\nERRNO=…\nMESSAGE=…\nHINT=…" with C-escaped values; and back. */
+/* "ERROR_ID=…\nERRNO=…\nMESSAGE=…\nHINT=…" with C-escaped values; and back. ERRNO is the positive number; an id that is
+ * not known (a newer peer) becomes ERROR_FAILED, unknown keys are ignored. -EBADMSG if there is no ERRNO or the text is
+ * malformed. */
 int error_serialize(const Error *e, char **ret);
 int error_deserialize(const char *text, Error *ret);
 

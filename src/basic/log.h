@@ -33,4 +33,5 @@ int log_full(int level, int error, const char *file, int line, const char *func,
 
 /* Ends an Error's journey: message and hint as one record (ERROR_NAME, ERRNO, HINT fields); on stderr two lines, the
  * second "Hint: …". */
-void log_error_object(int level, const Error *e);
+void log_error_object_full(int level, const Error *e, const char *file, int line, const char *func);
+#define log_error_object(level, e) log_error_object_full((level), (e), __FILE__, __LINE__, __func__)

@@ -18,6 +18,21 @@ static inline const char *strempty(const char *s) {
         return s ? s : "";
 }
 
+/* Characters without the locale. */
+static inline bool ascii_is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+static inline bool ascii_is_alpha(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool ascii_is_alnum(char c) {
+        return ascii_is_digit(c) || ascii_is_alpha(c);
+}
+static inline bool ascii_is_control(char c) {
+        return (unsigned char) c < 0x20 || c == 0x7f;
+}
+int ascii_hex_value(char c); /* 0…15, or -EINVAL */
+
 /* The rest of s after prefix, or NULL. */
 const char *startswith(const char *s, const char *prefix);
 /* Pointer to the suffix within s, or NULL. */
@@ -50,15 +65,27 @@ void strbuf_done(StrBuf *b);
 
 /* Valid UTF-8 without NUL. */
 bool utf8_is_valid(const char *s, size_t n);
-/* For showing hostile text: control characters and invalid UTF-8 become \xHH, backslash is kept. Allocated. */
+/* For showing hostile text: control characters, invalid UTF-8 and what turns the writing direction become \xHH, backslash
+ * is kept. Allocated. */
 char *str_escape_for_display(const char *s);
 
+/* C escapes, so that any string fits in one printable line; and back. Understood are \a \b \f \n \r \t \v \\ \" \' \s
+ * (a space) \xHH \OOO \uXXXX \UXXXXXXXX, but no NUL. 0, -EINVAL, -ENOMEM. */
+char *str_escape(const char *s);
+int str_unescape(const char *s, char **ret);
+void strbuf_add_escaped(StrBuf *b, const char *s);
+/* Adds what the escape at s (behind its backslash) stands for; returns the length of the escape, or -EINVAL. */
+int strbuf_add_unescaped(StrBuf *b, const char *s);
+
 typedef enum WordFlags {
-        WORD_UNQUOTE = 1 << 0,      /* '…' and "…" group and are removed; C escapes are decoded outside '…' */
-        WORD_KEEP_ESCAPES = 1 << 1, /* only quotes are treated, backslashes stay */
+        WORD_UNQUOTE = 1 << 0,      /* '…' and "…" group and are removed; C escapes are decoded, in quotes too, and a
+                                     * backslash makes a separator an ordinary character */
+        WORD_KEEP_ESCAPES = 1 << 1, /* only quotes are treated, backslashes are ordinary characters */
 } WordFlags;
-/* Takes the next word off *p. separators NULL means white space. Returns 1 and an allocated *ret_word, 0 at the end,
- * -EINVAL for unbalanced quotes or a bad escape, -ENOMEM. Grammar of words: systemd.syntax(7), "Quoting". */
+/* Takes the next word off *p, which never becomes NULL. separators NULL means white space. Separators with white space
+ * among them are skipped in any number; others (":", ",") end one word each, so that "a::b" has an empty word in the
+ * middle (but "a:" none at its end). Returns 1 and an allocated *ret_word, 0 and NULL at the end, -EINVAL for unbalanced
+ * quotes or a bad escape, -ENOMEM; *p moves on 1 only. Grammar of words: systemd.syntax(7), "Quoting". */
 int extract_word(const char **p, const char *separators, WordFlags flags, char **ret_word);
 
 /* Quotes a word so that extract_word(WORD_UNQUOTE) gives it back; plain words stay as they are. Allocated. */

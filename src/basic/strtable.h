@@ -3,6 +3,8 @@
  * `const char *foo_to_string(Foo)` (NULL if out of range) and `Foo foo_from_string(const char*)` (-EINVAL if unknown). */
 #pragma once
 
+#include <sys/types.h>
+
 #include "basic/macros.h"
 
 static inline ssize_t string_table_lookup(const char *const *table, size_t n, const char *key) {
