@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures for tests on real hosts.
+
+    host          a running host with the project installed; each test runs on every host that its markers name
+    machine       machine("web", "busybox") -> path of a writable tree in /var/lib/machines, removed afterwards
+    busybox       a writable busybox tree            debian         a writable Debian of the host's own suite
+    clean         the test must leave the host as it was
+
+    @pytest.mark.ns         on the namespace hosts (this is the default)
+    @pytest.mark.vm         on the VMs; both marks: on both
+    @pytest.mark.suites("bookworm")     only on hosts of these suites
+
+    pytest --hosts ns,vm --suites bookworm,forky --build-dir DIR --stage DIR
+
+Hosts live as long as the pytest session. Nothing is skipped: where a host cannot be started, its tests fail.
+"""
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hosts import HOST_CLASSES, HOST_TOOLS, SOURCE, SYSTEMD_VERSION, local
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("berth")
+    group.addoption("--hosts", default="ns,vm", help="kinds of hosts: ns, vm")
+    group.addoption("--suites", default="bookworm,forky", help="suites of the hosts: bookworm, forky")
+    group.addoption("--build-dir", default=os.environ.get("BERTH_BUILD_DIR", "/var/tmp/berth-build/integration"),
+                    help="build directory to install from; set up when it is not there")
+    group.addoption("--stage", default=os.environ.get("BERTH_STAGE", ""),
+                    help="an installed tree (DESTDIR) to use instead of building one")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "ns: runs on the namespace hosts")
+    config.addinivalue_line("markers", "vm: runs on the virtual machines")
+    config.addinivalue_line("markers", "suites(*names): runs only on hosts of these suites")
+    if os.geteuid() != 0:
+        pytest.exit("the integration tests start hosts, which takes root", returncode=2)
+
+
+def pytest_generate_tests(metafunc):
+    if "host" not in metafunc.fixturenames:
+        return
+    kinds = [k for k in HOST_CLASSES if metafunc.definition.get_closest_marker(k)] or ["ns"]
+    only = metafunc.definition.get_closest_marker("suites")
+    suites = list(only.args) if only else list(SYSTEMD_VERSION)
+    wanted_kinds = metafunc.config.getoption("--hosts").split(",")
+    wanted_suites = metafunc.config.getoption("--suites").split(",")
+    hosts = [(k, s) for k in kinds if k in wanted_kinds for s in suites if s in wanted_suites]
+    metafunc.parametrize("host", hosts, indirect=True, ids=[f"{k}-{s}" for k, s in hosts], scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    # a test that no wanted host can run is not part of this session (pytest would call it skipped)
+    del config
+    items[:] = [i for i in items
+                if not (hasattr(i, "callspec") and "NOTSET" in i.callspec.id and "host" in i.fixturenames)]
+
+
+def install(build_dir, stage):
+    """Build what is to be installed and install it below `stage`, as a package would be."""
+    if not (build_dir / "build.ninja").exists():
+        local("meson", "setup", "--prefix=/usr", "--sysconfdir=/etc", "-Dtests=false", build_dir, SOURCE)
+    local("meson", "install", "-C", build_dir, "--quiet", "--destdir", stage, timeout=1200)
+
+
+@pytest.fixture(scope="session")
+def stage(request):
+    """The installed tree that lies over every host's root; it does not change while hosts run."""
+    given = request.config.getoption("--stage")
+    if given:
+        yield Path(given).resolve()
+        return
+    path = Path(tempfile.mkdtemp(prefix="berth-stage-", dir="/var/tmp"))
+    path.chmod(0o755)
+    install(Path(request.config.getoption("--build-dir")), path)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The folder with the trees that containers are made of."""
+    return local(HOST_TOOLS / "mkpayload", *SYSTEMD_VERSION).out
+
+
+@pytest.fixture(scope="session")
+def host(request, stage, lab):
+    kind, suite = request.param
+    h = HOST_CLASSES[kind](f"t{os.getpid()}-{kind}-{suite}", suite)
+    h.start(stage, lab)
+    yield h
+    try:
+        h.stop()
+    except subprocess.SubprocessError as e:
+        pytest.fail(f"host {h.name} does not stop: {e}")
+
+
+@pytest.fixture
+def machine(host):
+    """machine(name, tree) makes a writable copy of a payload tree, by default at /var/lib/machines/NAME."""
+    made = []
+
+    def make(name, tree=None, path=None):
+        path = path or f"/var/lib/machines/{name}"
+        made.append((name, path))
+        return host.copy_tree(tree or host.suite, path)
+
+    yield make
+    for name, path in made:
+        # whatever the test left running must not hold the tree
+        host.run(f"systemctl stop berth@{name}.service machine-{name}.scope 2>/dev/null; "
+                 f"systemctl reset-failed berth@{name}.service machine-{name}.scope 2>/dev/null; :")
+        host.remove_tree(path)
+
+
+@pytest.fixture
+def busybox(machine):
+    return machine("busybox", "busybox")
+
+
+@pytest.fixture
+def debian(machine, host):
+    return machine("debian", host.suite)
+
+
+@pytest.fixture
+def clean(host):
+    """Compare the host before and after the test. Ask for it after `machine` and its kin: they clean up later."""
+    with host.no_leaks():
+        yield

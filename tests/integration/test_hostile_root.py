@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Roots that try to steer a start onto the host: every start is refused or contained, quickly, and the host stays as it was."""
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+MODES = [pytest.param([], id="host-users"), pytest.param(["-U"], id="userns")]
+LIMIT_MS = 2000
+
+
+@pytest.fixture
+def matrix(host):
+    path = "/run/hostile_matrix.sh"
+    host.write(path, (HERE / "hostile_matrix.sh").read_text(), mode="755")
+    yield path
+    host.run("rm", "-f", path)
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_matrix(host, busybox, matrix, options, clean):
+    out = host.run(matrix, busybox, *options, timeout=400).stdout
+    rows = out.splitlines()
+    assert len(rows) == 19 * 12, out
+    wrong = []
+    for row in rows:
+        m = re.match(r"(\S+) (\S+) exit=(\d+) ms=(\d+) host=(\S+) lines=(\d+) ?(.*)$", row)
+        assert m, row
+        status, ms, lines = int(m[3]), int(m[4]), int(m[6])
+        if m[5] != "same" or ms >= LIMIT_MS:
+            wrong.append(row)
+        elif status == 0:
+            if lines:
+                wrong.append(row)       # success must be silent
+        elif status != 125 or not re.match(r"berth: Cannot start 'hostile': .*", m[7]) or lines > 2:
+            wrong.append(row)           # one sentence that names the container, and perhaps a hint
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def victim(host):
+    """A directory of the host that hostile roots aim at; fails the test if anything in it changed."""
+    host.run("rm -rf /var/lib/victim; mkdir -p /var/lib/victim/d; echo SECRET >/var/lib/victim/secret; chmod 600 /var/lib/victim/secret")
+    look = "find /var/lib/victim -printf '%P %y %m %U %G %s %l %n %T@ %C@\\n' | sort; cat /var/lib/victim/secret"
+    before = host.run(look).stdout
+    yield "/var/lib/victim"
+    after = host.run(look).stdout
+    host.run("rm -rf /var/lib/victim")
+    assert before == after
+
+
+def start(host, root, *args, command=("/bin/true",), timeout=10, **kwargs):
+    return host.berth("run", "-q", "-P", "-M", "hostile", "-D", root, *args, "--", *command, check=False, timeout=timeout, **kwargs)
+
+
+def refused_or_contained(r):
+    assert r.returncode in (0, 125), r
+    if r.returncode:
+        assert re.match(r"berth: Cannot start 'hostile': ", r.stderr), r
+        assert len(r.stderr.splitlines()) <= 2, r
+
+
+@pytest.mark.parametrize("options", MODES)
+class TestCases:
+    """Numbers are those of docs/testing.md, "Hostile roots"."""
+
+    def test_r01_proc_is_a_link(self, host, busybox, victim, options, clean):
+        for target in (victim, "../../../victim"):
+            host.run(f"rm -rf {busybox}/proc; ln -s {target} {busybox}/proc")
+            r = start(host, busybox, *options)
+            assert r.returncode == 125 and "/proc" in r.stderr, r
+
+    def test_r02_dev_is_a_link(self, host, busybox, victim, options, clean):
+        host.run(f"rm -rf {busybox}/dev; ln -s {victim} {busybox}/dev")
+        r = start(host, busybox, *options)
+        assert r.returncode == 125 and "/dev" in r.stderr, r
+
+    def test_r04_console_is_a_link(self, host, busybox, victim, options, clean):
+        host.run(f"mkdir -p {busybox}/dev; ln -sf {victim}/secret {busybox}/dev/console")
+        for more in ([], ["--read-only"]):
+            refused_or_contained(start(host, busybox, *options, *more))
+
+    def test_r05_null_is_a_link_and_stdio_closed(self, host, busybox, victim, options, clean):
+        host.run(f"mkdir -p {busybox}/dev; ln -sf {victim}/secret {busybox}/dev/null")
+        r = host.run(f"berth run -q -P -M hostile -D {busybox} {shlex.join(options)} -- /bin/true <&- >&- 2>&-", check=False)
+        assert r.returncode in (0, 125), r
+
+    def test_r06_planted_pty(self, host, busybox, victim, options, clean):
+        host.run(f"mkdir -p {busybox}/dev/pts; ln -sf {victim}/secret {busybox}/dev/pts/0; ln -sf {victim}/secret {busybox}/dev/ptmx")
+        with host.terminal(f"berth run -q -M hostile -D {busybox} {shlex.join(options)} -- /bin/sh -c 'tty; echo; stat -c %t /proc/self/fd/0 >/dev/null'") as t:
+            t.expect(r"/dev/(pts/\d+|console)")
+            assert t.wait() == 0
+
+    def test_r07_masked_paths(self, host, busybox, victim, options, clean):
+        host.run(f"ln -s {victim}/secret {busybox}/m")
+        r = start(host, busybox, *options, "--inaccessible=/m", command=("/bin/sh", "-c", "cat /m"))
+        assert "SECRET" not in r.stdout + r.stderr
+        r = start(host, busybox, *options, command=("/bin/sh", "-c", """
+            for f in kcore keys timer_list kallsyms sysrq-trigger latency_stats; do
+                [ -e /proc/$f ] || { echo $f absent; continue; }
+                if text=$(cat /proc/$f 2>/dev/null | head -c 100) && [ -n "$text" ]; then echo $f READABLE; else echo $f masked; fi
+                echo 1 2>/dev/null >/proc/$f && echo $f WRITABLE; done; :"""))
+        assert r.returncode == 0 and "READABLE" not in r.stdout and "WRITABLE" not in r.stdout, r
+
+    def test_r08_bind_target_through_a_link(self, host, busybox, victim, options, clean):
+        host.run(f"mkdir -p /run/bindsrc; echo inside >/run/bindsrc/f; ln -s {victim} {busybox}/data; ln -s ../../../victim {busybox}/rel")
+        try:
+            for target in ("/data/new", "/rel/new"):
+                refused_or_contained(start(host, busybox, *options, f"--bind=/run/bindsrc:{target}"))
+        finally:
+            host.run("rm -rf /run/bindsrc")
+
+    @pytest.mark.parametrize("kind", ["bind-ro", "tmpfs", "inaccessible"])
+    def test_r09_hostile_destinations(self, host, busybox, victim, options, kind, clean):
+        host.run(f"mkdir -p /run/bindsrc; cd {busybox}; ln -s {victim}/new dangling; ln -s {victim} out; echo x >plain; "
+                 "p=a; mkdir chain; ln -s /plain chain/0; for i in $(seq 1 45); do ln -s $((i - 1)) chain/$i; done")
+        source = "/run/bindsrc:" if kind == "bind-ro" else ""
+        long = "/" + "/".join(["d" * 200] * 20)
+        try:
+            for target in ("/dangling", "/out", "/out/x", "/plain/x", "/a/../../../x", long, "/chain/45"):
+                r = start(host, busybox, *options, f"--{kind}={source}{target}")
+                assert r.returncode in (0, 2, 125), (target, r)
+                if r.returncode:
+                    assert r.stderr.startswith("berth: ") and len(r.stderr.splitlines()) <= 2, (target, r)
+        finally:
+            host.run("rm -rf /run/bindsrc")
+
+    def test_r10_working_directory_by_descriptor(self, host, busybox, victim, options, clean):
+        for n in range(3, 12):
+            r = host.run(f"exec {n}<{victim}; berth run -q -P -M hostile -D {busybox} {shlex.join(options)} --chdir=/proc/self/fd/{n} -- /bin/pwd", check=False)
+            assert r.returncode in (2, 125), r
+            assert "SECRET" not in r.stdout
+
+    def test_r11_working_directory_through_a_link(self, host, busybox, victim, options, clean):
+        host.run(f"ln -s {victim} {busybox}/wd")
+        r = start(host, busybox, *options, "--chdir=/wd/newdir", command=("/bin/pwd",))
+        assert r.returncode == 125 and "/wd/newdir" in r.stderr, r
+
+    @pytest.mark.parametrize("what", ["etc/passwd", "etc/group", "usr/lib/os-release", "etc/machine-id", "etc/hostname", "etc/resolv.conf"])
+    def test_r12_files_that_never_end(self, host, busybox, victim, options, what, clean):
+        makers = (f"mkfifo $f", "ln -s /dev/zero $f", "truncate -s 10G $f", f"ln -s {victim}/secret $f", "mknod $f c 1 5", "mkdir $f")
+        for maker in makers:
+            host.run(f"f={busybox}/{what}; rm -rf $f; {maker}")
+            r = host.run(f"s=$(date +%s%N); timeout 10 /usr/bin/env berth run -q -P -M hostile -D {busybox} {shlex.join(options)} "
+                         "--user=bob -- /bin/true; r=$?; echo ms=$((($(date +%s%N) - s) / 1000000)); exit $r", check=False)
+            assert r.returncode in (0, 125), (maker, r)
+            assert int(re.search(r"ms=(\d+)", r.stdout)[1]) < LIMIT_MS, (maker, r)
+            assert "SECRET" not in r.stderr
+
+    def test_r12_init_that_is_none(self, host, busybox, victim, options, clean):
+        for maker in ("mkfifo $f", "ln -s /dev/zero $f", f"ln -s {victim}/secret $f", "mkdir $f", "echo text >$f"):
+            host.run(f"f={busybox}/sbin/init; mkdir -p {busybox}/sbin; rm -rf $f; {maker}")
+            r = host.berth("run", "-q", "-b", "-M", "hostile", "-D", busybox, *options, check=False, timeout=15)
+            assert r.returncode in (125, 126, 127), (maker, r)
+            assert "init" in r.stderr
+
+    def test_r13_nothing_of_the_root_is_run_on_the_host(self, host, busybox, victim, options, clean):
+        """Name lookups of a user must not load or run anything of the root."""
+        host.run(f"cd {busybox}; mkdir -p lib lib64 usr/bin; printf 'passwd: evil\\n' >etc/nsswitch.conf; "
+                 f"printf '#!/bin/sh\\ntouch {victim}/ran\\n' >usr/bin/getent; chmod 755 usr/bin/getent; cp usr/bin/getent lib/libnss_evil.so.2")
+        r = start(host, busybox, *options, "--user=bob", command=("/bin/id", "-u"))
+        assert r.returncode == 0 and r.out == "1000", r
+
+
+@pytest.mark.parametrize("options", MODES)
+class TestInside:
+    def test_c01_no_foreign_descriptors(self, host, busybox, options, clean):
+        r = host.run(f"exec 9</etc/shadow 8</ 7>/dev/null; ulimit -n 65536; berth run -q -P -M hostile -D {busybox} {shlex.join(options)} "
+                     "-- /bin/sh -c 'ls -l /proc/self/fd /proc/1/fd'")
+        shown = {int(m) for m in re.findall(r" (\d+) -> ", r.stdout)}
+        assert shown <= {0, 1, 2, 3}, r      # 3: the directory that ls itself reads
+        assert "shadow" not in r.stdout
+
+    def test_c02_stub_init_shows_nothing_of_the_host(self, host, busybox, options, clean):
+        r = start(host, busybox, *options, "-a", command=("/bin/sh", "-c",
+                  "ls -l /proc/1/exe /proc/1/root /proc/1/cwd /proc/1/fd 2>&1; cat /proc/1/environ 2>&1; kill -9 1; kill -9 -1 2>/dev/null; echo alive"))
+        assert "alive" in r.stdout, r
+        if options:
+            assert "berth" not in r.stdout.replace("hostile", ""), r
+
+    def test_c03_kernel_settings_cannot_be_written(self, host, busybox, options, clean):
+        paths = ("/proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/fs/binfmt_misc/register /sys/kernel/uevent_helper "
+                 "/proc/sys/vm/drop_caches /sys/class/net/lo/mtu /sys/firmware/x /proc/acpi/x /proc/irq/default_smp_affinity /proc/fs/x "
+                 "/proc/bus/x /proc/scsi/scsi /sys/power/state /sys/kernel/profiling")
+        r = start(host, busybox, *options, command=("/bin/sh", "-c", f"for f in {paths}; do (echo 1 >$f) 2>/dev/null && echo $f WRITTEN; done; "
+                  "mkdir /proc/sys/x /sys/x 2>/dev/null && echo MADE; :"))
+        assert r.returncode == 0 and r.out == "", r
+
+    def test_c04_masks_stay(self, host, busybox, options, clean):
+        r = start(host, busybox, *options, command=("/bin/sh", "-c", """
+            umount /dev 2>/dev/null && echo DEV; umount /run/host 2>/dev/null && echo RUN
+            mount -o remount,rw /run/host 2>/dev/null && touch /run/host/x 2>/dev/null && echo HOST; :"""))
+        if options:
+            assert r.returncode == 0 and r.out == "", r
+
+    def test_c05_device_nodes(self, host, busybox, options, clean):
+        r = start(host, busybox, *options, command=("/bin/sh", "-c", """
+            mknod /tmp/sda b 8 0 2>/dev/null && head -c 1 /tmp/sda >/dev/null 2>&1 && echo SDA
+            mknod /dev/kmsg2 c 1 11 2>/dev/null && head -c 1 /dev/kmsg2 >/dev/null 2>&1 && echo KMSG
+            mknod /dev/mem2 c 1 1 2>/dev/null && head -c 1 /dev/mem2 >/dev/null 2>&1 && echo MEM
+            mknod /x c 1 11 2>/dev/null && head -c 1 /x >/dev/null 2>&1 && echo ROOT
+            for n in null zero full random urandom tty; do [ -c /dev/$n ] || echo no $n; done; :"""))
+        assert r.returncode == 0 and r.out == "", r
