@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* File locks that end with their holder: flock(2) on small files below a lock directory. */
+/* File locks that end with their holder: open-file-description locks (fcntl_locking(2)) on small files below a lock
+ * directory, as systemd locks its files; flock(2) would not see those. */
 #pragma once
 
 #include "basic/macros.h"
@@ -8,5 +9,6 @@ typedef enum LockMode { LOCK_MODE_SHARED, LOCK_MODE_EXCLUSIVE } LockMode;
 /* Locks `name` in directory dir (made, 0700, if missing). Returns an fd that holds the lock, -EBUSY if somebody else does.
  * The file is never removed while held: a lock taken on a removed file is retried. */
 int lock_take(const char *dir, const char *name, LockMode mode);
-/* Lock for a root: "inode-DEV:INO" in /run/systemd/nspawn/locks, the name systemd-nspawn uses: the two exclude each other. */
+/* Lock for a root: "inode-DEV:INO" in /run/systemd/nspawn/locks, the name systemd-nspawn uses: the two exclude each other.
+ * A block device has "block-MAJOR:MINOR". */
 int lock_take_inode(int fd, LockMode mode);

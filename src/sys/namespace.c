@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Namespaces: opening, comparing, and user-namespace maps.
+ *
+ * Calls: open(/proc/PID/ns/TYPE); maps are one write(2) each to /proc/PID/uid_map and gid_map, at most a page
+ * (user_namespaces(7)). A user namespace of its own: clone3(CLONE_NEWUSER), open and maps from outside, kill, reap. */
+#include "sys/namespace.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "basic/fd.h"
+#include "sys/pidfd.h"
+#include "sys/syscalls.h"
+
+#ifndef CLONE_NEWTIME /* glibc 2.36's <sched.h> lacks it */
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+#define MAPS_SIZE_MAX 4096 /* the kernel takes less than a page at once */
+
+// clang-format off
+static const struct {
+        const char *name;
+        unsigned long flag;
+} namespace_types[_NAMESPACE_MAX] = {
+        [NAMESPACE_MOUNT]  = { "mnt",    CLONE_NEWNS },
+        [NAMESPACE_PID]    = { "pid",    CLONE_NEWPID },
+        [NAMESPACE_UTS]    = { "uts",    CLONE_NEWUTS },
+        [NAMESPACE_IPC]    = { "ipc",    CLONE_NEWIPC },
+        [NAMESPACE_CGROUP] = { "cgroup", CLONE_NEWCGROUP },
+        [NAMESPACE_USER]   = { "user",   CLONE_NEWUSER },
+        [NAMESPACE_NET]    = { "net",    CLONE_NEWNET },
+        [NAMESPACE_TIME]   = { "time",   CLONE_NEWTIME }, /* Linux 5.6 */
+};
+// clang-format on
+
+const char *namespace_type_name(NamespaceType t) {
+        return (unsigned) t < _NAMESPACE_MAX ? namespace_types[t].name : NULL;
+}
+
+unsigned long namespace_type_flag(NamespaceType t) {
+        return (unsigned) t < _NAMESPACE_MAX ? namespace_types[t].flag : 0;
+}
+
+/* "/proc/PID/FILE" */
+static int process_file_open(pid_t pid, const char *file, int flags) {
+        char path[64];
+
+        if (pid == 0)
+                snprintf(path, sizeof(path), "/proc/self/%s", file);
+        else
+                snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, file);
+        int fd = open(path, flags | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int namespace_open(pid_t pid, NamespaceType t) {
+        char file[16];
+
+        if (!namespace_type_name(t) || pid < 0)
+                return -EINVAL;
+        snprintf(file, sizeof(file), "ns/%s", namespace_type_name(t));
+        return process_file_open(pid, file, O_RDONLY);
+}
+
+int namespace_is_supported(NamespaceType t) {
+        char path[32];
+
+        if (!namespace_type_name(t))
+                return -EINVAL;
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", namespace_type_name(t));
+        if (access(path, F_OK) >= 0)
+                return 1;
+        return errno == ENOENT ? 0 : -errno;
+}
+
+int namespace_equal(int fd_a, int fd_b) {
+        struct stat a, b;
+
+        if (fstat(fd_a, &a) < 0 || fstat(fd_b, &b) < 0)
+                return -errno;
+        return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int process_file_write(pid_t pid, const char *file, const char *text, size_t size) {
+        _cleanup_close_ int fd = process_file_open(pid, file, O_WRONLY);
+
+        if (fd < 0)
+                return fd;
+        return write(fd, text, size) < 0 ? -errno : 0; /* all or nothing */
+}
+
+int userns_write_maps(pid_t pid, const IdMap *maps, size_t n) {
+        char text[MAPS_SIZE_MAX];
+        size_t size = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                int k = snprintf(text + size, sizeof(text) - size, "%u %u %u\n", maps[i].inside,
+                                 maps[i].outside, maps[i].count);
+                if (k < 0 || (size_t) k >= sizeof(text) - size)
+                        return -E2BIG;
+                size += (size_t) k;
+        }
+        if (size == 0)
+                return -EINVAL;
+        int r = process_file_write(pid, "uid_map", text, size);
+        if (r < 0)
+                return r;
+        return process_file_write(pid, "gid_map", text, size);
+}
+
+/* The life of the process that holds a new user namespace: it waits for its end and touches nothing. */
+static _noreturn_ void userns_holder(pid_t parent) {
+        /* Should the parent die first, nobody else would end us. Its death before this line shows as another parent. */
+        (void) syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0,
+                       0); /* cannot fail for a valid signal */
+        while (syscall(SYS_getppid) == parent)
+                (void) syscall(SYS_pause); /* returns only when a signal was handled */
+        for (;;)
+                (void) syscall(SYS_exit, 0); /* does not return */
+}
+
+int userns_new(const IdMap *maps, size_t n) {
+        _cleanup_(pidref_done) PidRef holder = PIDREF_NULL;
+        pid_t self = getpid();
+        int pidfd = -EBADF;
+        /* No exit signal: a caller that waits for SIGCHLD must not see this child. No CLONE_VM: without CLONE_VFORK both
+         * would run on one stack, and with it we could not write the maps. */
+        struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+                                   .pidfd = (uintptr_t) &pidfd };
+
+        pid_t pid = sys_clone3(&args);
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                userns_holder(self);
+        holder = (PidRef){ .pid = pid, .fd = pidfd };
+
+        _cleanup_close_ int fd = namespace_open(pid, NAMESPACE_USER);
+        int r = fd < 0 ? fd : userns_write_maps(pid, maps, n);
+        (void) pidref_kill(&holder,
+                           SIGKILL); /* our unreaped child: it can be signalled, or has ended */
+        (void) pidref_wait(&holder, true,
+                           NULL); /* nothing else reaps it; what it returned does not matter */
+        return r < 0 ? r : TAKE_FD(fd);
+}
