@@ -156,8 +156,20 @@ class TestCases:
             assert r.returncode in (125, 126, 127), (maker, r)
             assert "init" in r.stderr
 
-    def test_r13_nothing_of_the_root_is_run_on_the_host(self, host, busybox, victim, options, clean):
-        """Name lookups of a user must not load or run anything of the root."""
+    def test_r13_init_that_names_our_own_program(self, host, busybox, victim, options, clean):
+        """A root that has its init resolve to /proc/self/exe gets neither to run nor to write the supervisor's file."""
+        digest = "sha256sum /usr/lib/berth/berth-supervisor /usr/bin/berth"
+        before = host.run(digest).stdout
+        host.run(f"cd {busybox}; mkdir -p sbin; rm -f sbin/init; ln -s /proc/self/exe sbin/init")
+        r = host.berth("run", "-q", "-b", "-M", "hostile", "-D", busybox, *options, check=False, timeout=15)
+        assert r.returncode in (125, 126, 127) and "init" in r.stderr, r
+        host.run(f"printf '#!/proc/self/exe\\n' >{busybox}/bin/script; chmod 755 {busybox}/bin/script")
+        start(host, busybox, *options, command=("/bin/script",))
+        start(host, busybox, *options, command=("/proc/self/exe", "--version"))
+        start(host, busybox, *options, command=("/bin/sh", "-c", "for p in 1 self; do echo x >>/proc/$p/exe; done; cat /proc/1/exe >/dev/null"))
+        assert host.run(digest).stdout == before
+
+    def test_user_lookup_runs_nothing_of_the_root(self, host, busybox, victim, options, clean):
         host.run(f"cd {busybox}; mkdir -p lib lib64 usr/bin; printf 'passwd: evil\\n' >etc/nsswitch.conf; "
                  f"printf '#!/bin/sh\\ntouch {victim}/ran\\n' >usr/bin/getent; chmod 755 usr/bin/getent; cp usr/bin/getent lib/libnss_evil.so.2")
         r = start(host, busybox, *options, "--user=bob", command=("/bin/id", "-u"))
