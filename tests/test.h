@@ -101,6 +101,14 @@ enum { TEST_FAILED = 1, TEST_SKIPPED = 2 };
                         TEST_FAIL("'%s' is NULL", #p);                         \
         } while (0)
 
+/* A function of its own: no variable of the loop lives across the jump. */
+__attribute__((noinline)) static int test_run_one(const Test *t) {
+        int result = setjmp(test_escape);
+        if (result == 0)
+                t->run();
+        return result;
+}
+
 static inline int test_run_all(int argc, char **argv) {
         unsigned count[3] = { 0 };
         for (Test *t = test_list; t; t = t->next) {
@@ -109,9 +117,7 @@ static inline int test_run_all(int argc, char **argv) {
                         wanted = wanted || strcmp(argv[i], t->name) == 0;
                 if (!wanted)
                         continue;
-                int result = setjmp(test_escape);
-                if (result == 0)
-                        t->run();
+                int result = test_run_one(t);
                 count[result]++;
                 printf("%s %s\n", result == 0 ? "ok" : result == TEST_SKIPPED ? "skip" : "FAIL", t->name);
                 fflush(stdout);
