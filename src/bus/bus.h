@@ -5,10 +5,28 @@
 #include <systemd/sd-bus.h>
 
 #include "basic/error.h"
+#include "basic/macros.h"
+
+typedef enum BusKind {
+        BUS_SYSTEM,  /* the message bus */
+        BUS_PRIVATE, /* PID 1's own socket: root only, no names, works without a bus daemon */
+} BusKind;
 
 /* The system bus; ERROR_BUS_FAILED says what to do. Never waits over 5 s for a call (sd_bus_set_method_call_timeout). */
 int bus_connect_system(sd_bus **ret, Error *reterr);
-/* Our Error as a D-Bus error reply (name from the ErrorId, message, hint as a second line) and back. */
+
+/* The same in two halves, for a connection that is used on the other side of a fork(): a connected socket to the system bus
+ * or else to PID 1 … and the bus object on it (takes *fd; returns at once, the handshake is asynchronous). */
+int bus_connect_fd(BusKind *ret_kind, Error *reterr);
+int bus_open_fd(int *fd, BusKind kind, sd_bus **ret, Error *reterr);
+
+typedef struct BusObject {
+        const char *destination, *path, *interface;
+} BusObject;
+int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret, Error *reterr);
+
+/* Our Error as a D-Bus error reply (name from the ErrorId, message, hint as a second line) and back. `what` begins the
+ * message of foreign errors, "Stopping 'web' failed"; NULL: the remote's message alone. code: what sd-bus returned. */
 int bus_error_from_error(sd_bus_error *ret, const Error *e);
 int bus_error_to_error(const sd_bus_error *e, int code, Error *reterr, const char *what);
 

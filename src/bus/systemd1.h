@@ -10,7 +10,8 @@
 
 /* systemd is the service manager of this system (sd_booted(3)). */
 bool systemd_is_running(void);
-/* "machine-web.scope", "berth@web.service" (unit-name escaped as systemd-escape(1) does). Allocated. */
+/* "machine-web.scope", "berth@web.service": the scope's name is escaped as systemd-escape(1) does it, the service's
+ * instance is the name as it is (all of a name's characters are valid there), so that %i is the name. Allocated. */
 char *systemd1_scope_name(const char *container);
 char *systemd1_service_name(const char *container);
 

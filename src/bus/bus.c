@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Connecting to the system bus, and to PID 1's private socket. */
+#include "bus/bus.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "basic/fd.h"
+#include "basic/str.h"
+#include "basic/time.h"
+#include "bus/names.h"
+
+#define BUS_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define SYSTEM_BUS_SOCKET "/run/dbus/system_bus_socket"
+#define PRIVATE_SOCKET "/run/systemd/private"
+
+/* Where the system bus listens, if $DBUS_SYSTEM_BUS_ADDRESS (tests) names a plain socket path; else the standard place. */
+static char *system_bus_path(void) {
+        const char *e = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        const char *p = e ? startswith(e, "unix:path=") : NULL;
+        if (!p)
+                return strdup(SYSTEM_BUS_SOCKET);
+        return strndup(p, strcspn(p, ",;"));
+}
+
+static int connect_path(const char *path) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        if (strlen(path) >= sizeof(sa.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(sa.sun_path, path, strlen(path) + 1);
+
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *) &sa, sizeof(sa)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int bus_connect_fd(BusKind *ret_kind, Error *reterr) {
+        _cleanup_free_ char *path = system_bus_path();
+        if (!path)
+                return error_oom(reterr);
+
+        int r = connect_path(path);
+        if (r >= 0) {
+                *ret_kind = BUS_SYSTEM;
+                return r;
+        }
+        int private_fd = connect_path(PRIVATE_SOCKET);
+        if (private_fd >= 0) {
+                *ret_kind = BUS_PRIVATE;
+                return private_fd;
+        }
+
+        r = error_set_errno(reterr, r, ERROR_BUS_FAILED, "Cannot connect to the system bus at '%s'",
+                            path);
+        error_hint(reterr, "start it with 'systemctl start dbus.socket'");
+        return r;
+}
+
+static int fail(int r, const char *step, Error *reterr) {
+        r = error_set_errno(reterr, r, ERROR_BUS_FAILED, "%s the system bus failed", step);
+        error_hint(reterr, "see 'systemctl status dbus.service'");
+        return r;
+}
+
+int bus_open_fd(int *fd, BusKind kind, sd_bus **ret, Error *reterr) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_new(&bus);
+        if (r < 0)
+                return error_oom(reterr);
+        r = sd_bus_set_fd(bus, *fd, *fd);
+        if (r < 0)
+                return fail(r, "Setting up the connection to", reterr);
+        *fd = -EBADF;
+        if (kind == BUS_SYSTEM) {
+                r = sd_bus_set_bus_client(bus, true);
+                if (r < 0)
+                        return fail(r, "Setting up the connection to", reterr);
+        }
+        (void) sd_bus_negotiate_fds(bus, true); /* only fails once started */
+        (void) sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return fail(r, "Connecting to", reterr);
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+int bus_connect_system(sd_bus **ret, Error *reterr) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system(&bus);
+        if (r < 0) {
+                r = error_set_errno(reterr, r, ERROR_BUS_FAILED,
+                                    "Cannot connect to the system bus");
+                error_hint(reterr, "start it with 'systemctl start dbus.socket'");
+                return r;
+        }
+        (void) sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret,
+                   Error *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_get_property_string(bus, o->destination, o->path, o->interface, property, &e,
+                                           ret);
+        if (r < 0)
+                return bus_error_to_error(&e, r, reterr, o->path);
+        return 0;
+}
