@@ -2,18 +2,16 @@
 /* Namespaces: opening, comparing, and user-namespace maps.
  *
  * Calls: open(/proc/PID/ns/TYPE); maps are one write(2) each to /proc/PID/uid_map and gid_map, at most a page
- * (user_namespaces(7)). A user namespace of its own: clone3(CLONE_NEWUSER), open and maps from outside, kill, reap. */
+ * (user_namespaces(7)). A user namespace of its own: clone(CLONE_NEWUSER) of a child that ends at once, open and maps
+ * of the zombie, waitpid. */
 #include "sys/namespace.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "basic/fd.h"
-#include "sys/pidfd.h"
-#include "sys/syscalls.h"
 
 #ifndef CLONE_NEWTIME /* glibc 2.36's <sched.h> lacks it */
 #define CLONE_NEWTIME 0x00000080
@@ -112,38 +110,31 @@ int userns_write_maps(pid_t pid, const IdMap *maps, size_t n) {
         return process_file_write(pid, "gid_map", text, size);
 }
 
-/* The life of the process that holds a new user namespace: it waits for its end and touches nothing. */
-static _noreturn_ void userns_holder(pid_t parent) {
-        /* Should the parent die first, nobody else would end us. Its death before this line shows as another parent. */
-        (void) syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0,
-                       0); /* cannot fail for a valid signal */
-        while (syscall(SYS_getppid) == parent)
-                (void) syscall(SYS_pause); /* returns only when a signal was handled */
-        for (;;)
-                (void) syscall(SYS_exit, 0); /* does not return */
+/* The process that a new user namespace is made with ends at once. */
+static int userns_maker(void *unused) {
+        return 0;
+}
+
+/* In a function of its own for the sake of the stack: it must also hold a signal handler that runs before the end. */
+static __attribute__((noinline)) pid_t userns_make(void) {
+        char stack[7 * 1024] __attribute__((aligned(16)));
+
+        pid_t pid = clone(userns_maker, stack + sizeof(stack),
+                          CLONE_NEWUSER | CLONE_VM | CLONE_VFORK, NULL);
+        return pid < 0 ? -errno : pid;
 }
 
 int userns_new(const IdMap *maps, size_t n) {
-        _cleanup_(pidref_done) PidRef holder = PIDREF_NULL;
-        pid_t self = getpid();
-        int pidfd = -EBADF;
-        /* No exit signal: a caller that waits for SIGCHLD must not see this child. No CLONE_VM: without CLONE_VFORK both
-         * would run on one stack, and with it we could not write the maps. */
-        struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-                                   .pidfd = (uintptr_t) &pidfd };
-
-        pid_t pid = sys_clone3(&args);
+        /* Until it is reaped, a process that has ended still has its user namespace in /proc; so the maps are written and
+         * the namespace is opened then, and no process waits that could outlive us. CLONE_VFORK: it has ended when
+         * clone() returns; it shares our memory and touches nothing but its stack. No exit signal: a caller that waits
+         * for SIGCHLD does not hear of it, and it is never reaped by itself, so its number stays its own. */
+        pid_t pid = userns_make();
         if (pid < 0)
-                return -errno;
-        if (pid == 0)
-                userns_holder(self);
-        holder = (PidRef){ .pid = pid, .fd = pidfd };
-
+                return pid;
         _cleanup_close_ int fd = namespace_open(pid, NAMESPACE_USER);
         int r = fd < 0 ? fd : userns_write_maps(pid, maps, n);
-        (void) pidref_kill(&holder,
-                           SIGKILL); /* our unreaped child: it can be signalled, or has ended */
-        (void) pidref_wait(&holder, true,
-                           NULL); /* nothing else reaps it; what it returned does not matter */
+        while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+                ;
         return r < 0 ? r : TAKE_FD(fd);
 }
