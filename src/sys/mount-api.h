@@ -13,7 +13,8 @@ typedef struct MountOption {
         const char *key, *value;
 } MountOption;
 
-/* A new detached file system. options ends with key NULL (may be NULL). attributes are MOUNT_ATTR_*. Returns a mount fd or a
+/* A new detached file system. options ends with key NULL (may be NULL); a value has
+ * at most 255 bytes (fsconfig(2); mount_classic() takes a page). attributes are MOUNT_ATTR_*. Returns a mount fd or a
  * negative errno; then *ret_kernel_words (if not NULL) may hold the kernel's own message (allocated), else NULL. */
 int mount_new(const char *type, const MountOption *options, uint64_t attributes, char **ret_kernel_words);
 /* A detached clone of the tree at fd (O_PATH or better). */

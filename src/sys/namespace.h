@@ -22,5 +22,6 @@ typedef struct IdMap {
 } IdMap;
 /* Writes uid_map, setgroups (untouched: allowed) and gid_map of a process; the caller needs CAP_SETUID/CAP_SETGID. */
 int userns_write_maps(pid_t pid, const IdMap *maps, size_t n);
-/* A user namespace with these maps that nobody lives in; for mount_set_idmap(). Returns its fd. One short-lived child. */
+/* A user namespace with these maps that nobody lives in; for mount_set_idmap(). Returns its fd. One short-lived child
+ * (it has ended when the maps are written): no SIGCHLD, nothing left to wait for. */
 int userns_new(const IdMap *maps, size_t n);

@@ -20,7 +20,8 @@ static inline bool pidref_is_set(const PidRef *p) {
         return p && p->pid > 0 && p->fd >= 0;
 }
 int pidref_open(pid_t pid, PidRef *ret);         /* -ESRCH if it is gone */
-int pidref_take_fd(int *fd, PidRef *ret);        /* takes a pidfd; pid from /proc/self/fdinfo, -ESRCH if not of our namespace */
+int pidref_take_fd(int *fd, PidRef *ret);        /* takes a pidfd (on success only); pid from /proc/self/fdinfo; -ESRCH: gone, or not
+                                                  * of our PID namespace; -EBADF: no pidfd */
 void pidref_done(PidRef *p);
 int pidref_kill(const PidRef *p, int sig);
 /* Reaps a child: 1 and *ret when it has ended, 0 if it still runs and block is false. */

@@ -42,7 +42,7 @@ int resolve_in_root(int root_fd, const char *path, int flags) {
                          IN_ROOT);
 }
 
-/* Mode and owner of what we just made; st_uid tells whether it still is what we made. */
+/* Mode and owner of what we just made, where they are not right yet. */
 static int adjust_new(int fd, mode_t mode, uid_t uid, gid_t gid) {
         struct stat st;
 
@@ -66,8 +66,8 @@ static int make_directory(int parent_fd, const char *name, uid_t uid, gid_t gid)
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_uid !=
-            geteuid()) /* exchanged since mkdirat(): somebody else's is not given away */
+        /* Exchanged since mkdirat()? Somebody else's directory is not given away. */
+        if (st.st_uid != geteuid())
                 return -ESTALE;
         int r = adjust_new(fd, 0755, uid, gid);
         return r < 0 ? r : TAKE_FD(fd);

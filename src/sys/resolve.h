@@ -15,11 +15,14 @@ int resolve_beneath(int root_fd, const char *path, int flags);
 /* The same for a directory, created (mode 0755, owner uid:gid) if missing, component by component. */
 int resolve_mkdir_beneath(int root_fd, const char *path, uid_t uid, gid_t gid);
 
-/* Opens a user's path inside the container: RESOLVE_IN_ROOT | NO_MAGICLINKS. path may be absolute. flags as for open(2),
- * O_CLOEXEC is added. */
+/* Opens a user's path inside the container: RESOLVE_IN_ROOT | NO_MAGICLINKS. path may be absolute; "" is the root. flags as
+ * for open(2), O_CLOEXEC and (without O_PATH) O_NOCTTY are added. Without O_PATH a fifo blocks and a device is opened: use
+ * O_PATH or resolve_read_file() for what is hostile. */
 int resolve_in_root(int root_fd, const char *path, int flags);
 /* Opens path (O_PATH) as a mount point for something of the given type (S_IFDIR: a directory, else a regular file), and
- * creates what is missing: directories 0755, the last component a directory or an empty file, all owned by uid:gid. */
+ * creates what is missing: directories 0755, the last component a directory or an empty file (0644), all owned by uid:gid.
+ * Dangling symlinks are followed inside, as by a program that runs there. -ENOTDIR, -EISDIR: something of the other type is
+ * there. One call for a directory that exists, two for a file. */
 int resolve_make_mount_point(int root_fd, const char *path, mode_t type, uid_t uid, gid_t gid);
 
 /* Reads a regular file inside the container, at most limit bytes (-E2BIG), never blocking on fifos (-EINVAL for anything

@@ -9,8 +9,9 @@
 
 #define SOCKET_MAX_FDS 4
 
-int socket_pair_seqpacket(int ret[static 2]);
-/* Binds and listens on / connects to a path. connect: -ENOENT, -ECONNREFUSED when nobody is there; never blocks. */
+int socket_pair_seqpacket(int ret[static 2]); /* blocking */
+/* Binds and listens on / connects to a path; the descriptors are non-blocking. A socket file that nobody listens on any more
+ * is replaced, else -EADDRINUSE. connect: -ENOENT, -ECONNREFUSED when nobody is there; never blocks. */
 int socket_listen_seqpacket(const char *path, mode_t mode);
 int socket_connect_seqpacket(const char *path);
 /* One message with descriptors (borrowed). 0, -EAGAIN, -EPIPE (no SIGPIPE). */
