@@ -85,6 +85,19 @@ static void placeholder_drop(Keeper *k) {
         pidref_done(&k->placeholder);
 }
 
+/* PID 1's private socket has no names: signals come without a sender there. */
+static const char *signal_sender(Keeper *k) {
+        return sd_bus_is_bus_client(k->bus) > 0 ? SYSTEMD1_BUS_NAME : NULL;
+}
+
+static void requests_drop(Keeper *k) {
+        (void) sd_event_source_set_enabled(k->timer,
+                                           SD_EVENT_OFF); /* only fails for a source that is none */
+        k->match_job = sd_bus_slot_unref(k->match_job);
+        k->call = sd_bus_slot_unref(k->call);
+        k->poll = sd_bus_slot_unref(k->poll);
+}
+
 /* ---- telling the owner ---- */
 
 static void keeper_destroy(Keeper *k) {
@@ -133,9 +146,7 @@ static void fail(Keeper *k, const Error *e) {
         _cleanup_free_ char *text = NULL;
 
         k->link_source = sd_event_source_disable_unref(k->link_source);
-        (void) sd_event_source_set_enabled(k->timer, SD_EVENT_OFF);
-        k->call = sd_bus_slot_unref(k->call);
-        k->poll = sd_bus_slot_unref(k->poll);
+        requests_drop(k);
         k->link_fd = fd_close(k->link_fd);
         k->state = STATE_FAILED;
         placeholder_kill(k);
@@ -193,16 +204,9 @@ static int scope_open(Keeper *k, Error *reterr) {
                      : 0;
 }
 
-static void timer_stop(Keeper *k) {
-        (void) sd_event_source_set_enabled(k->timer,
-                                           SD_EVENT_OFF); /* only fails for a source that is none */
-}
-
 static void scope_ready(Keeper *k) {
         _cleanup_error_ Error e = ERROR_NULL;
-        timer_stop(k);
-        k->call = sd_bus_slot_unref(k->call);
-        k->poll = sd_bus_slot_unref(k->poll);
+        requests_drop(k);
         if (scope_open(k, &e) < 0) {
                 fail(k, &e);
                 return;
@@ -417,7 +421,15 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 static int scope_begin(Keeper *k, Error *reterr) {
-        int r = placeholder_new(-EBADF, &k->placeholder);
+        /* Only while we wait: it comes for every job of the system. (A match on the unit's name would be arg2, but sd-bus gives up at
+         * arguments that are no strings, such as arg0 here.) */
+        int r = sd_bus_match_signal_async(k->bus, &k->match_job, signal_sender(k), SYSTEMD1_PATH,
+                                          SYSTEMD1_MANAGER_INTERFACE, "JobRemoved", on_job_removed,
+                                          NULL, k);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Watching scope '%s' failed",
+                                       k->unit);
+        r = placeholder_new(-EBADF, &k->placeholder);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Making the first process of scope '%s' failed", k->unit);
@@ -460,7 +472,7 @@ static void link_message(Keeper *k, const ControlMessage *m) {
 static void link_ended(Keeper *k) {
         k->link_source = sd_event_source_disable_unref(k->link_source);
         k->link_fd = fd_close(k->link_fd);
-        timer_stop(k);
+        requests_drop(k);
         k->state = STATE_EXITED;
         placeholder_kill(k);
         (void) tell_owner(k, NULL);
@@ -501,30 +513,13 @@ static int on_request_stop(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 /* ---- public ---- */
 
-/* With `named` false it is PID 1's private socket, where signals come without a sender. */
-static int add_match(Keeper *k, bool named, const char *path, const char *interface,
-                     const char *member, sd_bus_slot **ret, sd_bus_message_handler_t handler) {
-        _cleanup_free_ char *rule = strf(
-                "type='signal',%spath='%s',interface='%s',member='%s'%s%s%s",
-                named ? "sender='" SYSTEMD1_BUS_NAME "'," : "", path, interface, member,
-                handler == on_job_removed ? ",arg2='" : "",
-                handler == on_job_removed ? k->unit : "", handler == on_job_removed ? "'" : "");
-        if (!rule)
-                return -ENOMEM;
-        return sd_bus_add_match_async(k->bus, ret, rule, handler, NULL, k);
-}
-
 static int keeper_watch(Keeper *k) {
         _cleanup_free_ char *unit_path = NULL;
-        bool named = sd_bus_is_bus_client(k->bus) > 0;
-
         int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", k->unit, &unit_path);
         if (r >= 0)
-                r = add_match(k, named, SYSTEMD1_PATH, SYSTEMD1_MANAGER_INTERFACE, "JobRemoved",
-                              &k->match_job, on_job_removed);
-        if (r >= 0)
-                r = add_match(k, named, unit_path, SYSTEMD1_SCOPE_INTERFACE, "RequestStop",
-                              &k->match_stop, on_request_stop);
+                r = sd_bus_match_signal_async(k->bus, &k->match_stop, signal_sender(k), unit_path,
+                                              SYSTEMD1_SCOPE_INTERFACE, "RequestStop",
+                                              on_request_stop, NULL, k);
         if (r >= 0)
                 r = sd_event_add_io(k->event, &k->link_source, k->link_fd, EPOLLIN, on_link, k);
         if (r >= 0)
@@ -554,7 +549,7 @@ int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *lin
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Watching scope '%s' failed",
                                        k->unit);
-        timer_stop(k);
+        (void) sd_event_source_set_enabled(k->timer, SD_EVENT_OFF);
         *ret = TAKE_PTR(k);
         return 0;
 }
