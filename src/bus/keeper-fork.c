@@ -39,7 +39,7 @@ static void on_message(Keeper *k, const ControlMessage *m, void *userdata) {
                 release_stderr();
         if (m->type == CONTROL_ERROR && keeper_has_failed(k)) {
                 _cleanup_error_ Error e = ERROR_NULL;
-                _cleanup_free_ char *text = strv_join(m->fields, "\n");
+                const char *text = control_message_get(m, "ERROR");
                 if (text && error_deserialize(text, &e) >= 0)
                         log_error_object(LOG_ERR, &e);
                 (void) sd_event_exit(event, EXIT_FAILURE);

@@ -152,9 +152,9 @@ static void fail(Keeper *k, const Error *e) {
         placeholder_kill(k);
 
         m.type = CONTROL_ERROR;
-        if (error_serialize(e, &text) >= 0)
-                (void) strv_split(&m.fields, text, "\n",
-                                  0); /* an empty message is still an ERROR */
+        if (error_serialize(e, &text) >=
+            0) /* as control_send_error() packs it; an empty message is still an ERROR */
+                (void) strv_extendf(&m.fields, "ERROR=%s", text);
         (void) tell_owner(k, &m);
         control_message_done(&m);
 }

@@ -15,3 +15,9 @@
 #define SYSTEMD1_SCOPE_INTERFACE "org.freedesktop.systemd1.Scope"
 
 #define POLKIT_BUS_NAME "org.freedesktop.PolicyKit1"
+
+#define ACTION_CREATE "org.berth.containers1.create"
+#define ACTION_STOP "org.berth.containers1.stop"
+#define ACTION_KILL "org.berth.containers1.kill"
+#define ACTION_REBOOT "org.berth.containers1.reboot"
+#define ACTION_INSPECT "org.berth.containers1.inspect"

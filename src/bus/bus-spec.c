@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* a{sv} → spec: the keys are the field table's, values have the field's own type or are text as in a settings file. */
+#include <inttypes.h>
+
+#include "basic/str.h"
+#include "bus/bus.h"
+#include "spec/spec-draft.h"
+
+#define SETTINGS_MAX 1024U /* entries of one a{sv}, and elements of one array */
+#define WHERE "the settings of the call"
+
+static int bad_message(int r, Error *reterr) {
+        return error_set_errno(reterr, r, ERROR_INVALID_SETTING,
+                               "The settings of the call cannot be read");
+}
+
+static int wrong_type(const SpecField *f, const char *signature, Error *reterr) {
+        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                         "Setting '%s' has D-Bus type '%s', but '%s' or a string is expected",
+                         f->key, signature, f->type->dbus_signature);
+}
+
+/* A number of any D-Bus type as text. 1, or 0 for a type that is no number. */
+static int read_number(sd_bus_message *m, char type, char **ret) {
+        union {
+                uint8_t y;
+                int b;
+                int16_t n;
+                uint16_t q;
+                int32_t i;
+                uint32_t u;
+                int64_t x;
+                uint64_t t;
+        } v;
+        if (!strchr("ybnqiuxt", type))
+                return 0;
+        int r = sd_bus_message_read_basic(m, type, &v);
+        if (r < 0)
+                return r;
+        switch (type) {
+        case 'y':
+                *ret = strf("%u", v.y);
+                break;
+        case 'b':
+                *ret = strdup(v.b ? "yes" : "no");
+                break;
+        case 'n':
+                *ret = strf("%i", v.n);
+                break;
+        case 'q':
+                *ret = strf("%u", v.q);
+                break;
+        case 'i':
+                *ret = strf("%" PRIi32, v.i);
+                break;
+        case 'u':
+                *ret = strf("%" PRIu32, v.u);
+                break;
+        case 'x':
+                *ret = strf("%" PRIi64, v.x);
+                break;
+        default:
+                *ret = strf("%" PRIu64, v.t);
+                break;
+        }
+        return *ret ? 1 : -ENOMEM;
+}
+
+static int read_array(sd_bus_message *m, const SpecField *f, SpecDraft *draft, Error *reterr) {
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return bad_message(r, reterr);
+        const char *element;
+        unsigned n = 0;
+        while ((r = sd_bus_message_read_basic(m, 's', &element)) > 0) {
+                if (++n > SETTINGS_MAX)
+                        return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                         "Setting '%s' has more than %u elements", f->key,
+                                         SETTINGS_MAX);
+                r = spec_draft_set_raw(draft, f, element, SOURCE_COMMAND, WHERE, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return bad_message(r, reterr);
+        return n == 0 ? spec_draft_set(draft, f, "", SOURCE_COMMAND, WHERE, reterr) : 0;
+}
+
+static int read_value(sd_bus_message *m, const SpecField *f, SpecDraft *draft, Error *reterr) {
+        char type;
+        const char *signature;
+        int r = sd_bus_message_peek_type(m, &type, &signature);
+        if (r <= 0)
+                return bad_message(r < 0 ? r : -EBADMSG, reterr);
+
+        bool list = streq(strempty(f->type->dbus_signature), "as") ||
+                    (f->flags & (FIELD_LIST | FIELD_WORDS)) != 0;
+        if (type == 'a' && list && streq(strempty(signature), "s"))
+                return read_array(m, f, draft, reterr);
+
+        _cleanup_free_ char *number = NULL;
+        const char *text = NULL;
+        char name[2] = { type, '\0' };
+        if (type == 's')
+                r = sd_bus_message_read_basic(m, 's', &text);
+        else {
+                r = read_number(m, type, &number);
+                if (r == 0)
+                        return wrong_type(f, type == 'a' || type == 'v' ? "container" : name,
+                                          reterr);
+                /* D-Bus spans are microseconds, a bare number in text would be seconds */
+                if (r > 0 && type == 't' && endswith(f->key, "Sec")) {
+                        char *with_unit = streq(number, "18446744073709551615")
+                                                  ? strdup("infinity")
+                                                  : strjoin(number, "us");
+                        free(number);
+                        number = with_unit;
+                }
+                text = number;
+        }
+        if (r == -ENOMEM || (r >= 0 && !text))
+                return error_oom(reterr);
+        if (r < 0)
+                return bad_message(r, reterr);
+        return spec_draft_set(draft, f, text, SOURCE_COMMAND, WHERE, reterr);
+}
+
+static int read_setting(sd_bus_message *m, SpecDraft *draft, Error *reterr) {
+        const char *key, *contents;
+        char type;
+        int r = sd_bus_message_read_basic(m, 's', &key);
+        if (r >= 0)
+                r = sd_bus_message_peek_type(m, &type, &contents);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'v', contents);
+        if (r < 0)
+                return bad_message(r, reterr);
+
+        const SpecField *f = spec_field_by_name(key);
+        if (!f || (f->flags & FIELD_INTERNAL) != 0) {
+                r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown setting '%s'", key);
+                error_hint(reterr, "berth.settings(5) lists all of them");
+                return r;
+        }
+        r = read_value(m, f, draft, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(m);
+        return r < 0 ? bad_message(r, reterr) : 0;
+}
+
+int bus_read_settings(sd_bus_message *m, struct SpecDraft *draft, Error *reterr) {
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return bad_message(r, reterr);
+        unsigned n = 0;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                if (++n > SETTINGS_MAX)
+                        return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                         "More than %u settings in one call", SETTINGS_MAX);
+                r = read_setting(m, draft, reterr);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        break;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? bad_message(r, reterr) : 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Asynchronous authorisation: GetConnectionUnixUser of the sender, then CheckAuthorization of polkit unless that is root. */
+#include "bus/polkit.h"
+
+#include "basic/alloc.h"
+#include "basic/time.h"
+#include "bus/names.h"
+
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+#define POLKIT_TIMEOUT_USEC (5 * USEC_PER_MINUTE) /* someone may have to type a password */
+
+struct PolkitCheck {
+        sd_bus_message *call;
+        sd_bus_slot *slot;
+        char *action, *container;
+        PolkitDone done;
+        void *userdata;
+};
+
+PolkitCheck *polkit_check_free(PolkitCheck *c) {
+        if (!c)
+                return NULL;
+        sd_bus_slot_unref(c->slot);
+        sd_bus_message_unref(c->call);
+        free(c->action);
+        free(c->container);
+        free(c);
+        return NULL;
+}
+
+static void finish(PolkitCheck *c, const Error *denied) {
+        c->done(c->call, denied, c->userdata);
+        polkit_check_free(c);
+}
+
+static void deny(PolkitCheck *c, const char *why, const char *hint) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        (void) error_set(&e, -EACCES, ERROR_ACCESS_DENIED, "Access denied (%s): %s", c->action,
+                         why);
+        error_hint(&e, "%s", hint);
+        finish(c, &e);
+}
+
+static int on_authorization(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        PolkitCheck *c = userdata;
+        int authorized = false, challenge = false;
+
+        if (sd_bus_message_is_method_error(m, NULL))
+                deny(c, "polkit does not answer", "call as root, or install and start polkit");
+        else if (sd_bus_message_enter_container(m, 'r', "bba{ss}") < 0 ||
+                 sd_bus_message_read(m, "bb", &authorized, &challenge) < 0)
+                deny(c, "polkit's answer cannot be read", "call as root");
+        else if (authorized)
+                finish(c, NULL);
+        else if (challenge)
+                deny(c, "authentication is required",
+                     "run as root, or from a session where a polkit agent can ask");
+        else
+                deny(c, "polkit says no", "run as root, or have a polkit rule allow it");
+        return 1;
+}
+
+static int ask_polkit(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        uint32_t flags = sd_bus_message_get_allow_interactive_authorization(c->call) > 0 ? 1 : 0;
+        int r = sd_bus_message_new_method_call(bus, &m, POLKIT_BUS_NAME, POLKIT_PATH,
+                                               POLKIT_INTERFACE, "CheckAuthorization");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+                                          sd_bus_message_get_sender(c->call), c->action);
+        if (r >= 0)
+                r = c->container ? sd_bus_message_append(m, "a{ss}", 1, "container", c->container)
+                                 : sd_bus_message_append(m, "a{ss}", 0);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "us", flags, "");
+        return r < 0 ? r : sd_bus_call_async(bus, ret, m, on_authorization, c, POLKIT_TIMEOUT_USEC);
+}
+
+static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        PolkitCheck *c = userdata;
+        uint32_t uid;
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
+                deny(c, "the caller is gone", "call again");
+                return 1;
+        }
+        if (uid == 0) {
+                finish(c, NULL);
+                return 1;
+        }
+        sd_bus_slot *slot = NULL;
+        if (ask_polkit(c, sd_bus_message_get_bus(m), &slot) < 0)
+                deny(c, "polkit cannot be asked", "call as root");
+        else {
+                sd_bus_slot_unref(c->slot);
+                c->slot = slot;
+        }
+        return 1;
+}
+
+int polkit_check(sd_bus_message *call, const char *action, const char *container, PolkitDone done,
+                 void *userdata, PolkitCheck **ret) {
+        PolkitCheck *c = new0(PolkitCheck, 1);
+        if (!c)
+                return -ENOMEM;
+        c->call = sd_bus_message_ref(call);
+        c->done = done;
+        c->userdata = userdata;
+        c->action = strdup(action);
+        if (!c->action || free_and_strdup(&c->container, container) < 0) {
+                polkit_check_free(c);
+                return -ENOMEM;
+        }
+        int r = sd_bus_call_method_async(sd_bus_message_get_bus(call), &c->slot,
+                                         "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", "GetConnectionUnixUser", on_user,
+                                         c, "s", sd_bus_message_get_sender(call));
+        if (r < 0) {
+                polkit_check_free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
