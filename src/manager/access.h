@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may call what: one row a method. Root may; others ask polkit, asynchronously. */
+#pragma once
+
+#include "manager/manager.h"
+
+/* Every method of ours begins here. userdata: the Manager. */
+int access_method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
+Access *access_free(Access *a);
+
+/* Bodies, called when access is granted; the message is at its start. They reply themselves, or return an error that is replied. */
+typedef int (*MethodBody)(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+typedef struct Method {
+        const char *member;
+        const char *action;   /* polkit */
+        const char *signature; /* of the Manager interface's method: it begins with the name ("s…"), or has none */
+        MethodBody body;
+} Method;
+/* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop") are the Manager's ("StopContainer") without
+ * the name, which comes from the path. */
+extern const Method manager_methods[];

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.berth.Containers1.Manager: the methods' bodies, and the table that says who may call them. */
+#include <inttypes.h>
+
+#include "basic/log.h"
+#include "basic/str.h"
+#include "bus/bus.h"
+#include "bus/names.h"
+#include "manager/access.h"
+#include "manager/container.h"
+
+static int bad_arguments(int r, Error *reterr) {
+        return error_set_errno(reterr, r, ERROR_PROTOCOL,
+                               "The arguments of the call cannot be read");
+}
+
+static int replied(int r, Error *reterr) {
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Writing the reply failed") : 0;
+}
+
+/* ---- looking ---- */
+
+static int append_entry(sd_bus_message *m, const Container *c) {
+        int r = sd_bus_message_open_container(m, 'r', "sa{sv}o");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", c->name);
+        if (r >= 0)
+                r = container_append_properties(c, m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "o", c->path);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int body_list(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sa{sv}o)");
+        Container *c;
+        HASHMAP_FOREACH(c, m->containers) {
+                if (r >= 0)
+                        r = append_entry(reply, c);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(m->bus, reply, NULL);
+        return replied(r, reterr);
+}
+
+static int body_describe(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        const Container *c = container_find(m, container, reterr);
+        if (!c)
+                return -ENXIO;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = container_append_properties(c, reply);
+        if (r >= 0)
+                r = sd_bus_send(m->bus, reply, NULL);
+        return replied(r, reterr);
+}
+
+static int body_get(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        const Container *c = container_find(m, container, reterr);
+        return c ? replied(sd_bus_reply_method_return(call, "o", c->path), reterr) : -ENXIO;
+}
+
+static int body_get_by_pid(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        uint32_t pid;
+        int r = sd_bus_message_read(call, "u", &pid);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (pid == 0 || pid > INT32_MAX)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "Invalid process number %" PRIu32, pid);
+        const Container *c = container_find_by_pid(m, (pid_t) pid, reterr);
+        return c ? replied(sd_bus_reply_method_return(call, "o", c->path), reterr) : -ENXIO;
+}
+
+static int body_get_spec(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        const Container *c = container_find(m, container, reterr);
+        return c ? replied(sd_bus_reply_method_return(call, "s", strempty(c->spec_text)), reterr)
+                 : -ENXIO;
+}
+
+/* ---- acting ---- */
+
+static int body_create(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        int r = sd_bus_message_rewind(call, true);
+        return r < 0 ? bad_arguments(r, reterr) : container_create(m, call, reterr);
+}
+
+static int body_stop(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        uint64_t timeout_usec;
+        int r = sd_bus_message_read(call, "t", &timeout_usec);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        Container *c = container_find(m, container, reterr);
+        if (!c)
+                return -ENXIO;
+        if (!IN_SET(c->state, STATE_EXITED, STATE_FAILED)) {
+                r = container_request(c, CONTROL_STOP, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return container_wait(c, call, timeout_usec, reterr);
+}
+
+static int request(Manager *m, sd_bus_message *call, const char *container, ControlType type,
+                   Error *reterr) {
+        Container *c = container_find(m, container, reterr);
+        if (!c)
+                return -ENXIO;
+        int r = container_request(c, type, reterr);
+        return r < 0 ? r : replied(sd_bus_reply_method_return(call, NULL), reterr);
+}
+
+static int body_terminate(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return request(m, call, container, CONTROL_TERMINATE, reterr);
+}
+
+static int body_reboot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return request(m, call, container, CONTROL_REBOOT, reterr);
+}
+
+static int on_unit_killed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
+        if (!sd_bus_message_is_method_error(m, NULL)) {
+                (void) sd_bus_reply_method_return(call, NULL); /* the caller may be gone */
+                return 1;
+        }
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        (void) bus_error_to_error(sd_bus_message_get_error(m), -EIO, &e,
+                                  "Killing the processes of the unit failed");
+        (void) bus_error_from_error(&b, &e);
+        (void) sd_bus_reply_method_error(call, &b);
+        return 1;
+}
+
+static int kill_unit(Manager *m, sd_bus_message *call, const Container *c, int32_t signal,
+                     Error *reterr) {
+        if (isempty(c->unit))
+                return error_set(
+                        reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                        "Container '%s' is in no unit of systemd, its processes are not known to it",
+                        c->name);
+        int r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                         SYSTEMD1_MANAGER_INTERFACE, "KillUnit", on_unit_killed,
+                                         call, "ssi", c->unit, "all", signal);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_BUS_FAILED,
+                                       "Killing the processes of '%s' failed", c->unit);
+        (void) sd_bus_message_ref(call); /* for on_unit_killed() */
+        return 0;
+}
+
+static int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        const char *whom;
+        int32_t signal;
+        int r = sd_bus_message_read(call, "si", &whom, &signal);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (signal < 1 || signal > SIGRTMAX)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Invalid signal %" PRIi32,
+                                 signal);
+        const Container *c = container_find(m, container, reterr);
+        if (!c)
+                return -ENXIO;
+        if (streq(whom, "all"))
+                return kill_unit(m, call, c, signal, reterr);
+        const PidRef *p = streq(whom, "leader")       ? &c->leader
+                          : streq(whom, "supervisor") ? &c->supervisor
+                                                      : NULL;
+        if (!p)
+                return error_set(
+                        reterr, -EINVAL, ERROR_INVALID_SETTING,
+                        "Invalid value '%s' for whom to kill: 'leader', 'supervisor' or 'all' is expected",
+                        whom);
+        r = pidref_is_set(p) ? pidref_kill(p, signal) : -ESRCH;
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_FAILED, "Killing the %s of '%s' failed",
+                                       whom, container);
+        return replied(sd_bus_reply_method_return(call, NULL), reterr);
+}
+
+/* ---- tables ---- */
+
+const Method manager_methods[] = {
+        /* clang-format off */
+        { "ListContainers",     ACTION_INSPECT, "",           body_list },
+        { "GetContainer",       ACTION_INSPECT, "s",          body_get },
+        { "GetContainerByPID",  ACTION_INSPECT, "u",          body_get_by_pid },
+        { "DescribeContainer",  ACTION_INSPECT, "s",          body_describe },
+        { "GetSpec",            ACTION_INSPECT, "s",          body_get_spec },
+        { "CreateContainer",    ACTION_CREATE,  "sa{sv}a(sh)", body_create },
+        { "StopContainer",      ACTION_STOP,    "st",         body_stop },
+        { "TerminateContainer", ACTION_STOP,    "s",          body_terminate },
+        { "KillContainer",      ACTION_KILL,    "ssi",        body_kill },
+        { "RebootContainer",    ACTION_REBOOT,  "s",          body_reboot },
+        { NULL, NULL, NULL, NULL },
+        /* clang-format on */
+};
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *reterr_error) {
+        return sd_bus_message_append(reply, "s", BERTH_VERSION);
+}
+
+static int get_n_containers(sd_bus *bus, const char *path, const char *interface,
+                            const char *property, sd_bus_message *reply, void *userdata,
+                            sd_bus_error *reterr_error) {
+        Manager *m = userdata;
+        return sd_bus_message_append(reply, "u", (uint32_t) hashmap_size(m->containers));
+}
+
+/* clang-format off */
+const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("NContainers", "u", get_n_containers, 0, 0),
+        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv}o)", containers), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetContainerByPID", SD_BUS_ARGS("u", pid), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DescribeContainer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", properties), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", name), SD_BUS_RESULT("s", text), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateContainer", SD_BUS_ARGS("s", name, "a{sv}", settings, "a(sh)", descriptors), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StopContainer", SD_BUS_ARGS("s", name, "t", timeout_usec), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("TerminateContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("KillContainer", SD_BUS_ARGS("s", name, "s", whom, "i", signal), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RebootContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("s", name, "o", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerReady", SD_BUS_ARGS("s", name, "o", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", name, "o", path, "s", result), 0),
+        SD_BUS_VTABLE_END,
+};
+/* clang-format on */
+
+void manager_emit(Manager *m, const char *signal, const Container *c) {
+        /* best effort: who missed one can list */
+        if (streq(signal, "ContainerRemoved"))
+                (void) sd_bus_emit_signal(m->bus, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
+                                          signal, "sos", c->name, c->path, strempty(c->result));
+        else
+                (void) sd_bus_emit_signal(m->bus, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
+                                          signal, "so", c->name, c->path);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CreateContainer: from the settings of a call to a running container, as a table of steps.
+ *
+ *   compile   the settings become a spec; its image is looked up
+ *   seccomp   a worker compiles the filter (the first time that takes 50 ms, which the manager does not have)
+ *   spawn     the supervisor, with the descriptors of the call
+ *   scope     systemd makes the scope, the keeper tells the supervisor to go on
+ *   running   STARTED: the call is answered
+ *
+ * A step is done, or waits for something that calls creation->resume(), or fails: then the call gets the error, and the container goes with its
+ * supervisor. */
+#include "manager/container.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "bus/bus.h"
+#include "image/image-find.h"
+#include "ipc/spawn.h"
+#include "manager/seccomp-worker.h"
+#include "spec/spec-draft.h"
+
+enum {
+        STDIO_N = 3
+};
+typedef enum StepResult {
+        STEP_DONE,
+        STEP_WAIT
+} StepResult;
+
+struct Creation {
+        sd_bus_message *call;
+        size_t step;
+        int root_fd, stdio[STDIO_N], seccomp_fd;
+        SeccompWorker *worker;
+        void (*resume)(Container *c); /* create_continue() */
+};
+
+typedef struct CreateStep {
+        ContainerState state;
+        int (*run)(Container *c, Error *reterr); /* StepResult or negative */
+} CreateStep;
+
+Creation *creation_free(Creation *r) {
+        if (!r)
+                return NULL;
+        seccomp_worker_free(r->worker);
+        sd_bus_message_unref(r->call);
+        fd_close(r->root_fd);
+        fd_close(r->seccomp_fd);
+        for (size_t i = 0; i < STDIO_N; i++)
+                fd_close(r->stdio[i]);
+        free(r);
+        return NULL;
+}
+
+/* ---- the answer ---- */
+
+static void creation_end(Container *c) {
+        c->creation = creation_free(c->creation);
+        manager_call_end(c->manager);
+}
+
+void container_create_succeed(Container *c) {
+        if (!c->creation)
+                return;
+        (void) sd_bus_reply_method_return(c->creation->call, "o",
+                                          c->path); /* the caller may be gone */
+        creation_end(c);
+        log_info("Container '%s' runs", c->name);
+}
+
+void container_create_fail(Container *c, const Error *e) {
+        if (!c->creation)
+                return;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        (void) bus_error_from_error(&b, e);
+        (void) sd_bus_reply_method_error(c->creation->call, &b);
+        log_error_object(LOG_NOTICE, e);
+        (void) free_and_strdup(&c->result, e->message);
+        creation_end(c);
+        if (c->state != STATE_FAILED)
+                container_set_state(c, STATE_FAILED);
+        c->keeper = keeper_free(c->keeper); /* closes the link: the supervisor ends, too */
+}
+
+static void fail_and_remove(Container *c, const Error *e) {
+        container_create_fail(c, e);
+        if (!pidref_is_set(&c->supervisor))
+                container_remove(c); /* else when that has ended */
+}
+
+/* ---- steps ---- */
+
+static void on_seccomp(int fd, const Error *e, void *userdata) {
+        Container *c = userdata;
+        c->creation->worker = NULL; /* frees itself */
+        if (e) {
+                fail_and_remove(c, e);
+                return;
+        }
+        c->creation->seccomp_fd = fd;
+        c->creation->resume(c);
+}
+
+static int step_seccomp(Container *c, Error *reterr) {
+        if (!c->spec->security.seccomp)
+                return STEP_DONE;
+        int r = seccomp_worker_start(c->manager->event, c->spec, on_seccomp, c,
+                                     &c->creation->worker, reterr);
+        return r < 0 ? r : STEP_WAIT;
+}
+
+/* From the launcher link. The same comes over the supervisor's own connection, but for GO and failures of the scope. */
+static void on_keeper(Keeper *k, const ControlMessage *m, void *userdata) {
+        Container *c = userdata;
+        if (!m) {
+                c->keeper = keeper_free(k); /* the end of the supervisor follows */
+                return;
+        }
+        if (m->type == CONTROL_GO) {
+                (void) free_and_strdup(&c->unit, keeper_unit(k)); /* shown only */
+                container_changed(c, "Unit");
+                if (c->state == STATE_SCOPING)
+                        container_set_state(c, STATE_LAUNCHING);
+                return;
+        }
+        container_message(c, m);
+}
+
+static int step_spawn(Container *c, Error *reterr) {
+        Creation *cr = c->creation;
+        _cleanup_close_pair_ int link[2] = PAIR_EBADF;
+        int r = socket_pair_seqpacket(link);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Making a link to the supervisor of '%s' failed", c->name);
+
+        bool own_stdio = cr->stdio[0] >= 0 || cr->stdio[1] >= 0 || cr->stdio[2] >= 0;
+        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null_fd < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "Opening '/dev/null' failed");
+        int stdio[STDIO_N];
+        for (size_t i = 0; i < STDIO_N; i++)
+                stdio[i] = cr->stdio[i] >= 0 ? cr->stdio[i] : null_fd;
+
+        PidRef supervisor = PIDREF_NULL;
+        r = supervisor_spawn(c->spec, link[1], cr->seccomp_fd, &cr->root_fd,
+                             cr->root_fd >= 0 ? 1 : 0, own_stdio ? stdio : NULL, &supervisor,
+                             reterr);
+        if (r < 0)
+                return r;
+        r = container_take_supervisor(c, &supervisor);
+        if (r < 0) {
+                (void) pidref_kill(&supervisor, SIGKILL);
+                pidref_done(&supervisor);
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Watching the supervisor of '%s' failed", c->name);
+        }
+        return keeper_new(c->manager->event, c->manager->bus, c->spec, &link[0], on_keeper, c,
+                          &c->keeper, reterr);
+}
+
+static int step_scope(Container *c, Error *reterr) {
+        int r = keeper_start(c->keeper, reterr);
+        return r < 0 ? r : STEP_WAIT; /* for GO and STARTED: messages */
+}
+
+static const CreateStep create_steps[] = {
+        { STATE_COMPILING, step_seccomp },
+        { STATE_SPAWNING, step_spawn },
+        { STATE_SCOPING, step_scope },
+};
+
+static void create_continue(Container *c) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        for (int r = STEP_DONE; r == STEP_DONE && c->creation->step < ELEMENTSOF(create_steps);) {
+                const CreateStep *step = &create_steps[c->creation->step++];
+                container_set_state(c, step->state);
+                r = step->run(c, &e);
+                if (r < 0) {
+                        fail_and_remove(c, &e);
+                        return;
+                }
+        }
+}
+
+/* ---- the arguments ---- */
+
+static int bad_message(int r, Error *reterr) {
+        return error_set_errno(reterr, r, ERROR_PROTOCOL,
+                               "The arguments of the call cannot be read");
+}
+
+static int take_descriptor(Creation *cr, const char *name, int fd, Error *reterr) {
+        static const char *const names[] = { "stdin", "stdout", "stderr" };
+        int *slot = streq(name, "root") ? &cr->root_fd : NULL;
+        for (size_t i = 0; i < STDIO_N; i++)
+                if (streq(names[i], name))
+                        slot = &cr->stdio[i];
+        if (!slot) {
+                int r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                  "Unknown descriptor '%.80s'", name);
+                error_hint(reterr, "'root', 'stdin', 'stdout' and 'stderr' are known");
+                return r;
+        }
+        if (*slot >= 0)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "Descriptor '%s' is given twice", name);
+        struct stat st;
+        if (slot == &cr->root_fd && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)))
+                return error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT,
+                                 "Descriptor 'root' is not a directory");
+        *slot = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return *slot < 0 ? error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                           "Keeping descriptor '%s' failed", name)
+                         : 0;
+}
+
+static int read_descriptors(sd_bus_message *m, Creation *cr, Error *reterr) {
+        int r = sd_bus_message_enter_container(m, 'a', "(sh)");
+        if (r < 0)
+                return bad_message(r, reterr);
+        const char *name;
+        int fd;
+        while ((r = sd_bus_message_read(m, "(sh)", &name, &fd)) > 0) {
+                r = take_descriptor(cr, name, fd, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? bad_message(r, reterr) : 0;
+}
+
+/* Where the root is: a descriptor, else Directory=, else the image of this name. */
+static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *reterr) {
+        ContainerSpec *spec = spec_draft_spec(draft);
+        _cleanup_free_ char *directory = NULL;
+        if (cr->root_fd >= 0) {
+                /* the path is for people; the supervisor uses the descriptor */
+                _cleanup_free_ char *link = strf("/proc/self/fd/%d", cr->root_fd), *path = NULL;
+                path = link ? realpath(link, NULL) : NULL;
+                spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
+                return free_and_strdup(&spec->root.directory, path ?: "/") < 0 ? error_oom(reterr)
+                                                                               : 0;
+        }
+        if (spec->root.directory)
+                return 0;
+        int r = image_find(name, &directory, reterr);
+        if (r < 0)
+                return r;
+        free(spec->root.directory);
+        spec->root.directory = TAKE_PTR(directory);
+        return 0;
+}
+
+static int compile(sd_bus_message *call, Creation *cr, ContainerSpec **ret, Error *reterr) {
+        const char *name;
+        int r = sd_bus_message_read_basic(call, 's', &name);
+        if (r < 0)
+                return bad_message(r, reterr);
+        _cleanup_(spec_draft_freep) SpecDraft *draft = spec_draft_new();
+        if (!draft)
+                return error_oom(reterr);
+        r = bus_read_settings(call, draft, reterr);
+        if (r >= 0)
+                r = read_descriptors(call, cr, reterr);
+        if (r < 0)
+                return r;
+
+        ContainerSpec *spec = spec_draft_spec(draft);
+        if (free_and_strdup(&spec->name, name) < 0)
+                return error_oom(reterr);
+        r = find_root(draft, name, cr, reterr);
+        if (r < 0)
+                return r;
+        bool own_stdio = cr->stdio[0] >= 0 || cr->stdio[1] >= 0 || cr->stdio[2] >= 0;
+        if (spec->console.mode == CONSOLE_AUTO)
+                spec->console.mode = own_stdio ? CONSOLE_PIPE : CONSOLE_PASSIVE;
+        spec->resources.cgroup = CGROUP_WAIT;
+        return spec_check(draft, ret, reterr);
+}
+
+static Creation *creation_new(sd_bus_message *call) {
+        Creation *cr = new0(Creation, 1);
+        if (!cr)
+                return NULL;
+        cr->call = sd_bus_message_ref(call);
+        cr->root_fd = cr->seccomp_fd = -EBADF;
+        for (size_t i = 0; i < STDIO_N; i++)
+                cr->stdio[i] = -EBADF;
+        return cr;
+}
+
+int container_create(Manager *m, sd_bus_message *call, Error *reterr) {
+        Creation *cr = creation_new(call);
+        if (!cr)
+                return error_oom(reterr);
+        _cleanup_spec_ ContainerSpec *spec = NULL;
+        Container *c = NULL;
+        int r = compile(call, cr, &spec, reterr);
+        if (r >= 0)
+                r = manager_call_begin(m, reterr);
+        if (r < 0) {
+                creation_free(cr);
+                return r;
+        }
+        r = container_new(m, spec->name, &c, reterr);
+        if (r < 0) {
+                manager_call_end(m);
+                creation_free(cr);
+                return r;
+        }
+        cr->resume = create_continue;
+        c->creation = cr;
+        c->spec = TAKE_PTR(spec);
+        (void) container_set_spec(c, c->spec); /* out of memory: the HELLO brings it again */
+        create_continue(c);
+        return 0;
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Container: its life in the manager, from the messages of its supervisor. */
+#include "manager/container.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/parse.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "bus/bus.h"
+#include "bus/names.h"
+#include "manager/supervisor-link.h"
+#include "spec/spec-text.h"
+#include "sys/cgroup.h"
+
+struct Waiter {
+        Container *container;
+        sd_bus_message *call;
+        sd_event_source *timer;
+        LIST_FIELDS(Waiter, waiters);
+};
+
+/* ---- waiting for the end ---- */
+
+static void waiter_free(Waiter *w) {
+        LIST_REMOVE(waiters, w->container->waiters, w);
+        manager_call_end(w->container->manager);
+        sd_event_source_disable_unref(w->timer);
+        sd_bus_message_unref(w->call);
+        free(w);
+}
+
+static int on_wait_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        Waiter *w = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT, "Container '%s' has not ended in time",
+                         w->container->name);
+        error_hint(&e, "'berth terminate %s' ends it at once", w->container->name);
+        (void) bus_error_from_error(&b, &e);
+        (void) sd_bus_reply_method_error(w->call, &b); /* the caller may be gone */
+        waiter_free(w);
+        return 0;
+}
+
+int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr) {
+        int r = manager_call_begin(c->manager, reterr);
+        if (r < 0)
+                return r;
+        Waiter *w = new0(Waiter, 1);
+        if (!w) {
+                manager_call_end(c->manager);
+                return error_oom(reterr);
+        }
+        w->container = c;
+        w->call = sd_bus_message_ref(call);
+        LIST_PREPEND(waiters, c->waiters, w);
+        if (timeout_usec == USEC_INFINITY)
+                return 0;
+        r = sd_event_add_time_relative(c->manager->event, &w->timer, CLOCK_MONOTONIC, timeout_usec,
+                                       0, on_wait_timeout, w);
+        if (r >= 0)
+                return 0;
+        waiter_free(w);
+        return error_set_errno(reterr, r, ERROR_FAILED, "Waiting for the end of '%s' failed",
+                               c->name);
+}
+
+/* ---- life ---- */
+
+void container_free(Container *c) {
+        LIST_FOREACH(waiters, w, c->waiters)
+                waiter_free(w);
+        (void) hashmap_remove(c->manager->containers,
+                              c->name); /* not there yet if container_new() failed */
+        creation_free(c->creation);
+        keeper_free(c->keeper);
+        link_free(c->link);
+        sd_event_source_disable_unref(c->supervisor_source);
+        pidref_done(&c->leader);
+        pidref_done(&c->supervisor);
+        spec_free(c->spec);
+        free(c->name);
+        free(c->path);
+        free(c->id);
+        free(c->unit);
+        free(c->control_group);
+        free(c->root_directory);
+        free(c->status_text);
+        free(c->result);
+        free(c->spec_text);
+        free(c);
+}
+
+int container_new(Manager *m, const char *name, Container **ret, Error *reterr) {
+        if (hashmap_get(m->containers, name)) {
+                int r = error_set(reterr, -EEXIST, ERROR_NAME_IN_USE,
+                                  "A container named '%s' is already running", name);
+                error_hint(reterr, "choose another name, or stop it: berth stop %s", name);
+                return r;
+        }
+        if (hashmap_size(m->containers) >= MANAGER_CONTAINERS_MAX)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED, "More than %u containers",
+                                 MANAGER_CONTAINERS_MAX);
+
+        Container *c = new0(Container, 1);
+        if (!c)
+                return error_oom(reterr);
+        c->manager = m;
+        c->leader = c->supervisor = (PidRef) PIDREF_NULL;
+        c->state = STATE_COMPILING;
+        c->name = strdup(name);
+        c->started_realtime = now_usec(CLOCK_REALTIME);
+        c->started_monotonic = now_usec(CLOCK_MONOTONIC);
+        int r = c->name ? sd_bus_path_encode(BERTH_CONTAINER_PATH_PREFIX, name, &c->path) : -ENOMEM;
+        if (r >= 0)
+                r = hashmap_put(m->containers, c->name, c);
+        if (r < 0) {
+                free(c->path);
+                free(c->name);
+                free(c);
+                return error_oom(reterr);
+        }
+        manager_touch(m);
+        (void) sd_bus_emit_object_added(m->bus, c->path); /* signals are best effort */
+        manager_emit(m, "ContainerNew", c);
+        *ret = c;
+        return 0;
+}
+
+void container_remove(Container *c) {
+        Manager *m = c->manager;
+        LIST_FOREACH(waiters, w, c->waiters) {
+                (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
+                waiter_free(w);
+        }
+        manager_emit(m, "ContainerRemoved", c);
+        (void) sd_bus_emit_object_removed(m->bus, c->path);
+        log_info("Container '%s' ended: %s", c->name, c->result ?: "its supervisor is gone");
+        container_free(c);
+        manager_touch(m);
+}
+
+Container *container_find(Manager *m, const char *name, Error *reterr) {
+        Container *c = hashmap_get(m->containers, name);
+        if (!c) {
+                (void) error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
+                                 "No container named '%s' is running", name);
+                error_hint(reterr, "'berth list' shows those that are");
+        }
+        return c;
+}
+
+Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr) {
+        Container *c;
+        HASHMAP_FOREACH(c, m->containers)
+                if (pidref_is_set(&c->leader) && c->leader.pid == pid)
+                        return c;
+        _cleanup_free_ char *group = NULL;
+        if (cgroup_get_path(pid, &group) >= 0)
+                HASHMAP_FOREACH(c, m->containers)
+                        if (!isempty(c->control_group) && path_startswith(group, c->control_group))
+                                return c;
+        (void) error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
+                         "Process %d is in no container that runs", (int) pid);
+        return NULL;
+}
+
+/* ---- what is known ---- */
+
+int container_set_spec(Container *c, const ContainerSpec *spec) {
+        char id[ID128_STRING_MAX] = "";
+        if (!id128_is_null(spec->id))
+                (void) id128_to_string(spec->id, id);
+        _cleanup_free_ char *text = NULL;
+        int r = spec_text_print(spec, /* internal= */ false, &text);
+        if (r < 0)
+                return r;
+        if (free_and_strdup(&c->id, id) < 0 ||
+            free_and_strdup(&c->root_directory, spec->root.directory) < 0)
+                return -ENOMEM;
+        free(c->spec_text);
+        c->spec_text = TAKE_PTR(text);
+        return 0;
+}
+
+void container_set_state(Container *c, ContainerState state) {
+        if (c->state == state)
+                return;
+        c->state = state;
+        container_changed(c, "State");
+}
+
+static void set_ready(Container *c, bool ready) {
+        if (c->ready == ready)
+                return;
+        c->ready = ready;
+        container_changed(c, "Ready");
+        if (ready)
+                manager_emit(c->manager, "ContainerReady", c);
+}
+
+static void set_text(Container *c, char **at, const char *text, const char *property) {
+        if (streq_ptr(*at, text) || free_and_strdup(at, text) < 0)
+                return;
+        container_changed(c, property);
+}
+
+static int on_supervisor_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Container *c = userdata;
+        siginfo_t si;
+        (void) pidref_wait(&c->supervisor, false,
+                           &si); /* fails if it is no child of ours: a container of `berth run` */
+        if (c->creation) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                (void) error_set(&e, -EIO, ERROR_FAILED,
+                                 "The supervisor of '%s' ended without saying why", c->name);
+                error_hint(&e, "see journalctl -u berthd.service");
+                container_create_fail(c, &e);
+        }
+        container_remove(c);
+        return 0;
+}
+
+int container_take_supervisor(Container *c, PidRef *supervisor) {
+        if (pidref_is_set(&c->supervisor)) {
+                pidref_done(supervisor);
+                return 0;
+        }
+        int r = sd_event_add_io(c->manager->event, &c->supervisor_source, supervisor->fd, EPOLLIN,
+                                on_supervisor_ended, c);
+        if (r < 0)
+                return r;
+        /* after messages that came before its end */
+        (void) sd_event_source_set_priority(c->supervisor_source, SD_EVENT_PRIORITY_NORMAL + 10);
+        c->supervisor = *supervisor;
+        *supervisor = (PidRef) PIDREF_NULL;
+        container_changed(c, "Supervisor");
+        return 0;
+}
+
+/* The unit is the last component of the group that the supervisor split: ".../machine-web.scope/payload/…". */
+static void find_unit(Container *c) {
+        static const char split[] = "/payload";
+        _cleanup_free_ char *group = NULL;
+        if (cgroup_get_path(c->leader.pid, &group) < 0)
+                return; /* it may have ended already */
+        char *cut = strstr(group, split);
+        while (cut && cut[STRLEN("/payload")] != '\0' && cut[STRLEN("/payload")] != '/')
+                cut = strstr(cut + 1, split);
+        if (cut)
+                *cut = '\0';
+        set_text(c, &c->control_group, group, "ControlGroup");
+        const char *name = path_last_component(group);
+        if (endswith(name, ".scope") || endswith(name, ".service"))
+                set_text(c, &c->unit, name, "Unit");
+}
+
+int container_set_leader(Container *c, int pidfd) {
+        PidRef leader = PIDREF_NULL;
+        int fd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        int r = pidref_take_fd(&fd, &leader);
+        if (r < 0) {
+                fd_close(fd);
+                return r;
+        }
+        if (pidref_is_set(&c->leader) && c->leader.pid == leader.pid) {
+                pidref_done(&leader);
+                return 0;
+        }
+        pidref_done(&c->leader);
+        c->leader = leader;
+        container_changed(c, "Leader");
+        find_unit(c);
+        return 0;
+}
+
+/* ---- messages ---- */
+
+static void on_started(Container *c, const ControlMessage *m) {
+        if (m->fds[0] >= 0) {
+                int r = container_set_leader(c, m->fds[0]);
+                if (r < 0) /* one that has ended at once */
+                        log_debug_errno(r, "The leader of '%s' cannot be held", c->name);
+        }
+        const char *unit = control_message_get(m, "UNIT");
+        if (unit)
+                set_text(c, &c->unit, unit, "Unit");
+        if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING))
+                container_set_state(c, STATE_RUNNING);
+        container_create_succeed(c);
+}
+
+static void on_ready(Container *c, const ControlMessage *m) {
+        set_ready(c, true);
+}
+
+static void on_status(Container *c, const ControlMessage *m) {
+        set_text(c, &c->status_text, strempty(control_message_get(m, "TEXT")), "StatusText");
+}
+
+static void on_stopping(Container *c, const ControlMessage *m) {
+        container_set_state(c, STATE_STOPPING);
+}
+
+static void on_restarting(Container *c, const ControlMessage *m) {
+        set_ready(c, false);
+        pidref_done(&c->leader);
+        container_changed(c, "Leader");
+        container_set_state(c, STATE_LAUNCHING);
+}
+
+/* "exited with status 1", "killed by SIGKILL (out of memory)", "powered off" */
+static void on_exited(Container *c, const ControlMessage *m) {
+        const char *reason = strempty(control_message_get(m, "REASON")),
+                   *status = strempty(control_message_get(m, "STATUS"));
+        bool oom = streq(strempty(control_message_get(m, "OOM")), "yes");
+        _cleanup_free_ char *text = NULL;
+        if (streq(reason, "exited"))
+                text = strf("exited with status %s", status);
+        else if (streq(reason, "killed"))
+                text = strf("killed by signal %s%s", status, oom ? " (out of memory)" : "");
+        else if (streq(reason, "poweroff"))
+                text = strdup("powered off");
+        else
+                text = strdup(isempty(reason) ? "ended" : reason);
+        set_text(c, &c->result, strempty(text), "Result");
+        set_ready(c, false);
+        container_set_state(c, STATE_EXITED);
+        container_create_succeed(c); /* it ran, however shortly */
+}
+
+static void on_error(Container *c, const ControlMessage *m) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        const char *text = control_message_get(m, "ERROR");
+        if (!text || error_deserialize(text, &e) < 0) {
+                error_done(&e);
+                (void) error_set(&e, -EIO, ERROR_FAILED, "The start of '%s' failed", c->name);
+        }
+        set_text(c, &c->result, e.message, "Result");
+        container_set_state(c, STATE_FAILED);
+        container_create_fail(c, &e);
+}
+
+static void (*const message_handlers[_CONTROL_TYPE_MAX])(Container *, const ControlMessage *) = {
+        [CONTROL_STARTED] = on_started,       [CONTROL_READY] = on_ready,
+        [CONTROL_STATUS] = on_status,         [CONTROL_STOPPING] = on_stopping,
+        [CONTROL_RESTARTING] = on_restarting, [CONTROL_EXITED] = on_exited,
+        [CONTROL_ERROR] = on_error,
+};
+
+void container_message(Container *c, const ControlMessage *m) {
+        if (IN_SET(c->state, STATE_EXITED, STATE_FAILED))
+                return; /* the same end over the other link */
+        if (m->type < _CONTROL_TYPE_MAX && message_handlers[m->type])
+                message_handlers[m->type](c, m);
+}
+
+/* ---- requests ---- */
+
+static const struct {
+        ControlType type;
+        int signal; /* the supervisor's own meaning of it, when it cannot be spoken to; 0: none */
+} request_signals[] = {
+        { CONTROL_STOP, SIGTERM },
+        { CONTROL_TERMINATE, SIGKILL }, /* the payload dies with its supervisor */
+        { CONTROL_REBOOT, 0 },
+};
+
+int container_request(Container *c, ControlType type, Error *reterr) {
+        int r = -ENOTCONN;
+        if (c->link)
+                r = link_send(c->link, type);
+        if (r < 0 && c->keeper)
+                r = keeper_send(c->keeper, type);
+        for (size_t i = 0; r < 0 && i < ELEMENTSOF(request_signals); i++)
+                if (request_signals[i].type == type && request_signals[i].signal != 0 &&
+                    pidref_is_set(&c->supervisor))
+                        r = pidref_kill(&c->supervisor, request_signals[i].signal);
+        if (r >= 0)
+                return 0;
+        r = error_set_errno(reterr, r, ERROR_FAILED, "The supervisor of '%s' cannot be reached",
+                            c->name);
+        error_hint(reterr, "try again in a moment: it connects again by itself");
+        return r;
+}

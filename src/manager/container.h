@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Container: what the manager knows about one, from its supervisor's messages. It is there from the HELLO of its supervisor, or
+ * from the CreateContainer call, until its supervisor has ended. */
+#pragma once
+
+#include "basic/time.h"
+#include "bus/keeper.h"
+#include "ipc/control.h"
+#include "manager/manager.h"
+#include "spec/spec.h"
+#include "sys/pidfd.h"
+
+typedef struct Creation Creation;
+typedef struct Waiter Waiter;
+
+struct Container {
+        Manager *manager;
+        char *name;
+        char *path; /* object path */
+        ContainerState state;
+        bool ready;
+        char *id;   /* machine id, or "" if the image has its own */
+        char *unit, *control_group, *root_directory, *status_text, *result;
+        char *spec_text;
+        PidRef leader, supervisor;
+        usec_t started_realtime, started_monotonic;
+
+        Link *link;         /* the supervisor's connection; NULL: not yet, or lost for the moment */
+        sd_event_source *supervisor_source; /* its end */
+        LIST_HEAD(Waiter, waiters); /* calls that wait for the end */
+
+        /* only of a container that was made by CreateContainer */
+        ContainerSpec *spec;
+        Keeper *keeper;
+        Creation *creation; /* until it runs */
+};
+
+/* Makes one and puts it into the manager's map; signals ContainerNew. ERROR_NAME_IN_USE, ERROR_LIMIT_EXCEEDED. */
+int container_new(Manager *m, const char *name, Container **ret, Error *reterr);
+/* Takes it out and frees it; signals ContainerRemoved, answers who waits. */
+void container_remove(Container *c);
+/* Without signals: at the manager's own end. */
+void container_free(Container *c);
+
+Container *container_find(Manager *m, const char *name, Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
+Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr);
+
+/* Takes over what a spec says: root directory, id, text. */
+int container_set_spec(Container *c, const ContainerSpec *spec);
+void container_set_state(Container *c, ContainerState state);
+/* Holds the supervisor and watches for its end. */
+int container_take_supervisor(Container *c, PidRef *supervisor);
+int container_set_leader(Container *c, int pidfd);
+/* Any message of its supervisor but HELLO, from either link; the same one twice does no harm. */
+void container_message(Container *c, const ControlMessage *m);
+
+/* Asks the supervisor (STOP, TERMINATE, REBOOT): over its connection, the launcher link, or else by signal. */
+int container_request(Container *c, ControlType type, Error *reterr);
+/* Replies to call when it has ended, or with ERROR_TIMEOUT. */
+int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr);
+
+/* in bus-container.c */
+extern const sd_bus_vtable container_vtable[];
+int container_append_properties(const Container *c, sd_bus_message *m); /* a{sv} */
+void container_changed(Container *c, const char *property); /* PropertiesChanged */
+int container_object_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *e);
+int container_object_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *e);
+
+/* in container-create.c */
+/* The body of CreateContainer, authorised: reads the arguments of call, and replies when the container runs or has failed. */
+int container_create(Manager *m, sd_bus_message *call, Error *reterr);
+/* Ends the start of c with this error: replies, and removes c as soon as its supervisor has ended. */
+void container_create_fail(Container *c, const Error *e);
+void container_create_succeed(Container *c);
+Creation *creation_free(Creation *r);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manager: knows every container that runs, because each supervisor says HELLO to it, and speaks for them on D-Bus.
+ *
+ * It never waits (no synchronous call, no blocking read), never touches a container's files, and keeps nothing on disk: a restarted
+ * manager is empty until the supervisors have connected again, which takes them a tenth of a second. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "basic/error.h"
+#include "basic/hashmap.h"
+#include "basic/list.h"
+
+#define MANAGER_CONTAINERS_MAX 16384U
+#define MANAGER_LINKS_MAX 20000U /* connections of supervisors, those that have not said HELLO included */
+#define MANAGER_CALLS_MAX 1024U  /* D-Bus calls that wait: for polkit, for a start, for an end */
+
+typedef struct Access Access;
+typedef struct Container Container;
+typedef struct Link Link;
+typedef struct Manager Manager;
+
+struct Manager {
+        sd_event *event;
+        sd_bus *bus;
+        Hashmap *containers; /* by name; they own themselves: container_remove() */
+        LIST_HEAD(Link, links);
+        size_t n_links;
+        LIST_HEAD(Access, accesses);
+        size_t n_calls;
+        int listen_fd;
+        sd_event_source *listen_source, *idle_source;
+        bool idle_exit; /* started on demand: ends when there is nothing left to do */
+};
+
+/* bus: connected and attached to event. listen_fd is taken. */
+int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Manager **ret, Error *reterr);
+Manager *manager_free(Manager *m);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free)
+
+/* Puts the objects on the bus and asks for the name. */
+int manager_publish(Manager *m, Error *reterr);
+/* Something was done or has ended: (re)starts the clock for idle exit. */
+void manager_touch(Manager *m);
+
+/* A waiting call more; ERROR_LIMIT_EXCEEDED beyond MANAGER_CALLS_MAX. */
+int manager_call_begin(Manager *m, Error *reterr);
+void manager_call_end(Manager *m);
+
+/* in bus-manager.c */
+extern const sd_bus_vtable manager_vtable[];
+void manager_emit(Manager *m, const char *signal, const Container *c);
