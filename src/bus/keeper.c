@@ -545,7 +545,9 @@ int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *lin
         k->unit = systemd1_scope_name(spec->name);
         if (!k->unit)
                 return error_oom(reterr);
-        int r = keeper_watch(k);
+        int r = fd_nonblock(k->link_fd, true);
+        if (r >= 0)
+                r = keeper_watch(k);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Watching scope '%s' failed",
                                        k->unit);
