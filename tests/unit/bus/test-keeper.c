@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The keeper against a systemd that fails in every way a real one will not on demand. What it does with a real one is tested on the
+ * test hosts. Each test is a supervisor: it has the other end of the link. */
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "bus/bus.h"
+#include "bus/keeper.h"
+#include "fake/systemd1.h"
+#include "sys/pidfd.h"
+#include "sys/socket.h"
+
+static FakeSystemd fake = { .cgroup_fd = -EBADF };
+
+/* What happened to one start. */
+typedef struct Trial {
+        sd_event *event;
+        sd_bus *bus;
+        Keeper *keeper;
+        ContainerSpec spec;
+        PrivateBus private_bus;
+        pid_t systemd;
+        int link;
+        bool go, stopped;
+        unsigned ends;
+        Error error;
+} Trial;
+
+static void on_message(Keeper *k, const ControlMessage *m, void *userdata) {
+        Trial *t = userdata;
+        if (!m)
+                t->ends++;
+        else if (m->type == CONTROL_GO)
+                t->go = true;
+        else if (m->type == CONTROL_ERROR && keeper_has_failed(k))
+                (void) error_deserialize(strempty(control_message_get(m, "ERROR")), &t->error);
+        else
+                return;
+        if (m && m->type == CONTROL_ERROR)
+                t->keeper = keeper_free(k); /* the owner may */
+        t->stopped = true;
+}
+
+static void trial_done(Trial *t) {
+        keeper_free(t->keeper);
+        sd_bus_flush_close_unref(t->bus);
+        sd_event_unref(t->event);
+        fd_close(t->link);
+        private_child_stop(&t->systemd);
+        private_bus_stop(&t->private_bus);
+        error_done(&t->error);
+}
+
+/* Makes a keeper for a container of this name; `systemd`: is there one? */
+static void trial_begin(Trial *t, const char *name, bool systemd) {
+        Error e = ERROR_NULL;
+        BusKind kind;
+        *t = (Trial){ .link = -EBADF };
+        t->spec.name = (char *) name;
+        t->spec.payload.stop_timeout_usec = 90 * USEC_PER_SEC;
+        private_bus_start(&t->private_bus);
+        if (systemd) {
+                t->systemd = private_service_start(
+                        "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                        "org.freedesktop.systemd1.Manager", fake_systemd_vtable, &fake);
+                ASSERT_OK(t->systemd);
+        }
+        int link[2];
+        ASSERT_OK(socket_pair_seqpacket(link));
+        t->link = link[1];
+        ASSERT_OK(sd_event_new(&t->event));
+        int fd = bus_connect_fd(&kind, &e);
+        ASSERT_OK(fd);
+        ASSERT_EQ(kind, BUS_SYSTEM);
+        ASSERT_OK(bus_open_fd(&fd, kind, &t->bus, &e));
+        ASSERT_OK(sd_bus_attach_event(t->bus, t->event, 0));
+        ASSERT_OK(keeper_new(t->event, t->bus, &t->spec, &link[0], on_message, t, &t->keeper, &e));
+        ASSERT_EQ(link[0], -EBADF);
+        ASSERT_OK(keeper_start(t->keeper, &e));
+}
+
+static void trial_run(Trial *t) {
+        for (unsigned i = 0; i < 2000 && !t->stopped; i++)
+                ASSERT_OK(sd_event_run(t->event, 10 * USEC_PER_MSEC));
+        ASSERT_TRUE(t->stopped);
+}
+
+static void expect_go(const char *name, const char *unit) {
+        if (fake.cgroup_fd < 0)
+                TEST_SKIP("no cgroup v2 can be mounted here");
+        _cleanup_(trial_done) Trial t;
+        ControlMessage m = CONTROL_MESSAGE_NULL;
+        char *procs = NULL;
+        trial_begin(&t, name, true);
+        trial_run(&t);
+        if (error_is_set(&t.error))
+                TEST_FAIL("%s", t.error.message);
+        ASSERT_TRUE(t.go);
+        ASSERT_EQ(control_receive(t.link, &m), 1);
+        ASSERT_EQ(m.type, CONTROL_GO);
+        ASSERT_STREQ(control_message_get(&m, "UNIT"), unit);
+        ASSERT_OK(m.fds[0]);
+        /* nothing may be left in the scope's own group, or controllers could not be turned on below it */
+        ASSERT_OK(cgroup_read_attribute(m.fds[0], "cgroup.procs", &procs));
+        ASSERT_STREQ(procs, "");
+        ASSERT_EQ(cgroup_is_populated(m.fds[0]), 1);
+        free(procs);
+
+        _cleanup_(pidref_done) PidRef self = PIDREF_NULL;
+        ASSERT_OK(pidref_open(getpid(), &self));
+        ASSERT_OK(control_send(t.link, CONTROL_STARTED, NULL, &self.fd, 1));
+        for (unsigned i = 0; i < 200 && cgroup_is_populated(m.fds[0]) != 0; i++)
+                ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
+        ASSERT_EQ(cgroup_is_populated(m.fds[0]), 0); /* the placeholder is gone */
+        control_message_done(&m);
+}
+
+TEST(go) {
+        expect_go("ok", "machine-ok.scope");
+}
+
+TEST(job_ends_before_the_reply) {
+        expect_go("early", "machine-early.scope");
+}
+
+TEST(signal_is_lost) {
+        expect_go("silent", "machine-silent.scope");
+}
+
+TEST(reply_is_lost) {
+        expect_go("lost", "machine-lost.scope");
+}
+
+TEST(name_with_dashes) {
+        expect_go("a-b", "machine-a\\x2db.scope");
+}
+
+static void expect_error(const char *name, ErrorId id, const char *words) {
+        _cleanup_(trial_done) Trial t;
+        struct pollfd p = { .events = POLLIN };
+        char byte;
+        trial_begin(&t, name, true);
+        trial_run(&t);
+        ASSERT_FALSE(t.go);
+        ASSERT_EQ(t.error.id, id);
+        ASSERT_CONTAINS(t.error.message, words);
+        ASSERT_EQ(t.ends, 0);
+        p.fd = t.link; /* the supervisor sees the end of the link */
+        ASSERT_EQ(poll(&p, 1, 1000), 1);
+        ASSERT_EQ(recv(t.link, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+TEST(refused) {
+        expect_error("refused", ERROR_INVALID_SETTING,
+                     "systemd refused to make scope 'machine-refused.scope': That is no good");
+}
+
+TEST(job_fails) {
+        expect_error("failed", ERROR_UNIT_FAILED, "could not make scope 'machine-failed.scope'");
+}
+
+TEST(job_fails_early) {
+        expect_error("early-failed", ERROR_UNIT_FAILED, "job result: failed");
+}
+
+TEST(name_is_taken) {
+        expect_error("taken", ERROR_NAME_IN_USE, "A container named 'taken' is already running");
+}
+
+TEST(process_ends_up_elsewhere) {
+        expect_error("elsewhere", ERROR_CGROUP_FAILED, "machine-elsewhere.scope");
+}
+
+TEST(bus_ends_in_the_middle) {
+        _cleanup_(trial_done) Trial t;
+        trial_begin(&t, "ok", false);
+        for (unsigned i = 0; i < 10; i++)
+                ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
+        ASSERT_EQ(kill(t.private_bus.daemon, SIGKILL), 0);
+        trial_run(&t);
+        ASSERT_EQ(t.error.id, ERROR_BUS_FAILED);
+}
+
+TEST(supervisor_ends_first) {
+        _cleanup_(trial_done) Trial t;
+        trial_begin(&t, "ok", false);
+        t.link = fd_close(t.link);
+        trial_run(&t);
+        ASSERT_EQ(t.ends, 1);
+        ASSERT_FALSE(error_is_set(&t.error));
+}
+
+TEST(protocol_is_broken) {
+        _cleanup_(trial_done) Trial t;
+        trial_begin(&t, "ok", false);
+        ASSERT_OK(control_send(t.link, CONTROL_READY, NULL, NULL, 0)); /* before STARTED */
+        trial_run(&t);
+        ASSERT_EQ(t.ends, 1);
+}
+
+int main(int argc, char **argv) {
+        _cleanup_free_ char *name = NULL;
+        if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+                fprintf(stderr, "skipped: needs root and a mount namespace\n");
+                return 77;
+        }
+        fake.cgroup_fd = fake_cgroup_new(&name);
+        int r = test_run_all(argc, argv);
+        if (name)
+                fake_cgroup_remove(name);
+        return r;
+}
