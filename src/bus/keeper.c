@@ -277,6 +277,8 @@ static Refusal refusal_of(const sd_bus_error *e) {
                 SD_BUS_ERROR_NO_REPLY,
                 SD_BUS_ERROR_SERVICE_UNKNOWN,
                 SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                /* dbus-daemon: berthd waits for 128 replies already */
+                SD_BUS_ERROR_LIMITS_EXCEEDED,
         };
         if (streq(e->name, "org.freedesktop.systemd1.UnitExists"))
                 return REFUSAL_EXISTS;

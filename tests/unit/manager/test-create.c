@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CreateContainer: the supervisor is this program itself, and does what its container's name says. */
+#include "host.h"
+
+#include <sched.h>
+
+#include "ipc/spawn.h"
+
+/* ---- the supervisor's side ---- */
+
+static int launched_main(const char *name) {
+        _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (streq(name, "error")) {
+                (void) error_set(&e, -EBUSY, ERROR_ROOT_BUSY, "The root is busy");
+                error_hint(&e, "wait");
+                return control_send_error(SUPERVISOR_LINK_FD, &e) < 0;
+        }
+        if (streq(name, "dies"))
+                return 3;
+        struct stat st;
+        if (streq(name, "root") &&
+            (fstat(SUPERVISOR_FIRST_EXTRA_FD, &st) < 0 || !S_ISDIR(st.st_mode)))
+                return 4;
+        struct pollfd p = { .fd = SUPERVISOR_LINK_FD, .events = POLLIN };
+        if (poll(&p, 1, 10000) != 1 || control_receive(SUPERVISOR_LINK_FD, &m) <= 0 ||
+            m.type != CONTROL_GO || m.fds[0] < 0)
+                return 5;
+        (void) puts("hello");
+        (void) fflush(stdout);
+        _cleanup_(pidref_done) PidRef self = PIDREF_NULL;
+        if (pidref_open(getpid(), &self) < 0 ||
+            control_send(SUPERVISOR_LINK_FD, CONTROL_STARTED, NULL, &self.fd, 1) < 0)
+                return 6;
+        control_message_done(&m);
+        if (poll(&p, 1, 10000) == 1 && control_receive(SUPERVISOR_LINK_FD, &m) > 0 &&
+            m.type == CONTROL_STOP)
+                (void) control_send(SUPERVISOR_LINK_FD, CONTROL_EXITED,
+                                    (char *const[]){ (char *) "REASON=poweroff", NULL }, NULL, 0);
+        return 0;
+}
+
+/* ---- the caller's side ---- */
+
+static FakeSystemd fake = { .cgroup_fd = -EBADF };
+
+typedef struct CreateHost {
+        Host host;
+        pid_t systemd;
+} CreateHost;
+
+static void create_host_start(CreateHost *h) {
+        if (fake.cgroup_fd < 0)
+                TEST_SKIP("no cgroup v2 can be mounted here");
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", "/proc/self/exe", 1));
+        *h = (CreateHost){ 0 };
+        host_start(&h->host);
+        h->systemd = private_service_start("org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                           "org.freedesktop.systemd1.Manager", fake_systemd_vtable,
+                                           &fake);
+        ASSERT_OK(h->systemd);
+}
+
+static void create_host_stop(CreateHost *h) {
+        host_stop(&h->host);
+        private_child_stop(&h->systemd);
+}
+
+typedef struct Request {
+        const char *name, *key, *value; /* one setting, or none */
+        const char *descriptor;         /* one, or none */
+        int fd;
+} Request;
+
+/* Returns 0 or the error. */
+static int create(CreateHost *h, const Request *q, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        ASSERT_OK(sd_bus_message_new_method_call(h->host.bus, &m, BERTH_BUS_NAME,
+                                                 BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
+                                                 "CreateContainer"));
+        ASSERT_OK(sd_bus_message_append(m, "s", q->name));
+        if (q->key)
+                ASSERT_OK(sd_bus_message_append(m, "a{sv}", 2, "Directory", "s", "/srv", q->key,
+                                                "s", q->value));
+        else
+                ASSERT_OK(sd_bus_message_append(m, "a{sv}", 1, "Directory", "s", "/srv"));
+        if (q->descriptor)
+                ASSERT_OK(sd_bus_message_append(m, "a(sh)", 1, q->descriptor, q->fd));
+        else
+                ASSERT_OK(sd_bus_message_append(m, "a(sh)", 0));
+        int r = sd_bus_call(h->host.bus, m, 20 * USEC_PER_SEC, &b, NULL);
+        return r < 0 ? bus_error_to_error(&b, r, reterr, NULL) : 0;
+}
+
+static void expect_error(CreateHost *h, const Request *q, ErrorId id, const char *words) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_TRUE(create(h, q, &e) < 0);
+        if (e.id != id)
+                TEST_FAIL("'%s': %s: %s", q->name, error_id_to_string(e.id), e.message);
+        ASSERT_CONTAINS(e.message, words);
+}
+
+TEST(runs_and_stops) {
+        _cleanup_(create_host_stop) CreateHost h;
+        _cleanup_(container_info_done) ContainerInfo info = { 0 };
+        Error e = ERROR_NULL;
+        create_host_start(&h);
+        const Request q = { .name = "web" };
+        if (create(&h, &q, &e) < 0)
+                TEST_FAIL("%s", e.message);
+        ASSERT_OK(manager1_get(h.host.bus, "web", &info, &e));
+        ASSERT_STREQ(info.state, "running");
+        ASSERT_STREQ(info.unit, "machine-web.scope");
+        ASSERT_TRUE(info.leader > 0);
+        ASSERT_EQ(info.leader, info.supervisor);
+        expect_error(&h, &q, ERROR_NAME_IN_USE, "'web' is already running");
+        ASSERT_OK(manager1_stop(h.host.bus, "web", USEC_INFINITY, &e));
+        expect_state(&h.host, "web", "");
+}
+
+TEST(errors_of_the_supervisor) {
+        _cleanup_(create_host_stop) CreateHost h;
+        create_host_start(&h);
+        expect_error(&h, &(Request){ .name = "error" }, ERROR_ROOT_BUSY, "The root is busy");
+        expect_error(&h, &(Request){ .name = "dies" }, ERROR_FAILED, "ended without saying why");
+        expect_state(&h.host, "error", "");
+        expect_state(&h.host, "dies", "");
+}
+
+TEST(errors_of_systemd) {
+        _cleanup_(create_host_stop) CreateHost h;
+        create_host_start(&h);
+        expect_error(&h, &(Request){ .name = "refused" }, ERROR_INVALID_SETTING, "That is no good");
+        expect_error(&h, &(Request){ .name = "failed" }, ERROR_UNIT_FAILED, "could not make scope");
+        expect_state(&h.host, "refused", "");
+        expect_state(&h.host, "failed", "");
+}
+
+TEST(bad_requests) {
+        _cleanup_(create_host_stop) CreateHost h;
+        int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        create_host_start(&h);
+        expect_error(&h, &(Request){ .name = "web", .key = "OOMScoreAdjust", .value = "x" },
+                     ERROR_INVALID_SETTING, "OOMScoreAdjust");
+        expect_error(&h, &(Request){ .name = "web", .key = "Nonsense", .value = "x" },
+                     ERROR_INVALID_SETTING, "Unknown setting 'Nonsense'");
+        expect_error(&h, &(Request){ .name = "web", .descriptor = "stdwhat", .fd = fd },
+                     ERROR_INVALID_SETTING, "Unknown descriptor 'stdwhat'");
+        expect_error(&h, &(Request){ .name = "web", .descriptor = "root", .fd = fd },
+                     ERROR_NOT_A_ROOT, "not a directory");
+        expect_error(&h, &(Request){ .name = "../web" }, ERROR_INVALID_NAME,
+                     "Invalid container name");
+        close(fd);
+}
+
+TEST(descriptors) {
+        _cleanup_(create_host_stop) CreateHost h;
+        Error e = ERROR_NULL;
+        int p[2], root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char text[16] = "";
+        create_host_start(&h);
+        ASSERT_OK(pipe2(p, O_CLOEXEC));
+        if (create(&h, &(Request){ .name = "out", .descriptor = "stdout", .fd = p[1] }, &e) < 0)
+                TEST_FAIL("%s", e.message);
+        ASSERT_EQ(read(p[0], text, sizeof(text) - 1), 6);
+        ASSERT_STREQ(text, "hello\n");
+        if (create(&h, &(Request){ .name = "root", .descriptor = "root", .fd = root }, &e) < 0)
+                TEST_FAIL("%s", e.message);
+        close(root);
+        close(p[0]);
+        close(p[1]);
+}
+
+TEST(many) {
+        _cleanup_(create_host_stop) CreateHost h;
+        create_host_start(&h);
+        for (unsigned i = 0; i < 30; i++) {
+                _cleanup_free_ char *name = strf("n%u", i);
+                Error e = ERROR_NULL;
+                if (create(&h, &(Request){ .name = name }, &e) < 0)
+                        TEST_FAIL("%s: %s", name, e.message);
+        }
+        for (unsigned i = 0; i < 30; i++) {
+                _cleanup_free_ char *name = strf("n%u", i);
+                Error e = ERROR_NULL;
+                ASSERT_OK(manager1_terminate(h.host.bus, name, &e));
+        }
+        expect_state(&h.host, "n29", "");
+}
+
+int main(int argc, char **argv) {
+        _cleanup_free_ char *name = NULL;
+        if (argc == 2 && streq(argv[0], "berth-supervisor"))
+                return launched_main(argv[1]);
+        if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+                fprintf(stderr, "skipped: needs root and a mount namespace\n");
+                return 77;
+        }
+        fake.cgroup_fd = fake_cgroup_new(&name);
+        int r = test_run_all(argc, argv);
+        if (name)
+                fake_cgroup_remove(name);
+        return r;
+}
