@@ -243,17 +243,19 @@ int container_take_supervisor(Container *c, PidRef *supervisor) {
         return 0;
 }
 
-/* The unit is the last component of the group that the supervisor split: ".../machine-web.scope/payload/…". */
+/* Where the supervisor has not said it: the unit is the last component of the group that it split,
+ * ".../machine-web.scope/payload/…". A payload that is in no group of its own has neither. */
 static void find_unit(Container *c) {
         static const char split[] = "/payload";
         _cleanup_free_ char *group = NULL;
-        if (cgroup_get_path(c->leader.pid, &group) < 0)
+        if (!isempty(c->control_group) || cgroup_get_path(c->leader.pid, &group) < 0)
                 return; /* it may have ended already */
         char *cut = strstr(group, split);
         while (cut && cut[STRLEN("/payload")] != '\0' && cut[STRLEN("/payload")] != '/')
                 cut = strstr(cut + 1, split);
-        if (cut)
-                *cut = '\0';
+        if (!cut)
+                return;
+        *cut = '\0';
         set_text(c, &c->control_group, group, "ControlGroup");
         const char *name = path_last_component(group);
         if (endswith(name, ".scope") || endswith(name, ".service"))

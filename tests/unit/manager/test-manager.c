@@ -324,7 +324,7 @@ TEST(manual_is_complete) {
                                 if (!name)
                                         continue;
                                 _cleanup_free_ char *word = strndup(name, strcspn(name, "\""));
-                                _cleanup_free_ char *macro = strf("%s", word);
+                                _cleanup_free_ char *macro = strf(".BR %s ", word);
                                 if (!strstr(manual, macro))
                                         TEST_FAIL("'%s' is not in the manual", word);
                                 n++;
