@@ -6,9 +6,14 @@
 
 /* Searches /etc/machines, /run/machines, /var/lib/machines, /var/lib/container, /usr/local/lib/machines, /usr/lib/machines for a
  * directory (or a link to one) of this name. The result is an absolute path without symlinks. ERROR_ROOT_NOT_FOUND says where was
- * looked; ERROR_UNSUPPORTED for NAME.raw and other kinds that cannot be started yet. */
+ * looked; ERROR_UNSUPPORTED for NAME.raw and other kinds that cannot be started yet; ERROR_NO_PRIVILEGES if a place could not be
+ * searched by this user. */
 int image_find(const char *name, char **ret_directory, Error *reterr);
-/* All names found, sorted, without hidden ones. */
+/* All names found, sorted, without hidden ones. Places that this user cannot read are left out. */
 int image_list(char ***ret_names, Error *reterr);
+/* The same with another search path, for tests. */
+int image_find_in(char *const *places, const char *name, char **ret_directory, Error *reterr);
+int image_list_in(char *const *places, char ***ret_names, Error *reterr);
+
 /* "/srv/web/" → "web": the default container name of a directory; what a name cannot hold is left out. "/" → the host name. */
 int image_name_from_path(const char *path, char **ret, Error *reterr);

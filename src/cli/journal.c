@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading the journal, by sd-journal. */
+#include "cli/journal.h"
+
+#include <systemd/sd-journal.h>
+
+#include "basic/macros.h"
+
+#define LINE_MAX_BYTES 2048U
+#define JOURNAL_LINES_MAX 1000U
+
+static void journal_closep(sd_journal **j) {
+        if (*j)
+                sd_journal_close(*j);
+}
+
+/* Matches of one record are joined by "and", records by "or". Only root's processes are believed when they name a container. */
+static int add_matches(sd_journal *j, const JournalQuery *q) {
+        const struct {
+                const char *first, *value, *second;
+        } rows[] = {
+                { "_SYSTEMD_UNIT=", q->unit, NULL },
+                { "UNIT=", q->unit, "_PID=1" },
+                { "CONTAINER=", q->container, "_UID=0" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                if (isempty(rows[i].value))
+                        continue;
+                _cleanup_free_ char *match = strjoin(rows[i].first, rows[i].value);
+                if (!match)
+                        return -ENOMEM;
+                int r = sd_journal_add_match(j, match, 0);
+                if (r >= 0 && rows[i].second)
+                        r = sd_journal_add_match(j, rows[i].second, 0);
+                if (r >= 0)
+                        r = sd_journal_add_disjunction(j);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The field's value, escaped for a terminal; NULL if there is none. */
+static char *get_field(sd_journal *j, const char *field) {
+        const void *bytes;
+        size_t n;
+
+        if (sd_journal_get_data(j, field, &bytes, &n) < 0)
+                return NULL;
+        const size_t skip = strlen(field) + 1;
+        if (n < skip)
+                return NULL;
+        _cleanup_free_ char *copy =
+                strndup((const char *) bytes + skip, MIN(n - skip, (size_t) LINE_MAX_BYTES));
+        return copy ? str_escape_for_display(copy) : NULL;
+}
+
+static void format_record(sd_journal *j, StrBuf *out) {
+        _cleanup_free_ char *message = get_field(j, "MESSAGE"), *pid = get_field(j, "_PID");
+        _cleanup_free_ char *identifier = get_field(j, "SYSLOG_IDENTIFIER");
+        uint64_t t = 0;
+        struct tm tm;
+        char stamp[32] = "";
+
+        if (sd_journal_get_realtime_usec(j, &t) >= 0) {
+                const time_t seconds = (time_t) (t / USEC_PER_SEC);
+                if (localtime_r(&seconds, &tm) &&
+                    strftime(stamp, sizeof(stamp), "%b %d %H:%M:%S ", &tm) == 0)
+                        stamp[0] = '\0';
+        }
+        strbuf_addf(out, "%s%s%s%s%s: %s\n", stamp, identifier ?: "unknown", pid ? "[" : "",
+                    strempty(pid), pid ? "]" : "", strempty(message));
+}
+
+unsigned journal_format(const JournalQuery *q, StrBuf *out) {
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        unsigned back = 0, shown = 0;
+
+        if (sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY) < 0 || add_matches(j, q) < 0 ||
+            sd_journal_seek_tail(j) < 0)
+                return 0;
+        while (back < MIN(q->lines, JOURNAL_LINES_MAX) && sd_journal_previous(j) > 0) {
+                uint64_t t;
+                if (sd_journal_get_realtime_usec(j, &t) < 0 || t < q->since_usec) {
+                        if (sd_journal_next(j) <= 0)
+                                return 0;
+                        break;
+                }
+                back++;
+        }
+        for (bool more = back > 0; more && shown<back; more = sd_journal_next(j)> 0) {
+                if (shown == 0)
+                        strbuf_add(out, "\n");
+                format_record(j, out);
+                shown++;
+        }
+        return shown;
+}

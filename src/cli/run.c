@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* `berth run`: from words to a process that is the supervisor. The process id stays the same, so signals, terminal, exit status
+ * and Type=notify need no help. */
+#include "cli/run.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/strv.h"
+#include "bus/bus.h"
+#include "bus/keeper.h"
+#include "bus/systemd1.h"
+#include "cli/complain.h"
+#include "ipc/notify.h"
+#include "ipc/spawn.h"
+#include "spec/seccomp-compile.h"
+#include "sys/cgroup.h"
+
+#define SECCOMP_CACHE "/run/berth/seccomp"
+
+int run_show_help(RunFace face) {
+        const OptionTable t = run_option_table(face);
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_free_ char *text = NULL;
+
+        if (face == FACE_NSPAWN)
+                strbuf_add(
+                        &b,
+                        "systemd-nspawn [OPTION…] [COMMAND [ARGUMENT…]]\n\n"
+                        "Run a command or boot an operating system in a container (by berth).\n\n");
+        else if (face == FACE_VERIFY)
+                strbuf_add(
+                        &b,
+                        "berth verify [--json=MODE] NAME\n"
+                        "berth verify OPTION… [NAME|--] [COMMAND [ARGUMENT…]]\n\n"
+                        "Show the settings that 'berth start NAME', or 'berth run' with the same\n"
+                        "options, would use, and where each one comes from.\n\n");
+        else
+                strbuf_add(
+                        &b,
+                        "berth run [OPTION…] NAME [COMMAND [ARGUMENT…]]\n"
+                        "berth run [OPTION…] -D DIRECTORY [--] [COMMAND [ARGUMENT…]]\n\n"
+                        "Run a command or boot an operating system in a container. Without a command\n"
+                        "the root user's login shell is run.\n\n");
+        strbuf_add(&b, "General:\n");
+        options_format_help(&t, &b);
+        strbuf_add(&b, "\n");
+        int r = spec_args_print_help(&b);
+        if (r >= 0 && face != FACE_VERIFY)
+                strbuf_add(
+                        &b,
+                        "\nExit status: the payload's own; 2, 125, 126, 127 when it could not be started.\n"
+                        "See berth-run(1) for details.\n");
+        if (r < 0 || strbuf_finish(&b, &text) < 0)
+                return 1;
+        (void) fputs(text, stdout); /* checked with the stream as a whole: */
+        return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* The unit that this process is in: the innermost "….service" or "….scope" of its cgroup's path. */
+static int own_unit(char **ret, Error *reterr) {
+        _cleanup_free_ char *path = NULL, *unit = NULL;
+
+        int r = cgroup_get_path(0, &path);
+        for (char *p = path; r >= 0 && p && *p;) {
+                size_t n = strcspn(p, "/");
+                char after = p[n];
+                p[n] = '\0';
+                if ((endswith(p, ".service") || endswith(p, ".scope")) &&
+                    free_and_strdup(&unit, p) < 0)
+                        return error_oom(reterr);
+                p += after ? n + 1 : n;
+        }
+        if (!unit) {
+                r = error_set(reterr, -ENXIO, ERROR_CGROUP_FAILED,
+                              "--keep-unit: this process is in no systemd unit");
+                error_hint(reterr, "leave --keep-unit out, then a scope is made");
+                return r;
+        }
+        *ret = TAKE_PTR(unit);
+        return 0;
+}
+
+/* The container lives in our own unit: give that the limits that settings ask for. */
+static int prepare_unit(const ContainerSpec *spec, Error *reterr) {
+        _cleanup_free_ char *unit = NULL;
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+
+        if (strv_isempty(spec->resources.properties))
+                return 0;
+        int r = own_unit(&unit, reterr);
+        if (r >= 0)
+                r = bus_connect_system(&bus, reterr);
+        if (r >= 0)
+                r = systemd1_set_properties(bus, unit, spec->resources.properties, reterr);
+        return r;
+}
+
+/* Nobody makes a scope here: is there a cgroup2 that we can make a group in? */
+static CgroupMode mode_without_systemd(void) {
+        _cleanup_close_ int root = -EBADF, group = -EBADF;
+        _cleanup_free_ char *path = NULL, *parent = NULL;
+
+        root = cgroup_open_root();
+        if (root < 0 || cgroup_get_path(0, &path) < 0 || path_extract_directory(path, &parent) < 0)
+                return CGROUP_NONE;
+        group = cgroup_open(root, streq(path, "/") ? path : parent);
+        return group >= 0 && faccessat(group, ".", W_OK, AT_EACCESS) == 0 ? CGROUP_OWN
+                                                                          : CGROUP_NONE;
+}
+
+static int refuse_limits(const ContainerSpec *spec, Error *reterr) {
+        int r;
+
+        if (!strv_isempty(spec->resources.properties))
+                r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
+                              "'%s' cannot be applied: systemd is not running on this system",
+                              spec->resources.properties[0]);
+        else if (spec->resources.slice)
+                r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
+                              "Slice '%s' cannot be used: systemd is not running on this system",
+                              spec->resources.slice);
+        else
+                return 0;
+        error_hint(reterr, "leave resource settings out to run without limits");
+        return r;
+}
+
+/* Decides where the payload's cgroup comes from; *ret_link is the supervisor's end of the keeper's link, if there is one. */
+static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_link, Error *reterr) {
+        if (q->keep_unit) {
+                spec->resources.cgroup = CGROUP_UNIT;
+                return prepare_unit(spec, reterr);
+        }
+        if (systemd_is_running()) {
+                spec->resources.cgroup = CGROUP_WAIT;
+                return keeper_fork(spec, ret_link, reterr);
+        }
+
+        int r = refuse_limits(spec, reterr);
+        if (r < 0)
+                return r;
+        spec->resources.cgroup = mode_without_systemd();
+        if (!q->quiet)
+                log_notice("systemd is not running: no scope and no limits, %s",
+                           spec->resources.cgroup == CGROUP_OWN
+                                   ? "only a control group of its own"
+                                   : "and no control group of its own");
+        return 0;
+}
+
+static int start(const RunRequest *q, ContainerSpec *spec, Error *reterr) {
+        _cleanup_close_ int link_fd = -EBADF, seccomp_fd = -EBADF;
+
+        int r = arrange_cgroup(q, spec, &link_fd, reterr);
+        if (r >= 0)
+                r = seccomp_compile(spec, SECCOMP_CACHE, &seccomp_fd, reterr);
+        if (r >= 0)
+                r = supervisor_become(spec, link_fd, seccomp_fd, NULL, 0, reterr);
+        return r;
+}
+
+/* The service manager shows the reason, `berth start` repeats it. */
+static void tell_service_manager(const Error *e) {
+        _cleanup_free_ char *text = strf("STATUS=%s\nERRNO=%d\n", strempty(e->message), -e->code);
+        if (text)
+                (void) notify_send(text); /* the exit status and the log say it too */
+}
+
+static int check_privileges(Error *reterr) {
+        if (geteuid() == 0)
+                return 0;
+        int r = error_set(reterr, -EPERM, ERROR_NO_PRIVILEGES, "Only root can run a container");
+        error_hint(
+                reterr,
+                "use sudo, or 'berth start NAME' for a container that an administrator has set up");
+        return r;
+}
+
+static int compile_and_start(int argc, char **argv, RunRequest *q, Error *reterr) {
+        _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
+        _cleanup_spec_ ContainerSpec *spec = NULL;
+        _cleanup_free_ char *path = NULL;
+
+        if (!d)
+                return error_oom(reterr);
+        int r = compile_arguments(argc, argv, q, d, reterr);
+        if (r < 0 || q->help || q->version)
+                return r;
+        r = check_privileges(reterr);
+        if (r >= 0)
+                r = compile_settings(q, d, &path, reterr);
+        if (r >= 0)
+                r = compile_finish(q, d, /* resolve_console= */ true, &spec, reterr);
+        STRV_FOREACH(w, spec_draft_warnings(d))
+                log_warning("%s", *w);
+        return r < 0 ? r : start(q, spec, reterr);
+}
+
+int run_main(RunFace face, int argc, char **argv) {
+        _cleanup_(run_request_done) RunRequest q = RUN_REQUEST_NULL(face);
+        Error e = ERROR_NULL;
+
+        int r = compile_and_start(argc, argv, &q, &e);
+        if (r >= 0 && q.help)
+                return run_show_help(face);
+        if (r >= 0 && q.version) {
+                (void) puts("berth " BERTH_VERSION);
+                return fflush(stdout) == 0 ? 0 : 1;
+        }
+        if (q.in_unit)
+                tell_service_manager(&e);
+        return complain(&e, EXIT_OF_RUN);
+}

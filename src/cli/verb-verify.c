@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* `berth verify`: the spec as a settings file, and where each value comes from. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/log.h"
+#include "basic/strv.h"
+#include "cli/complain.h"
+#include "cli/json.h"
+#include "cli/run.h"
+#include "spec/spec-text.h"
+
+static const char *const source_words[_SOURCE_MAX] = {
+        [SOURCE_DEFAULT] = "default",
+        [SOURCE_IMAGE_FILE] = "settings file beside the image",
+        [SOURCE_FILE] = "settings file",
+        [SOURCE_COMMAND] = "command line",
+        [SOURCE_IMAGE_OVERRIDE] = "settings file beside the image",
+        [SOURCE_OVERRIDE] = "settings file",
+        [SOURCE_DERIVED] = "derived",
+};
+
+static const TableColumn columns[] = {
+        { "SETTING", "setting", false, false },
+        { "VALUE", "value", false, false },
+        { "FROM", "from", false, false },
+};
+
+/* One setting's canonical lines, "Key=a\nKey=b\n" → "a", "b". */
+static int field_values(const SpecField *f, const ContainerSpec *spec, char ***ret) {
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_free_ char **lines = NULL, **values = NULL;
+
+        int r = spec_field_print(f, spec, &b);
+        if (r >= 0)
+                r = strbuf_finish(&b, &text);
+        if (r >= 0)
+                r = strv_split(&lines, text, "\n", 0);
+        if (r < 0)
+                return r;
+        STRV_FOREACH(line, lines) {
+                const char *value = strchr(*line, '=');
+                if (strv_extend(&values, value ? value + 1 : *line) < 0)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(values);
+        return 0;
+}
+
+static bool is_shown(const SpecField *f) {
+        return f->key && !(f->flags & (FIELD_INTERNAL | FIELD_UNSUPPORTED | FIELD_HIDDEN)) &&
+               spec_field_by_key(f->section, f->key) == f;
+}
+
+static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const ContainerSpec *spec) {
+        _cleanup_strv_free_ char **values = NULL;
+        _cleanup_free_ char *setting = strjoin("[", f->section, "] ", f->key, "=");
+        const char *where = NULL;
+
+        int r = setting ? field_values(f, spec, &values) : -ENOMEM;
+        if (r < 0)
+                return r;
+        const SpecSource source = spec_draft_source(d, f, &where);
+        const char *from = !isempty(where) ? where
+                           : source == SOURCE_DEFAULT && !strv_isempty(values)
+                                   ? source_words[SOURCE_DERIVED]
+                                   : source_words[source];
+        STRV_FOREACH(v, values) {
+                table_add_string(t, setting);
+                table_add_string(t, *v);
+                table_add_string(t, from);
+        }
+        /* set to what is the default anyway: still worth saying who did it */
+        if (strv_isempty(values) && source != SOURCE_DEFAULT) {
+                table_add_string(t, setting);
+                table_add_string(t, "");
+                table_add_string(t, from);
+        }
+        return 0;
+}
+
+static int print_json(const Table *t, const char *text, const char *path, char *const *warnings,
+                      bool pretty) {
+        _cleanup_(json_writer_done) JsonWriter w = { .pretty = pretty };
+        _cleanup_free_ char *json = NULL;
+
+        json_begin_object(&w, NULL);
+        json_add_string(&w, "settings_file", path);
+        json_add_string(&w, "spec", text);
+        json_begin_array(&w, "settings");
+        for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns) {
+                json_begin_object(&w, NULL);
+                for (size_t c = 0; c < t->n_columns; c++)
+                        json_add_string(&w, t->columns[c].key, t->cells[i + c].text);
+                json_end(&w);
+        }
+        json_end(&w);
+        json_add_strv(&w, "warnings", warnings);
+        json_end(&w);
+        int r = json_finish(&w, &json);
+        if (r >= 0)
+                (void) fputs(json, stdout); /* the caller checks the stream */
+        return r;
+}
+
+static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *spec,
+                const char *path, Error *reterr) {
+        _cleanup_(table_done) Table t = { .columns = columns, .n_columns = ELEMENTSOF(columns) };
+        _cleanup_free_ char *text = NULL;
+        const TableStyle style = { .legend = true, .color = terminal_wants_color(STDOUT_FILENO) };
+
+        if (spec_text_print(spec, /* internal= */ false, &text) < 0)
+                return error_oom(reterr);
+        for (size_t i = 0; i < spec_n_fields; i++)
+                if (is_shown(spec_fields + i) && add_field(&t, d, spec_fields + i, spec) < 0)
+                        return error_oom(reterr);
+        if (q->json != JSON_OFF) {
+                int r = print_json(&t, text, path, spec_draft_warnings(d), q->json == JSON_PRETTY);
+                return r < 0 ? error_oom(reterr) : 0;
+        }
+        printf("# settings file: %s\n%s\n", path ?: "none", text);
+        int r = table_print(&t, stdout, &style, reterr);
+        if (r >= 0)
+                (void) fflush(stdout); /* warnings come last; the caller checks the stream */
+        STRV_FOREACH(w, spec_draft_warnings(d))
+                log_warning("%s", *w);
+        return r;
+}
+
+/* A name and nothing else: what its unit would do. */
+static bool names_a_unit(const RunRequest *q, SpecDraft *d) {
+        const ContainerSpec *spec = spec_draft_spec(d);
+
+        return !spec->name && !spec->root.directory && strv_length(q->words) == 1 &&
+               !streq(q->words[0], "--");
+}
+
+static int verify(RunRequest *q, int argc, char **argv, Error *reterr) {
+        _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
+        _cleanup_spec_ ContainerSpec *spec = NULL;
+        _cleanup_free_ char *path = NULL;
+
+        if (!d)
+                return error_oom(reterr);
+        int r = compile_arguments(argc, argv, q, d, reterr);
+        if (r < 0 || q->help)
+                return r;
+        if (names_a_unit(q, d)) {
+                q->in_unit = strdup(q->words[0]);
+                q->words = strv_free(q->words);
+                if (!q->in_unit)
+                        return error_oom(reterr);
+        }
+        r = compile_settings(q, d, &path, reterr);
+        if (r >= 0)
+                r = compile_finish(q, d, /* resolve_console= */ false, &spec, reterr);
+        return r < 0 ? r : show(q, d, spec, path, reterr);
+}
+
+int verify_main(int argc, char **argv) {
+        _cleanup_(run_request_done) RunRequest q = RUN_REQUEST_NULL(FACE_VERIFY);
+        Error e = ERROR_NULL;
+
+        int r = verify(&q, argc, argv, &e);
+        if (r >= 0 && q.help)
+                return run_show_help(FACE_VERIFY);
+        if (r >= 0 && fflush(stdout) != 0)
+                r = error_set_errno(&e, -errno, ERROR_FAILED, "Writing the output failed");
+        return r < 0 ? complain(&e, EXIT_OF_VERB) : 0;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verbs that ask systemd to start berth@NAME.service, now or at boot. */
+#include <stdio.h>
+
+#include "basic/path.h"
+#include "bus/bus.h"
+#include "bus/manager1.h"
+#include "bus/systemd1.h"
+#include "cli/compile.h"
+#include "cli/complain.h"
+#include "cli/journal.h"
+#include "cli/verbs.h"
+
+#define FAILURE_LOG_LINES 10U
+
+static int check_systemd(Error *reterr) {
+        if (systemd_is_running())
+                return 0;
+        int r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
+                          "systemd is not running on this system: there are no units to start");
+        error_hint(reterr, "'berth run NAME' works without systemd");
+        return r;
+}
+
+static int service_name(const char *container, char **ret, Error *reterr) {
+        if (!container_name_is_valid(container))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
+                                 "'%s' is not a valid container name", container);
+        *ret = systemd1_service_name(container);
+        return *ret ? 0 : error_oom(reterr);
+}
+
+/* What the unit's processes had to say, right below the error that only tells how they ended. */
+static void show_log(const char *unit, usec_t since_usec) {
+        const JournalQuery q = { .unit = unit,
+                                 .since_usec = since_usec,
+                                 .lines = FAILURE_LOG_LINES };
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+
+        if (journal_format(&q, &b) > 0)
+                fprintf(stderr, "\nThe log of '%s' says:\n%s", unit, b.text ? b.text + 1 : "");
+}
+
+/* 0, or an exit status after the failure was shown. */
+static int start_one(sd_bus *bus, const char *name) {
+        const usec_t begin_usec = now_usec(CLOCK_REALTIME);
+        _cleanup_free_ char *unit = NULL;
+        Error e = ERROR_NULL;
+
+        int r = service_name(name, &unit, &e);
+        if (r >= 0)
+                r = compile_check_unit(name, &e);
+        if (r < 0)
+                return complain(&e, EXIT_OF_VERB);
+        r = systemd1_unit_run(bus, UNIT_START, unit, &e);
+        if (r >= 0)
+                return 0;
+        const bool unit_failed = e.id == ERROR_UNIT_FAILED;
+        int status = complain(&e, EXIT_OF_VERB);
+        if (unit_failed)
+                show_log(unit, begin_usec);
+        return status;
+}
+
+static int start_all(sd_bus *bus, char *const *names) {
+        int status = 0;
+
+        STRV_FOREACH(name, names)
+                status = start_one(bus, *name) ?: status;
+        return status;
+}
+
+int verb_start(const Invocation *v, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+
+        int r = check_systemd(reterr);
+        if (r >= 0)
+                r = bus_connect_system(&bus, reterr);
+        return r < 0 ? r : start_all(bus, v->arguments);
+}
+
+static int stop_units(sd_bus *bus, char *const *units) {
+        int status = 0;
+
+        STRV_FOREACH(unit, units) {
+                Error e = ERROR_NULL;
+                if (systemd1_unit_run(bus, UNIT_STOP, *unit, &e) < 0)
+                        status = complain(&e, EXIT_OF_VERB);
+        }
+        return status;
+}
+
+static int enable_or_disable(const Invocation *v, bool enable, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_strv_free_ char **units = NULL, **services = NULL;
+
+        int r = check_systemd(reterr);
+        STRV_FOREACH(name, v->arguments) {
+                _cleanup_free_ char *unit = NULL;
+                if (r >= 0)
+                        r = service_name(*name, &unit, reterr);
+                if (r >= 0 && enable)
+                        r = compile_check_unit(*name, reterr);
+                if (r >= 0 && strv_extend(&services, unit) < 0)
+                        r = error_oom(reterr);
+        }
+        /* the target that boots containers is not enabled everywhere */
+        if (r >= 0 && enable && strv_extend(&units, "machines.target") < 0)
+                r = error_oom(reterr);
+        if (r >= 0 && strv_extend_strv(&units, services) < 0)
+                r = error_oom(reterr);
+        if (r >= 0)
+                r = bus_connect_system(&bus, reterr);
+        if (r >= 0)
+                r = systemd1_unit_enable(bus, units, enable, reterr);
+        if (r < 0 || !v->options.now)
+                return r;
+        return enable ? start_all(bus, v->arguments) : stop_units(bus, services);
+}
+
+int verb_enable(const Invocation *v, Error *reterr) {
+        return enable_or_disable(v, true, reterr);
+}
+
+int verb_disable(const Invocation *v, Error *reterr) {
+        return enable_or_disable(v, false, reterr);
+}

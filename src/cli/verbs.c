@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verb table and the option table behind it: adding a verb or an option is adding a row. */
+#include "cli/verbs.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/parse.h"
+
+#define LINES_MAX 1000U /* of the log, in one status */
+#define ANY UINT_MAX
+
+enum {
+        V_LIST = 1 << 0,
+        V_STATUS = 1 << 1,
+        V_SHOW = 1 << 2,
+        V_START = 1 << 3,
+        V_STOP = 1 << 4,
+        V_REBOOT = 1 << 5,
+        V_KILL = 1 << 6,
+        V_TERMINATE = 1 << 7,
+        V_ENABLE = 1 << 8,
+        V_DISABLE = 1 << 9,
+        V_COMPLETE = 1 << 10,
+        V_ANY = (1 << 11) - 1,
+};
+
+/* clang-format off */
+const Verb verbs[] = {
+        { "run",       "[OPTION…] NAME|-D DIRECTORY [COMMAND…]", 0, 0, 0, VERB_ITSELF | VERB_IMAGES,
+          NULL,           "Containers", "Run a command or boot a system, in the foreground" },
+        { "start",     "NAME…", V_START,     1, ANY, VERB_IMAGES,     verb_start,     "Containers", "Boot as a service" },
+        { "stop",      "NAME…", V_STOP,      1, ANY, VERB_CONTAINERS, verb_stop,      "Containers", "Shut down, and wait for it" },
+        { "poweroff",  "NAME…", V_STOP,      1, ANY, VERB_CONTAINERS | VERB_ALIAS, verb_stop, NULL, NULL },
+        { "reboot",    "NAME…", V_REBOOT,    1, ANY, VERB_CONTAINERS, verb_reboot,    "Containers", "Reboot the system inside" },
+        { "restart",   "NAME…", V_REBOOT,    1, ANY, VERB_CONTAINERS | VERB_ALIAS, verb_reboot, NULL, NULL },
+        { "kill",      "NAME…", V_KILL,      1, ANY, VERB_CONTAINERS, verb_kill,      "Containers", "Send a signal to processes" },
+        { "terminate", "NAME…", V_TERMINATE, 1, ANY, VERB_CONTAINERS, verb_terminate, "Containers", "End at once, without shutting down" },
+        { "list",      NULL,    V_LIST,      0, 0,   0,               verb_list,      "Information", "List containers" },
+        { "status",    "[NAME…]", V_STATUS,  0, ANY, VERB_CONTAINERS, verb_status,    "Information", "Show state, processes and log" },
+        { "show",      "[NAME…]", V_SHOW,    0, ANY, VERB_CONTAINERS, verb_show,      "Information", "Show properties, for programs" },
+        { "enable",    "NAME…", V_ENABLE,    1, ANY, VERB_IMAGES,     verb_enable,    "Configuration", "Start with the host" },
+        { "disable",   "NAME…", V_DISABLE,   1, ANY, VERB_IMAGES,     verb_disable,   "Configuration", "No longer start with the host" },
+        { "verify",    "NAME|OPTION…", 0,    0, 0,   VERB_ITSELF | VERB_IMAGES,
+          NULL,           "Configuration", "Show the settings in force and their origin" },
+        { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
+        { "complete",  NULL,    V_COMPLETE,  0, 2,   VERB_ALIAS,      verb_complete,  NULL, NULL },
+};
+/* clang-format on */
+const size_t n_verbs = ELEMENTSOF(verbs);
+
+/* Of machinectl(1). */
+static const char *const unsupported_verbs[] = {
+        "login",        "shell",         "exec",           "pause",
+        "resume",       "copy-to",       "copy-from",      "bind",
+        "bind-volume",  "unbind-volume", "list-images",    "images",
+        "image-status", "show-image",    "edit",           "cat",
+        "clone",        "rename",        "read-only",      "remove",
+        "set-limit",    "clean",         "pull",           "pull-tar",
+        "pull-raw",     "import-tar",    "import-raw",     "import-fs",
+        "export-tar",   "export-raw",    "list-transfers", "cancel-transfer",
+};
+
+static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
+        const JsonMode mode = json_mode_from_string(value);
+        if (mode < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--json': short, pretty or off is expected", value);
+        *(JsonMode *) at = mode;
+        return 0;
+}
+
+static int parse_json_letter(const Option *o, const char *value, void *at, Error *reterr) {
+        *(JsonMode *) at = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
+        return 0;
+}
+
+static int parse_output(const Option *o, const char *value, void *at, Error *reterr) {
+        static const char *const words[_JSON_MODE_MAX] = {
+                [JSON_OFF] = "table",
+                [JSON_SHORT] = "json",
+                [JSON_PRETTY] = "json-pretty",
+        };
+        const ssize_t mode = string_table_lookup(words, ELEMENTSOF(words), value);
+        if (mode < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--output': table, json or json-pretty is expected",
+                        value);
+        *(JsonMode *) at = (JsonMode) mode;
+        return 0;
+}
+
+static int parse_lines(const Option *o, const char *value, void *at, Error *reterr) {
+        uint32_t n;
+        if (parse_u32(value, &n) < 0 || n > LINES_MAX)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--lines': a number from 0 to %u is expected",
+                        value, LINES_MAX);
+        *(unsigned *) at = n;
+        return 0;
+}
+
+static int parse_whom(const Option *o, const char *value, void *at, Error *reterr) {
+        static const char *const words[] = { "leader", "supervisor", "all" };
+        if (string_table_lookup(words, ELEMENTSOF(words), value) < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--%s': leader, supervisor or all is expected",
+                        value, o->name);
+        return option_parse_string(o, value, at, reterr);
+}
+
+/* "A,B" too */
+static int parse_properties(const Option *o, const char *value, void *at, Error *reterr) {
+        _cleanup_strv_free_ char **names = NULL;
+        if (strv_split(&names, value, ",", 0) < 0 || strv_extend_strv(at, names) < 0)
+                return error_oom(reterr);
+        return 0;
+}
+
+#define AT(field) offsetof(VerbOptions, field)
+#define JSON_VERBS (V_LIST | V_STATUS | V_SHOW)
+/* clang-format off */
+static const Option verb_options[] = {
+        { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
+        { 0,   "version",   NULL,       0,             V_ANY,                option_parse_true,    AT(version),      NULL, "Show the version" },
+        { 0,   "json",      "MODE",     0,             JSON_VERBS,           parse_json,           AT(json),         NULL, "Output as JSON: short, pretty, off" },
+        { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
+        { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
+        { 0,   "no-legend", NULL,       0,             V_LIST,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
+        { 'a', "all",       NULL,       0,             V_LIST,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
+        { 'n', "lines",     "N",        0,             V_STATUS,             parse_lines,          AT(lines),        NULL, "Lines of the log to show (10)" },
+        { 'p', "property",  "NAME",     0,             V_SHOW,               parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
+        { 0,   "value",     NULL,       0,             V_SHOW,               option_parse_true,    AT(value),        NULL, "Values alone, without names" },
+        { 's', "signal",    "SIGNAL",   0,             V_KILL,               option_parse_signal,  AT(signal),       NULL, "Signal to send (SIGTERM)" },
+        { 0,   "whom",      "WHOM",     0,             V_KILL,               parse_whom,           AT(whom),         NULL, "To leader, supervisor, all (all)" },
+        { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
+        { 0,   "timeout",   "TIME",     0,             V_STOP,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
+        { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
+        { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
+        { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },
+};
+/* clang-format on */
+
+OptionTable verb_option_table(uint64_t scope) {
+        return (OptionTable){ verb_options, ELEMENTSOF(verb_options), scope };
+}
+
+void verb_options_done(VerbOptions *o) {
+        o->properties = strv_free(o->properties);
+        o->whom = mfree(o->whom);
+}
+
+const Verb *verb_by_name(const char *name) {
+        for (size_t i = 0; i < n_verbs; i++)
+                if (streq(verbs[i].name, name))
+                        return verbs + i;
+        return NULL;
+}
+
+int verb_set_unknown(const char *name, Error *reterr) {
+        _cleanup_strv_free_ char **names = NULL;
+        int r;
+
+        if (string_table_lookup(unsupported_verbs, ELEMENTSOF(unsupported_verbs), name) >= 0)
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "Verb '%s' is not supported yet", name);
+        for (size_t i = 0; i < n_verbs; i++)
+                if (!streq(verbs[i].name, "complete") && strv_extend(&names, verbs[i].name) < 0)
+                        return error_oom(reterr);
+        const char *near = suggest_word(name, names);
+        if (near)
+                r = error_set(reterr, -EINVAL, ERROR_USAGE,
+                              "Unknown verb '%s' (did you mean '%s'?)", name, near);
+        else
+                r = error_set(reterr, -EINVAL, ERROR_USAGE, "Unknown verb '%s'", name);
+        error_hint(reterr, "'berth --help' lists the verbs");
+        return r;
+}
+
+static void format_synopsis(const Verb *v, const char *before, char line[static HELP_WIDTH]) {
+        (void) snprintf(line, HELP_WIDTH, "%s%s%s%s", before, v->name, v->arguments ? " " : "",
+                        strempty(v->arguments));
+}
+
+void verbs_format_help(StrBuf *out) {
+        const OptionTable t = verb_option_table(UINT64_MAX);
+        const char *group = NULL;
+
+        strbuf_add(out, "berth [OPTION…] VERB [ARGUMENT…]\n\nRun and manage containers.\n");
+        for (size_t i = 0; i < n_verbs; i++) {
+                const Verb *v = verbs + i;
+                char line[HELP_WIDTH];
+                if (v->flags & VERB_ALIAS)
+                        continue;
+                if (!group || !streq(group, v->group))
+                        strbuf_addf(out, "\n%s:\n", v->group);
+                group = v->group;
+                format_synopsis(v, "  ", line);
+                help_format_line(out, line, v->help);
+        }
+        strbuf_add(out, "\nOptions:\n");
+        options_format_help(&t, out);
+        strbuf_add(
+                out,
+                "\n'berth VERB --help' shows the options of one verb. See berth(1) for details.\n");
+}
+
+void verb_format_help(const Verb *v, StrBuf *out) {
+        const OptionTable t = verb_option_table(v->scope);
+        const Verb *described = v;
+        char line[HELP_WIDTH];
+
+        for (; !described->help && described > verbs; described--) /* an alias follows its verb */
+                ;
+        format_synopsis(v, "berth ", line);
+        strbuf_addf(out, "%s\n\n%s.\n\nOptions:\n", line, strempty(described->help));
+        options_format_help(&t, out);
+}

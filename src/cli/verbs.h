@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verbs of `berth`: one row each in main.c. */
+#pragma once
+
+#include "basic/strv.h"
+#include "basic/time.h"
+#include "cli/options.h"
+#include "cli/table.h"
+
+/* Everything that verbs other than run and verify can be given. */
+typedef struct VerbOptions {
+        bool help, version;
+        JsonMode json;
+        bool no_legend;
+        bool all;
+        char **properties;
+        bool value;
+        int signal;
+        char *whom;
+        usec_t timeout_usec;
+        bool now;
+        unsigned lines;
+} VerbOptions;
+#define VERB_OPTIONS_NULL { .timeout_usec = USEC_INFINITY, .lines = 10 }
+void verb_options_done(VerbOptions *o);
+
+typedef struct Invocation {
+        VerbOptions options;
+        char **arguments; /* behind the verb */
+} Invocation;
+
+/* Returns the exit status, or a negative errno with an Error. A verb that is given several names goes on after one has failed: it
+ * shows that error itself and ends with 1. */
+typedef int (*VerbRun)(const Invocation *v, Error *reterr);
+
+typedef enum VerbFlags {
+        VERB_CONTAINERS = 1 << 0, /* arguments are names of containers that run */
+        VERB_IMAGES = 1 << 1,     /* arguments are names of images */
+        VERB_ALIAS = 1 << 2,      /* another name of the verb above: works, is in no list */
+        VERB_ITSELF = 1 << 3,     /* reads its own words: run, verify, help */
+} VerbFlags;
+
+typedef struct Verb {
+        const char *name;
+        const char *arguments; /* for help: "NAME…" */
+        uint64_t scope;        /* this verb's bit in the options' scopes */
+        unsigned min, max;     /* number of arguments */
+        uint32_t flags;
+        VerbRun run;       /* NULL with VERB_ITSELF */
+        const char *group; /* help's headline */
+        const char *help;  /* one line */
+} Verb;
+
+extern const Verb verbs[];
+extern const size_t n_verbs;
+const Verb *verb_by_name(const char *name);
+/* ERROR_UNSUPPORTED for a verb of machinectl(1) that is not built yet, ERROR_USAGE for one that nobody knows. */
+int verb_set_unknown(const char *name, Error *reterr);
+
+/* Rows of all verbs' options; scope: a verb's bit, or UINT64_MAX. */
+OptionTable verb_option_table(uint64_t scope);
+void verbs_format_help(StrBuf *out);
+void verb_format_help(const Verb *v, StrBuf *out);
+
+/* `berth complete WHAT…`, for the shells' completions: verbs, options VERB, arguments VERB; one word a line (a verb with its help
+ * behind a tab). They ask this program, so they cannot be out of date. */
+int verb_complete(const Invocation *v, Error *reterr);
+
+int verb_list(const Invocation *v, Error *reterr);
+int verb_status(const Invocation *v, Error *reterr);
+int verb_show(const Invocation *v, Error *reterr);
+int verb_stop(const Invocation *v, Error *reterr);
+int verb_terminate(const Invocation *v, Error *reterr);
+int verb_reboot(const Invocation *v, Error *reterr);
+int verb_kill(const Invocation *v, Error *reterr);
+int verb_start(const Invocation *v, Error *reterr);
+int verb_enable(const Invocation *v, Error *reterr);
+int verb_disable(const Invocation *v, Error *reterr);
