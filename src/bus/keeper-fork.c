@@ -65,6 +65,7 @@ static int keeper_process(const ContainerSpec *spec, int *link_fd, int *bus_fd, 
         r = keeper_new(event, bus, spec, link_fd, on_message, event, &k, reterr);
         if (r < 0)
                 return r;
+        keeper_allow_overlap(k);
         r = keeper_start(k, reterr);
         if (r < 0)
                 return r;

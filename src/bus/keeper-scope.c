@@ -5,9 +5,13 @@
  * yet waited for, so that its number cannot come to mean another process. */
 #include "bus/keeper-scope.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -19,6 +23,7 @@
 #include "sys/cgroup.h"
 #include "sys/syscalls.h"
 
+#define PLACEHOLDER_NAME "berth-holder" /* at most 15 characters */
 #define DEFAULT_SLICE "machine.slice"
 #define DEFAULT_TASKS_MAX "TasksMax=16384"
 #define STOP_MARGIN_USEC \
@@ -188,7 +193,17 @@ int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret) {
         return strbuf_finish(&b, ret);
 }
 
-int scope_is_populated(const ContainerSpec *spec, const char *unit) {
+/* Only a placeholder is left, or is there yet. */
+static bool holds_placeholder(int fd) {
+        _cleanup_free_ char *procs = NULL, *path = NULL, *comm = NULL;
+        if (cgroup_read_attribute(fd, "cgroup.procs", &procs) < 0)
+                return false;
+        path = strf("/proc/%.*s/comm", (int) strcspn(procs, "\n"), procs);
+        return path && file_read_all(AT_FDCWD, path, 64, &comm, NULL) >= 0 &&
+               startswith(comm, PLACEHOLDER_NAME "\n");
+}
+
+int scope_is_in_use(const ContainerSpec *spec, const char *unit) {
         _cleanup_free_ char *path = NULL;
         int r = scope_cgroup_path(spec, unit, &path);
         if (r < 0)
@@ -199,14 +214,70 @@ int scope_is_populated(const ContainerSpec *spec, const char *unit) {
         _cleanup_close_ int fd = cgroup_open(root_fd, path);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        return cgroup_is_populated(fd);
+        _cleanup_close_ int payload_fd = cgroup_open(fd, SCOPE_PAYLOAD);
+        if (payload_fd >= 0)
+                return cgroup_is_populated(payload_fd);
+        return holds_placeholder(fd) ? 0 : cgroup_is_populated(fd);
+}
+
+/* The directory of the scope's slice. */
+static int open_slice(const ContainerSpec *spec, const char *unit, int root_fd) {
+        _cleanup_free_ char *path = NULL, *slice = NULL;
+        int r = scope_cgroup_path(spec, unit, &path);
+        if (r >= 0)
+                r = path_extract_directory(path, &slice);
+        return r < 0 ? r : cgroup_open(root_fd, slice);
+}
+
+int scope_prepare(const ContainerSpec *spec, const char *unit, int *ret_fd) {
+        *ret_fd = -EBADF;
+        struct statfs fs;
+        if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+                return 0; /* hybrid: a process has to be moved into each v1 hierarchy for its limits */
+        _cleanup_close_ int root_fd = cgroup_open_root();
+        if (root_fd < 0)
+                return root_fd;
+        _cleanup_close_ int slice_fd = open_slice(spec, unit, root_fd);
+        if (slice_fd < 0)
+                return slice_fd == -ENOENT ? 0 : slice_fd;
+        if (mkdirat(slice_fd, unit, 0755) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        _cleanup_close_ int fd = cgroup_open(slice_fd, unit);
+        int r = fd < 0 ? fd : cgroup_freeze(fd, true);
+        if (r < 0) {
+                (void) unlinkat(slice_fd, unit, AT_REMOVEDIR); /* just made, empty */
+                return r;
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+bool scope_is_configured(int fd) {
+        char value[8];
+        return fgetxattr(fd, "trusted.delegate", value, sizeof(value)) > 0;
+}
+
+int scope_thaw(int fd) {
+        return cgroup_freeze(fd, false);
+}
+
+void scope_abandon(const ContainerSpec *spec, const char *unit, int fd) {
+        (void) cgroup_kill(fd); /* frozen processes die, too */
+        _cleanup_close_ int root_fd = cgroup_open_root();
+        _cleanup_close_ int slice_fd = root_fd < 0 ? root_fd : open_slice(spec, unit, root_fd);
+        for (unsigned i = 0; slice_fd >= 0 && !scope_is_configured(fd) && i < 50; i++) {
+                int r = cgroup_remove(slice_fd, unit);
+                if (r != -EBUSY)
+                        break;
+                (void) usleep(1000); /* the kernel takes its time to bury them */
+        }
 }
 
 /* ---- the placeholder ---- */
 
 static _noreturn_ void placeholder_main(pid_t parent) {
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* cannot fail with a valid signal */
-        (void) prctl(PR_SET_NAME, "berth-holder");
+        (void) prctl(PR_SET_NAME, PLACEHOLDER_NAME);
         (void) sys_close_range(0, ~0U, 0); /* nothing of the keeper's may stay open here */
         if (getppid() == parent)
                 for (;;)

@@ -15,8 +15,21 @@ int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, 
 /* "/machine.slice/machine-web.scope" below the cgroup of PID 1's system. Allocated. */
 int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret);
 
-/* Is the scope's cgroup there and has processes? 1, 0. */
-int scope_is_populated(const ContainerSpec *spec, const char *unit);
+/* The supervisor makes this group in the scope, right before it clones the payload into it. */
+#define SCOPE_PAYLOAD "payload"
+
+/* Does a container run in a scope of this name? 1; 0 if there is none, or one that has ended (its placeholder may be there still) or has not
+ * begun. */
+int scope_is_in_use(const ContainerSpec *spec, const char *unit);
+
+/* Makes the scope's cgroup before systemd does, frozen: what is born in it runs when scope_thaw() says so. *ret_fd is -EBADF if that cannot
+ * be: the slice is not there yet, the name is taken, or limits are not (all) in the v2 hierarchy. */
+int scope_prepare(const ContainerSpec *spec, const char *unit, int *ret_fd);
+/* systemd has written all limits and attached its device policy: it marks a delegated cgroup as such right after that. */
+bool scope_is_configured(int fd);
+int scope_thaw(int fd);
+/* Ends what is in it; and the cgroup itself, if systemd has not made it its own. */
+void scope_abandon(const ContainerSpec *spec, const char *unit, int fd);
 
 /* A process that only waits to be killed, and dies with this one. cgroup_fd: where it is born (-EBADF: where we are). */
 int placeholder_new(int cgroup_fd, PidRef *ret);

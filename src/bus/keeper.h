@@ -20,8 +20,8 @@
 
 typedef struct Keeper Keeper;
 
-/* Everything the keeper learns, for its owner; `m` is the message received (borrowed), or NULL at the end of the link. A GO means that the
- * keeper has sent one, an ERROR with keeper_has_failed() that the scope could not be made: the link is closed then, and NULL does
+/* Everything the keeper learns, for its owner; `m` is the message received (borrowed), or NULL at the end of the link. A GO means that the scope
+ * is there with all its limits, an ERROR with keeper_has_failed() that the scope could not be made: the link is closed then, and NULL does
  * not follow. The owner may free the keeper from here. */
 typedef void (*KeeperMessage)(Keeper *k, const ControlMessage *m, void *userdata);
 
@@ -29,6 +29,9 @@ typedef void (*KeeperMessage)(Keeper *k, const ControlMessage *m, void *userdata
 int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *link_fd, KeeperMessage on_message, void *userdata, Keeper **ret, Error *reterr);
 Keeper *keeper_free(Keeper *k);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Keeper *, keeper_free)
+/* Before keeper_start(): the scope's cgroup is made before systemd makes the scope, so that the payload need not wait for all of that
+ * (keeper.c says how). Not for owners that must never wait, or that free a keeper before its link has ended. */
+void keeper_allow_overlap(Keeper *k);
 int keeper_start(Keeper *k, Error *reterr);    /* spec must outlive the keeper */
 int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT */
 const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */
