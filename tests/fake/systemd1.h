@@ -4,6 +4,8 @@
 #pragma once
 
 #include <inttypes.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
 
 #include "fake/private-bus.h"
 #include "sys/cgroup.h"
@@ -74,7 +76,8 @@ static inline int fake_start_transient(sd_bus_message *m, void *userdata, sd_bus
         uint32_t pid = fake_read_pid(m);
         if (f->cgroup_fd >= 0 && !strstr(unit, "elsewhere")) {
                 int fd = cgroup_make(f->cgroup_fd, unit);
-                if (fd < 0 || cgroup_attach(fd, (pid_t) pid) < 0)
+                if (fd < 0 || cgroup_attach(fd, (pid_t) pid) < 0 ||
+                    fsetxattr(fd, "trusted.delegate", "1", 1, 0) < 0)
                         return -EIO;
                 close(fd);
         }

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "bus/bus.h"
+#include "bus/keeper-scope.h"
 #include "bus/keeper.h"
 #include "fake/systemd1.h"
 #include "sys/pidfd.h"
@@ -52,13 +53,17 @@ static void trial_done(Trial *t) {
         error_done(&t->error);
 }
 
+/* A slice at the top of the hierarchy, for the overlapped way; with NULL the keeper is strict. */
+static char *slice;
+
 /* Makes a keeper for a container of this name; `systemd`: is there one? */
-static void trial_begin(Trial *t, const char *name, bool systemd) {
+static void trial_begin_in(Trial *t, const char *name, bool systemd, char *in_slice) {
         Error e = ERROR_NULL;
         BusKind kind;
         *t = (Trial){ .link = -EBADF };
         t->spec.name = (char *) name;
         t->spec.payload.stop_timeout_usec = 90 * USEC_PER_SEC;
+        t->spec.resources.slice = in_slice;
         private_bus_start(&t->private_bus);
         if (systemd) {
                 t->systemd = private_service_start(
@@ -77,7 +82,13 @@ static void trial_begin(Trial *t, const char *name, bool systemd) {
         ASSERT_OK(sd_bus_attach_event(t->bus, t->event, 0));
         ASSERT_OK(keeper_new(t->event, t->bus, &t->spec, &link[0], on_message, t, &t->keeper, &e));
         ASSERT_EQ(link[0], -EBADF);
+        if (in_slice)
+                keeper_allow_overlap(t->keeper);
         ASSERT_OK(keeper_start(t->keeper, &e));
+}
+
+static void trial_begin(Trial *t, const char *name, bool systemd) {
+        trial_begin_in(t, name, systemd, NULL);
 }
 
 static void trial_run(Trial *t) {
@@ -199,16 +210,149 @@ TEST(protocol_is_broken) {
         ASSERT_EQ(t.ends, 1);
 }
 
+/* ---- overlapped ---- */
+
+/* Runs the loop for a while, whatever happens. */
+static void trial_idle(Trial *t) {
+        for (unsigned i = 0; i < 10; i++)
+                ASSERT_OK(sd_event_run(t->event, 10 * USEC_PER_MSEC));
+}
+
+static int scope_exists(const char *unit) {
+        _cleanup_free_ char *path = strf("/sys/fs/cgroup/%s/%s", slice, unit);
+        return access(path, F_OK) >= 0;
+}
+
+/* Receives the GO, and makes the payload's group with a process in it: *ret_payload is it. */
+static void launch(Trial *t, ControlMessage *go, PidRef *ret_payload) {
+        ASSERT_EQ(control_receive(t->link, go), 1);
+        ASSERT_EQ(go->type, CONTROL_GO);
+        int fd = cgroup_make(go->fds[0], "payload");
+        ASSERT_OK(fd);
+        ASSERT_OK(placeholder_new(fd, ret_payload));
+        close(fd);
+}
+
+static void overlapped_begin(Trial *t, const char *name) {
+        if (!slice)
+                TEST_SKIP("no cgroup v2 can be mounted here");
+        trial_begin_in(t, name, true, slice);
+}
+
+TEST(overlapped) {
+        _cleanup_(trial_done) Trial t;
+        ControlMessage m = CONTROL_MESSAGE_NULL;
+        PidRef payload = PIDREF_NULL;
+        siginfo_t si;
+        char *frozen = NULL;
+        overlapped_begin(&t, "over");
+        launch(&t, &m, &payload); /* before systemd was asked */
+        ASSERT_FALSE(t.go);
+        ASSERT_OK(cgroup_read_attribute(m.fds[0], "cgroup.freeze", &frozen));
+        ASSERT_STREQ(frozen, "1");
+        free(frozen);
+        trial_run(&t);
+        if (error_is_set(&t.error))
+                TEST_FAIL("%s", t.error.message);
+        ASSERT_TRUE(t.go);
+        ASSERT_OK(cgroup_read_attribute(m.fds[0], "cgroup.freeze", &frozen));
+        ASSERT_STREQ(frozen, "0");
+        free(frozen);
+        ASSERT_OK(control_send(t.link, CONTROL_STARTED, NULL, &payload.fd, 1));
+        trial_idle(&t);
+        char *procs = NULL;
+        ASSERT_OK(cgroup_read_attribute(m.fds[0], "cgroup.procs", &procs));
+        ASSERT_STREQ(procs, ""); /* the placeholder is gone */
+        free(procs);
+        ASSERT_OK(pidref_kill(&payload, SIGKILL));
+        ASSERT_OK(pidref_wait(&payload, true, &si));
+        pidref_done(&payload);
+        control_message_done(&m);
+}
+
+TEST(overlapped_payload_ends_at_once) {
+        _cleanup_(trial_done) Trial t;
+        ControlMessage m = CONTROL_MESSAGE_NULL;
+        PidRef payload = PIDREF_NULL;
+        siginfo_t si;
+        overlapped_begin(&t,
+                         "silent-over"); /* the job is known to have ended after a second only */
+        launch(&t, &m, &payload);
+        trial_run(&t);
+        ASSERT_OK(control_send(t.link, CONTROL_STARTED, NULL, &payload.fd, 1));
+        ASSERT_OK(pidref_kill(&payload, SIGKILL));
+        ASSERT_OK(pidref_wait(&payload, true, &si));
+        t.link = fd_close(t.link);
+        trial_idle(&t);
+        ASSERT_EQ(t.ends, 0);
+        ASSERT_EQ(cgroup_is_populated(m.fds[0]), 1); /* never empty before the job's end */
+        t.stopped = false;
+        trial_run(&t);
+        ASSERT_EQ(t.ends, 1);
+        pidref_done(&payload);
+        control_message_done(&m);
+}
+
+TEST(overlapped_and_refused) {
+        _cleanup_(trial_done) Trial t;
+        ControlMessage m = CONTROL_MESSAGE_NULL;
+        PidRef payload = PIDREF_NULL;
+        siginfo_t si;
+        overlapped_begin(&t, "refused");
+        launch(&t, &m, &payload);
+        trial_run(&t);
+        ASSERT_FALSE(t.go);
+        ASSERT_EQ(t.error.id, ERROR_INVALID_SETTING);
+        ASSERT_OK(pidref_wait(&payload, true, &si)); /* killed, it never ran */
+        pidref_done(&payload);
+        control_message_done(&m);
+        ASSERT_FALSE(scope_exists("machine-refused.scope"));
+}
+
+TEST(overlapped_and_supervisor_fails) {
+        Trial t;
+        overlapped_begin(&t, "over2");
+        ASSERT_TRUE(scope_exists("machine-over2.scope"));
+        ASSERT_OK(shutdown(
+                t.link,
+                SHUT_RDWR)); /* the frozen placeholder holds a copy of it: we are its parent */
+        trial_run(&t);
+        if (error_is_set(&t.error))
+                TEST_FAIL("%s", t.error.message);
+        ASSERT_EQ(t.ends, 1);
+        trial_done(&t);
+        ASSERT_FALSE(scope_exists("machine-over2.scope"));
+}
+
+static char *slice_new(int *ret_fd) {
+        _cleanup_close_ int root_fd = cgroup_open_root();
+        char *name = strf("berthtest%d.slice", (int) getpid());
+        int fd = root_fd >= 0 && name ? cgroup_make(root_fd, name) : -ENOMEDIUM;
+        if (fd < 0) {
+                free(name);
+                return NULL;
+        }
+        *ret_fd = fd;
+        return name;
+}
+
+static void slice_remove(const char *name) {
+        _cleanup_close_ int root_fd = cgroup_open_root();
+        for (unsigned i = 0; root_fd >= 0 && i < 100 && cgroup_remove(root_fd, name) == -EBUSY; i++)
+                usleep(10000);
+}
+
 int main(int argc, char **argv) {
-        _cleanup_free_ char *name = NULL;
         if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
             mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
                 fprintf(stderr, "skipped: needs root and a mount namespace\n");
                 return 77;
         }
-        fake.cgroup_fd = fake_cgroup_new(&name);
+        if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) >= 0)
+                slice = slice_new(&fake.cgroup_fd); /* where strict ones go, too */
         int r = test_run_all(argc, argv);
-        if (name)
-                fake_cgroup_remove(name);
+        if (slice)
+                slice_remove(slice);
+        free(slice);
         return r;
 }
