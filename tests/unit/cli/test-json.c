@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The JSON writer: structure, escapes, bad text. */
+#include "cli/json.h"
+
+#include "basic/strv.h"
+
+#include "test.h"
+
+TEST(structure) {
+        JsonWriter w = { 0 };
+        char *text = NULL;
+        char *const list[] = { "a", "b", NULL };
+
+        json_begin_object(&w, NULL);
+        json_add_string(&w, "s", "x");
+        json_add_string(&w, "none", NULL);
+        json_add_number(&w, "n", UINT64_MAX);
+        json_add_boolean(&w, "yes", true);
+        json_add_strv(&w, "list", list);
+        json_begin_array(&w, "empty");
+        json_end(&w);
+        json_begin_object(&w, "o");
+        json_end(&w);
+        json_end(&w);
+        ASSERT_OK(json_finish(&w, &text));
+        ASSERT_STREQ(text, "{\"s\":\"x\",\"none\":null,\"n\":18446744073709551615,\"yes\":true,"
+                           "\"list\":[\"a\",\"b\"],\"empty\":[],\"o\":{}}\n");
+        free(text);
+}
+
+TEST(pretty) {
+        JsonWriter w = { .pretty = true };
+        char *text = NULL;
+
+        json_begin_array(&w, NULL);
+        json_begin_object(&w, NULL);
+        json_add_string(&w, "a", "1");
+        json_add_number(&w, "b", 2);
+        json_end(&w);
+        json_end(&w);
+        ASSERT_OK(json_finish(&w, &text));
+        ASSERT_STREQ(text, "[\n  {\n    \"a\": \"1\",\n    \"b\": 2\n  }\n]\n");
+        free(text);
+}
+
+TEST(escapes) {
+        static const struct {
+                const char *in, *out;
+        } rows[] = {
+                { "", "\"\"\n" },
+                { "\"\\", "\"\\\"\\\\\"\n" },
+                { "\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\"\n" },
+                { "\x01\x1b\x7f", "\"\\u0001\\u001b\\u007f\"\n" },
+                { "ü€😀", "\"ü€😀\"\n" },
+                { "a\xff"
+                  "b",
+                  "\"a\xef\xbf\xbd"
+                  "b\"\n" },                                      /* no UTF-8 */
+                { "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\"\n" }, /* cut short */
+                { "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"\n" }, /* overlong */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                JsonWriter w = { 0 };
+                char *text = NULL;
+                json_add_string(&w, NULL, rows[i].in);
+                ASSERT_OK(json_finish(&w, &text));
+                ASSERT_STREQ(text, rows[i].out);
+                free(text);
+        }
+}
+
+TEST(misuse) {
+        JsonWriter w = { 0 }, deep = { 0 }, shut = { 0 };
+        char *text = NULL;
+
+        json_begin_array(&w, NULL);
+        ASSERT_ERROR(json_finish(&w, &text), EINVAL);
+        json_writer_done(&w);
+        for (unsigned i = 0; i < JSON_DEPTH_MAX + 1; i++)
+                json_begin_array(&deep, NULL);
+        for (unsigned i = 0; i < JSON_DEPTH_MAX; i++)
+                json_end(&deep);
+        ASSERT_TRUE(json_finish(&deep, &text) < 0);
+        json_writer_done(&deep);
+        json_end(&shut);
+        ASSERT_TRUE(json_finish(&shut, &text) < 0);
+        json_writer_done(&shut);
+        ASSERT_NULL(text);
+}
+
+TEST_MAIN
