@@ -3,8 +3,12 @@
  *
  * The supervisor builds the plan completely (strings formatted, users looked up, filter read); the child runs it in a loop
  * without malloc, stdio, environment or NSS, and on failure reports the index of the operation. The supervisor then makes the
- * sentence with child_plan_describe(). When the child starts, its working directory is the new root's mount (CHILD_OP_ENTER_ROOT
- * has made it so); relative paths before CHILD_OP_PIVOT are below the new root and are resolved without following any symlink. */
+ * sentence with child_plan_describe().
+ *
+ * Descriptors of mounts do not carry over: the child has a copy of the supervisor's mount namespace, and the kernel takes
+ * only mounts of the caller's own. The working directory does carry over. So the supervisor stands in the root
+ * (fchdir(root_fd)) when it clones the child, and the child names everything by path: relative ones before CHILD_OP_PIVOT
+ * (resolved without following any symlink), absolute ones after it, when no path can lead to the host any more. */
 #pragma once
 
 #include <sys/types.h>
@@ -13,11 +17,11 @@
 #include "basic/macros.h"
 
 typedef enum ChildOpType {
-        CHILD_OP_ENTER_ROOT,   /* clone the (locked) tree at fd recursively, attach it over itself, chdir into it */
-        CHILD_OP_MOUNT,        /* new file system `what` on `where`; flags MS_*; options in data */
-        CHILD_OP_BIND,         /* `what` (relative) recursively on `where`; flags MS_RDONLY: then read-only, MS_NOSUID… */
-        CHILD_OP_MASK,         /* node fd (inaccessible file or directory) over `where`; missing `where` is fine */
-        CHILD_OP_READ_ONLY,    /* `where` bound over itself, read-only; missing is fine */
+        CHILD_OP_ENTER_ROOT,   /* clone the (locked) tree at the working directory recursively, attach it over itself, chdir into it */
+        CHILD_OP_MOUNT,        /* before the pivot: new file system `what` on `where` (relative); flags MS_*; options in data (text or NULL) */
+        CHILD_OP_BIND,         /* after the pivot: `what` bound recursively on `where`; both absolute, may be equal */
+        CHILD_OP_MASK,         /* after the pivot: the node `what` bound over `where`; missing `where` is fine */
+        CHILD_OP_READ_ONLY,    /* after the pivot: `where` bound recursively over itself, that mount alone read-only; missing is fine */
         CHILD_OP_LOOPBACK,     /* lo up */
         CHILD_OP_HOSTNAME,     /* what */
         CHILD_OP_PIVOT,        /* pivot_root(".", "."), drop the old root, chdir "/" */
@@ -61,7 +65,7 @@ typedef struct ChildOp {
         uint64_t flags;
         uint64_t number;
         char *what, *where; /* owned by the plan */
-        void *data;         /* owned by the plan, or borrowed for ops that say so */
+        void *data;         /* one malloc() block owned by the plan; IDENTITY, SECCOMP and EXEC only borrow it */
 } ChildOp;
 
 typedef struct ChildPlan {

@@ -7,7 +7,10 @@
  *   api_mounts_outer() /dev, /run, /run/host, /tmp, /sys: mounts that the payload cannot undo
  *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=
  *   host_files()       resolv.conf, time zone
- *   api_mounts_inner() appends the child's operations: /proc, /sys (private network), cgroup2, mqueue, masks
+ *   api_mounts_console() the pty on /dev/console; then launch binds the notify socket in run_host_fd
+ *   api_mounts_seal()  /run/host becomes read-only
+ *   api_mounts_inner() appends the child's operations from CHILD_OP_ENTER_ROOT to CHILD_OP_PIVOT and CHILD_OP_SHARE: /proc, /sys
+ *                      (private network), cgroup2, mqueue, masks
  *
  * Nothing here has a lasting effect on the host; directories missing in a writable root are created in it (mount points). */
 #pragma once
@@ -17,19 +20,24 @@
 #include "spec/spec.h"
 #include "sys/namespace.h"
 
+#define ROOTFS_RANGE_LOCKS 4 /* ours and systemd-nspawn's, on the first and the last block of the range */
+
 typedef struct Rootfs {
         int directory_fd;    /* the root directory as the host has it (O_PATH) */
         int lock_fd;
+        int range_lock_fds[ROOTFS_RANGE_LOCKS]; /* held on the uid range */
         int root_fd;         /* the attached tree: O_PATH of its mount root */
+        int dev_fd;          /* root directory of /dev */
         int devpts_fd;       /* root directory of the container's devpts, for tty_open_pty() */
         int run_host_fd;     /* directory /run/host while it can still be written; the notify socket goes there */
-        int inaccessible_file_fd, inaccessible_directory_fd; /* O_PATH nodes for masks */
+        int kmsg_fd;         /* the fifo over /proc/kmsg, held open so that readers inside wait instead of failing */
         IdMap map;           /* count 0: no user namespace */
         int userns_fd;       /* holder of the map for idmapped mounts, or -EBADF */
 
         /* what rootfs_open() found */
         Id128 machine_id;        /* from the spec, else the root's /etc/machine-id, else random */
-        char **os_release;       /* NAME=value of the root, may be empty */
+        char **os_release;       /* NAME=value of the root; read for START_BOOT only, else empty */
+        char **host_os_release;  /* NAME=value of the host; may be empty */
         char *init;              /* START_BOOT: path inside of the init to execute */
         struct {
                 uid_t uid;       /* inside ids */
@@ -39,9 +47,12 @@ typedef struct Rootfs {
                 char *name, *home, *shell; /* home and shell may be NULL for a bare number */
         } user;
 } Rootfs;
-#define ROOTFS_NULL                                                                                            \
-        { .directory_fd = -EBADF, .lock_fd = -EBADF, .root_fd = -EBADF, .devpts_fd = -EBADF, .run_host_fd = -EBADF, \
-          .inaccessible_file_fd = -EBADF, .inaccessible_directory_fd = -EBADF, .userns_fd = -EBADF }
+// clang-format off
+#define ROOTFS_NULL                                                                                             \
+        { .directory_fd = -EBADF, .lock_fd = -EBADF, .range_lock_fds = { -EBADF, -EBADF, -EBADF, -EBADF },       \
+          .root_fd = -EBADF, .dev_fd = -EBADF, .devpts_fd = -EBADF, .run_host_fd = -EBADF, .kmsg_fd = -EBADF,    \
+          .userns_fd = -EBADF }
+// clang-format on
 void rootfs_done(Rootfs *r);
 
 /* ids as the host's kernel sees them, for files that berth makes */
@@ -61,5 +72,6 @@ int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int host_files(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr);
 
-/* Looks a user up in the container's own passwd(5) and group(5): name, "UID", or "NAME:GROUP"-less. Fills r->user. */
-int rootfs_find_user(Rootfs *r, const char *user, Error *reterr);
+/* Looks a user up in the container's own passwd(5) and group(5), by name or number; what consists of digits is always a
+ * number. NULL and "root" and "0" are root without a look at passwd, unless want_shell. Fills r->user. */
+int rootfs_find_user(Rootfs *r, const char *user, bool want_shell, Error *reterr);
