@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Settings as a{sv}: each D-Bus type, and what is refused. */
+#include "bus/bus.h"
+#include "spec/spec-draft.h"
+#include "spec/spec-text.h"
+#include "test.h"
+
+typedef struct Call {
+        sd_bus *bus;
+        sd_bus_message *m;
+        SpecDraft *draft;
+} Call;
+
+static void call_done(Call *c) {
+        spec_draft_free(c->draft);
+        sd_bus_message_unref(c->m);
+        sd_bus_unref(c->bus);
+}
+
+/* A message whose a{sv} is open. */
+static void call_begin(Call *c) {
+        ASSERT_OK(sd_bus_new(&c->bus));
+        ASSERT_OK(sd_bus_set_address(c->bus, "unix:path=/nonexistent"));
+        (void) sd_bus_start(c->bus); /* a message needs a bus that was started, if in vain */
+        ASSERT_OK(sd_bus_message_new_method_call(c->bus, &c->m, "a.b", "/", "a.b", "C"));
+        ASSERT_OK(sd_bus_message_open_container(c->m, 'a', "{sv}"));
+        c->draft = spec_draft_new();
+        ASSERT_NOT_NULL(c->draft);
+}
+
+static int call_read(Call *c, Error *e) {
+        ASSERT_OK(sd_bus_message_close_container(c->m));
+        ASSERT_OK(sd_bus_message_seal(c->m, 1, 0));
+        ASSERT_OK(sd_bus_message_rewind(c->m, true));
+        return bus_read_settings(c->m, c->draft, e);
+}
+
+static const ContainerSpec *call_spec(Call *c) {
+        Error e = ERROR_NULL;
+        if (call_read(c, &e) < 0)
+                TEST_FAIL("%s", e.message);
+        return spec_draft_spec(c->draft);
+}
+
+TEST(numbers_of_any_width) {
+        _cleanup_(call_done) Call i = { 0 }, x = { 0 }, s = { 0 };
+        call_begin(&i);
+        ASSERT_OK(sd_bus_message_append(i.m, "{sv}", "OOMScoreAdjust", "i", -7));
+        ASSERT_EQ(call_spec(&i)->payload.oom_score_adjust, -7);
+        call_begin(&x);
+        ASSERT_OK(sd_bus_message_append(x.m, "{sv}", "OOMScoreAdjust", "x", (int64_t) 12));
+        ASSERT_EQ(call_spec(&x)->payload.oom_score_adjust, 12);
+        call_begin(&s);
+        ASSERT_OK(sd_bus_message_append(s.m, "{sv}", "OOMScoreAdjust", "s", "-1000"));
+        ASSERT_EQ(call_spec(&s)->payload.oom_score_adjust, -1000);
+}
+
+TEST(booleans_and_texts) {
+        _cleanup_(call_done) Call c = { 0 };
+        call_begin(&c);
+        ASSERT_OK(sd_bus_message_append(c.m, "{sv}{sv}{sv}", "Boot", "b", true, "ReadOnly", "s",
+                                        "yes", "Hostname", "s", "db"));
+        const ContainerSpec *spec = call_spec(&c);
+        ASSERT_EQ(spec->payload.start, START_BOOT);
+        ASSERT_TRUE(spec->root.read_only);
+        ASSERT_STREQ(spec->hostname, "db");
+}
+
+TEST(spans_are_microseconds) {
+        _cleanup_(call_done) Call c = { 0 }, forever = { 0 };
+        call_begin(&c);
+        ASSERT_OK(sd_bus_message_append(c.m, "{sv}", "StopTimeoutSec", "t", (uint64_t) 1500000));
+        ASSERT_EQ(call_spec(&c)->payload.stop_timeout_usec, 1500000);
+        call_begin(&forever);
+        ASSERT_OK(sd_bus_message_append(forever.m, "{sv}", "StopTimeoutSec", "t", UINT64_MAX));
+        ASSERT_EQ(call_spec(&forever)->payload.stop_timeout_usec, USEC_INFINITY);
+}
+
+TEST(lists) {
+        _cleanup_(call_done) Call c = { 0 };
+        call_begin(&c);
+        ASSERT_OK(sd_bus_message_append(c.m, "{sv}{sv}{sv}", "Bind", "as", 2, "/srv/a:/a",
+                                        "/srv/b:/b", "Environment", "as", 2, "A=one two", "B=\"",
+                                        "Parameters", "as", 3, "sh", "-c", "echo 'x y'"));
+        const ContainerSpec *spec = call_spec(&c);
+        ASSERT_EQ(spec->n_mounts, 2);
+        ASSERT_STREQ(spec->mounts[1].target, "/b");
+        ASSERT_STREQ(spec->payload.environment[0],
+                     "A=one two"); /* elements are raw: nothing is unquoted */
+        ASSERT_STREQ(spec->payload.environment[1], "B=\"");
+        ASSERT_STREQ(spec->payload.argv[2], "echo 'x y'");
+        ASSERT_NULL(spec->payload.argv[3]);
+}
+
+static void expect_refused(Call *c, ErrorId id, const char *words) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_TRUE(call_read(c, &e) < 0);
+        ASSERT_EQ(e.id, id);
+        ASSERT_CONTAINS(e.message, words);
+}
+
+TEST(refused) {
+        _cleanup_(call_done) Call unknown = { 0 }, internal = { 0 }, type = { 0 }, value = { 0 },
+                                  array = { 0 };
+        call_begin(&unknown);
+        ASSERT_OK(sd_bus_message_append(unknown.m, "{sv}", "Nonsense", "s", "x"));
+        expect_refused(&unknown, ERROR_INVALID_SETTING, "Unknown setting 'Nonsense'");
+        call_begin(&internal);
+        ASSERT_OK(sd_bus_message_append(internal.m, "{sv}", "RootDescriptor", "i", 6));
+        expect_refused(&internal, ERROR_INVALID_SETTING, "Unknown setting 'RootDescriptor'");
+        call_begin(&type);
+        ASSERT_OK(sd_bus_message_append(type.m, "{sv}", "Hostname", "d", 1.0));
+        expect_refused(&type, ERROR_INVALID_SETTING, "Setting 'Hostname' has D-Bus type 'd'");
+        call_begin(&value);
+        ASSERT_OK(sd_bus_message_append(value.m, "{sv}", "OOMScoreAdjust", "i", 5000));
+        expect_refused(&value, ERROR_INVALID_SETTING, "OOMScoreAdjust");
+        call_begin(&array);
+        ASSERT_OK(sd_bus_message_append(array.m, "{sv}", "Hostname", "as", 1, "x"));
+        expect_refused(&array, ERROR_INVALID_SETTING, "Setting 'Hostname' has D-Bus type");
+}
+
+TEST(too_many) {
+        _cleanup_(call_done) Call settings = { 0 }, elements = { 0 };
+        call_begin(&settings);
+        for (unsigned i = 0; i < 1025; i++)
+                ASSERT_OK(sd_bus_message_append(settings.m, "{sv}", "Boot", "b", true));
+        expect_refused(&settings, ERROR_LIMIT_EXCEEDED, "More than 1024 settings");
+        call_begin(&elements);
+        ASSERT_OK(sd_bus_message_open_container(elements.m, 'e', "sv"));
+        ASSERT_OK(sd_bus_message_append(elements.m, "s", "Parameters"));
+        ASSERT_OK(sd_bus_message_open_container(elements.m, 'v', "as"));
+        ASSERT_OK(sd_bus_message_open_container(elements.m, 'a', "s"));
+        for (unsigned i = 0; i < 1025; i++)
+                ASSERT_OK(sd_bus_message_append(elements.m, "s", "word"));
+        for (unsigned i = 0; i < 3; i++)
+                ASSERT_OK(sd_bus_message_close_container(elements.m));
+        expect_refused(&elements, ERROR_LIMIT_EXCEEDED, "'Parameters' has more than 1024 elements");
+}
+
+TEST_MAIN
