@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fish completion for berth(1). The words come from the program itself, so this file knows none.
+
+function __berth_verb
+    for word in (commandline -opc)[2..-1]
+        if not string match -q -- '-*' $word
+            echo $word
+            return
+        end
+    end
+end
+
+function __berth_words
+    set -l verb (__berth_verb)
+    set -l current (commandline -ct)
+    if string match -q -- '-*' $current
+        berth complete options "$verb" 2>/dev/null
+    else if test -z "$verb"; or test "$verb" = help
+        berth complete verbs 2>/dev/null
+    else
+        berth complete arguments "$verb" 2>/dev/null
+    end
+end
+
+complete -c berth -f -a '(__berth_words)'
