@@ -87,18 +87,14 @@ static int find_container(Link *l, const char *name, Container **ret, Error *ret
 }
 
 static void apply_fields(Container *c, const ControlMessage *m) {
-        static const struct {
+        const struct {
                 const char *key;
-                size_t offset;
-        } fields[] = {
-                { "UNIT", offsetof(Container, unit) },
-                { "CGROUP", offsetof(Container, control_group) },
-        };
+                char **at;
+        } fields[] = { { "UNIT", &c->unit }, { "CGROUP", &c->control_group } };
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 const char *value = control_message_get(m, fields[i].key);
                 if (!isempty(value))
-                        (void) free_and_strdup((char **) ((char *) c + fields[i].offset),
-                                               value); /* shown only */
+                        (void) free_and_strdup(fields[i].at, value); /* shown only */
         }
         uint64_t started;
         const char *text = control_message_get(m, "STARTED_USEC");
