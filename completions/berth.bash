@@ -6,7 +6,7 @@ _berth_words() {
 }
 
 _berth() {
-        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb= i
+        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
         COMPREPLY=()
 
         for ((i = 1; i < COMP_CWORD; i++)); do
