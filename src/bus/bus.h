@@ -23,7 +23,8 @@ int bus_open_fd(int *fd, BusKind kind, sd_bus **ret, Error *reterr);
 typedef struct BusObject {
         const char *destination, *path, *interface;
 } BusObject;
-int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret, Error *reterr);
+int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret,
+                   Error *reterr);
 
 /* Our Error as a D-Bus error reply (name from the ErrorId, message, hint as a second line) and back. `what` begins the
  * message of foreign errors, "Stopping 'web' failed"; NULL: the remote's message alone. code: what sd-bus returned. */

@@ -26,16 +26,19 @@ typedef struct Keeper Keeper;
 typedef void (*KeeperMessage)(Keeper *k, const ControlMessage *m, void *userdata);
 
 /* Takes *link_fd. The bus is the system bus (or PID 1's private one). on_message may be NULL. */
-int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *link_fd, KeeperMessage on_message, void *userdata, Keeper **ret, Error *reterr);
+int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *link_fd,
+               KeeperMessage on_message, void *userdata, Keeper **ret, Error *reterr);
 Keeper *keeper_free(Keeper *k);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Keeper *, keeper_free)
 /* Before keeper_start(): the scope's cgroup is made before systemd makes the scope, so that the payload need not wait for all of that
  * (keeper.c says how). Not for owners that must never wait, or that free a keeper before its link has ended. */
 void keeper_allow_overlap(Keeper *k);
-int keeper_start(Keeper *k, Error *reterr);    /* spec must outlive the keeper */
+int keeper_start(Keeper *k, Error *reterr);   /* spec must outlive the keeper */
 int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT */
 const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */
-bool keeper_has_failed(const Keeper *k);      /* an ERROR that the owner gets is the keeper's own, not the supervisor's */
+bool keeper_has_failed(
+        const Keeper
+                *k); /* an ERROR that the owner gets is the keeper's own, not the supervisor's */
 
 /* `berth run`: forks a keeper process (a child that outlives nothing: it ends with the supervisor) and returns the supervisor's end
  * of the link. Connects to the bus before it forks, so that "no systemd" and "no bus" are known and reported here. */

@@ -10,23 +10,25 @@
 
 typedef struct ContainerInfo {
         char *name;
-        char *state;         /* container_state_to_string() */
+        char *state; /* container_state_to_string() */
         bool ready;
-        char *id;            /* machine id, 32 hex digits */
-        char *unit;          /* scope or service */
+        char *id;   /* machine id, 32 hex digits */
+        char *unit; /* scope or service */
         char *control_group;
         char *root_directory;
-        char *status_text;   /* of the payload, escaped */
-        char *result;        /* why it ended, if it did */
+        char *status_text; /* of the payload, escaped */
+        char *result;      /* why it ended, if it did */
         uint32_t leader, supervisor;
         usec_t started_usec; /* realtime */
 } ContainerInfo;
 void container_info_done(ContainerInfo *i);
 
 int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr);
-int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret, Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
+int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret,
+                 Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
 /* Waits until it has ended (or timeout_usec; USEC_INFINITY). */
 int manager1_stop(sd_bus *bus, const char *name, usec_t timeout_usec, Error *reterr);
 int manager1_terminate(sd_bus *bus, const char *name, Error *reterr);
 int manager1_reboot(sd_bus *bus, const char *name, Error *reterr);
-int manager1_kill(sd_bus *bus, const char *name, const char *whom /* leader, supervisor, all */, int signal, Error *reterr);
+int manager1_kill(sd_bus *bus, const char *name, const char *whom /* leader, supervisor, all */,
+                  int signal, Error *reterr);

@@ -13,7 +13,7 @@ typedef struct PolkitCheck PolkitCheck;
 typedef void (*PolkitDone)(sd_bus_message *call, const Error *denied, void *userdata);
 
 /* action: "org.berth.containers1.stop". container: shown by polkit's agents as detail "container". */
-int polkit_check(sd_bus_message *call, const char *action, const char *container, PolkitDone done, void *userdata,
-                 PolkitCheck **ret);
+int polkit_check(sd_bus_message *call, const char *action, const char *container, PolkitDone done,
+                 void *userdata, PolkitCheck **ret);
 /* Gives the check up: done is not called. */
 PolkitCheck *polkit_check_free(PolkitCheck *c);

@@ -17,11 +17,12 @@ typedef void (*ScopeJobDone)(const Error *e, void *userdata);
 typedef struct ScopeRequest {
         const ContainerSpec *spec; /* all borrowed until the end */
         const char *unit;
-        pid_t pid;   /* its first process */
+        pid_t pid;     /* its first process */
         bool in_place; /* that is in the scope's cgroup already, which we have made */
 } ScopeRequest;
 
-int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done, void *userdata, ScopeJob **ret, Error *reterr);
+int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done,
+                  void *userdata, ScopeJob **ret, Error *reterr);
 ScopeJob *scope_job_free(ScopeJob *j);
 DEFINE_TRIVIAL_CLEANUP_FUNC(ScopeJob *, scope_job_free)
 

@@ -24,10 +24,15 @@ int systemd1_check_property(const char *assignment, Error *reterr);
 /* Applies properties at run time to a loaded unit (SetUnitProperties, runtime). Blocking; for programs that may wait. */
 int systemd1_set_properties(sd_bus *bus, const char *unit, char *const *assignments, Error *reterr);
 
-typedef enum UnitAction { UNIT_START, UNIT_STOP, UNIT_RESTART } UnitAction;
+typedef enum UnitAction {
+        UNIT_START,
+        UNIT_STOP,
+        UNIT_RESTART
+} UnitAction;
 /* Queues the job and waits for its result (JobRemoved). Blocking; for the command line. A failed job is an ERROR_UNIT_FAILED that
  * says how the unit ended (Result, ExecMainStatus, StatusText) and where its log is. */
 int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *reterr);
 /* EnableUnitFiles/DisableUnitFiles and Reload. */
 int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *reterr);
-int systemd1_unit_get_string(sd_bus *bus, const char *unit, const char *interface, const char *property, char **ret, Error *reterr);
+int systemd1_unit_get_string(sd_bus *bus, const char *unit, const char *interface,
+                             const char *property, char **ret, Error *reterr);

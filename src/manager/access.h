@@ -12,8 +12,9 @@ Access *access_free(Access *a);
 typedef int (*MethodBody)(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 typedef struct Method {
         const char *member;
-        const char *action;   /* polkit */
-        const char *signature; /* of the Manager interface's method: it begins with the name ("s…"), or has none */
+        const char *action; /* polkit */
+        const char *
+                signature; /* of the Manager interface's method: it begins with the name ("s…"), or has none */
         MethodBody body;
 } Method;
 /* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop") are the Manager's ("StopContainer") without

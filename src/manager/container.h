@@ -19,15 +19,15 @@ struct Container {
         char *path; /* object path */
         ContainerState state;
         bool ready;
-        char *id;   /* machine id, or "" if the image has its own */
+        char *id; /* machine id, or "" if the image has its own */
         char *unit, *control_group, *root_directory, *status_text, *result;
         char *spec_text;
         PidRef leader, supervisor;
         usec_t started_realtime, started_monotonic;
 
-        Link *link;         /* the supervisor's connection; NULL: not yet, or lost for the moment */
+        Link *link; /* the supervisor's connection; NULL: not yet, or lost for the moment */
         sd_event_source *supervisor_source; /* its end */
-        LIST_HEAD(Waiter, waiters); /* calls that wait for the end */
+        LIST_HEAD(Waiter, waiters);         /* calls that wait for the end */
 
         /* only of a container that was made by CreateContainer */
         ContainerSpec *spec;
@@ -42,7 +42,8 @@ void container_remove(Container *c);
 /* Without signals: at the manager's own end. */
 void container_free(Container *c);
 
-Container *container_find(Manager *m, const char *name, Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
+Container *container_find(Manager *m, const char *name,
+                          Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
 Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr);
 
 /* Takes over what a spec says: root directory, id, text. */
@@ -62,9 +63,11 @@ int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Erro
 /* in bus-container.c */
 extern const sd_bus_vtable container_vtable[];
 int container_append_properties(const Container *c, sd_bus_message *m); /* a{sv} */
-void container_changed(Container *c, const char *property); /* PropertiesChanged */
-int container_object_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *e);
-int container_object_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *e);
+void container_changed(Container *c, const char *property);             /* PropertiesChanged */
+int container_object_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                          void **found, sd_bus_error *e);
+int container_object_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                               sd_bus_error *e);
 
 /* in container-create.c */
 /* The body of CreateContainer, authorised: reads the arguments of call, and replies when the container runs or has failed. */

@@ -13,8 +13,9 @@
 #include "basic/list.h"
 
 #define MANAGER_CONTAINERS_MAX 16384U
-#define MANAGER_LINKS_MAX 20000U /* connections of supervisors, those that have not said HELLO included */
-#define MANAGER_CALLS_MAX 1024U  /* D-Bus calls that wait: for polkit, for a start, for an end */
+#define MANAGER_LINKS_MAX \
+        20000U /* connections of supervisors, those that have not said HELLO included */
+#define MANAGER_CALLS_MAX 1024U /* D-Bus calls that wait: for polkit, for a start, for an end */
 
 typedef struct Access Access;
 typedef struct Container Container;
@@ -35,7 +36,8 @@ struct Manager {
 };
 
 /* bus: connected and attached to event. listen_fd is taken. */
-int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Manager **ret, Error *reterr);
+int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Manager **ret,
+                Error *reterr);
 Manager *manager_free(Manager *m);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free)
 

@@ -15,7 +15,7 @@ typedef struct SeccompWorker SeccompWorker;
 typedef void (*SeccompDone)(int fd, const Error *e, void *userdata);
 
 /* done is called once, from the event loop; the worker frees itself before. */
-int seccomp_worker_start(sd_event *event, const ContainerSpec *spec, SeccompDone done, void *userdata, SeccompWorker **ret,
-                         Error *reterr);
+int seccomp_worker_start(sd_event *event, const ContainerSpec *spec, SeccompDone done,
+                         void *userdata, SeccompWorker **ret, Error *reterr);
 /* Gives up: done is not called. */
 SeccompWorker *seccomp_worker_free(SeccompWorker *w);
