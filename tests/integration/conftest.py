@@ -24,6 +24,9 @@ import pytest
 
 from hosts import HOST_CLASSES, HOST_TOOLS, SOURCE, SYSTEMD_VERSION, local
 
+# pytest keeps a fixture for the next test only when its parameter is the very same object
+HOSTS = [(kind, suite) for kind in HOST_CLASSES for suite in SYSTEMD_VERSION]
+
 
 def pytest_addoption(parser):
     group = parser.getgroup("berth")
@@ -51,8 +54,8 @@ def pytest_generate_tests(metafunc):
     suites = list(only.args) if only else list(SYSTEMD_VERSION)
     wanted_kinds = metafunc.config.getoption("--hosts").split(",")
     wanted_suites = metafunc.config.getoption("--suites").split(",")
-    hosts = [(k, s) for k in kinds if k in wanted_kinds for s in suites if s in wanted_suites]
-    metafunc.parametrize("host", hosts, indirect=True, ids=[f"{k}-{s}" for k, s in hosts], scope="session")
+    hosts = [h for h in HOSTS if h[0] in kinds and h[0] in wanted_kinds and h[1] in suites and h[1] in wanted_suites]
+    metafunc.parametrize("host", hosts, indirect=True, ids=["-".join(h) for h in hosts], scope="session")
 
 
 def pytest_collection_modifyitems(config, items):
