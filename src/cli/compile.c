@@ -200,6 +200,16 @@ static int apply_unit_defaults(RunRequest *q, SpecDraft *d, Error *reterr) {
         return r;
 }
 
+static int take_current_directory(SpecDraft *d, Error *reterr) {
+        _cleanup_free_ char *here = realpath(".", NULL);
+
+        if (!here)
+                return error_set_errno(
+                        reterr, -errno, ERROR_ROOT_NOT_FOUND,
+                        "The current directory cannot be used as a container's root");
+        return set_option(d, "directory", here, "the current directory", reterr);
+}
+
 static int take_name_word(RunRequest *q, SpecDraft *d, Error *reterr) {
         const char *name = q->words ? q->words[0] : NULL;
 
@@ -275,9 +285,8 @@ int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr
         if (r < 0)
                 return r;
         if (!spec->name && !spec->root.directory)
-                r = q->face == FACE_NSPAWN
-                            ? set_option(d, "directory", ".", "the current directory", reterr)
-                            : take_name_word(q, d, reterr);
+                r = q->face == FACE_NSPAWN ? take_current_directory(d, reterr)
+                                           : take_name_word(q, d, reterr);
         if (r >= 0)
                 r = take_command(q, d, reterr);
         if (r >= 0 && spec->root.directory)

@@ -21,8 +21,8 @@ static const char *const source_words[_SOURCE_MAX] = {
 };
 
 static const TableColumn columns[] = {
-        { "SETTING", "setting", false, false },
-        { "VALUE", "value", false, false },
+        { "SECTION", "section", false, true },  { "KEY", "key", false, true },
+        { "SETTING", "setting", false, false }, { "VALUE", "value", false, false },
         { "FROM", "from", false, false },
 };
 
@@ -53,6 +53,15 @@ static bool is_shown(const SpecField *f) {
                spec_field_by_key(f->section, f->key) == f;
 }
 
+static void add_row(Table *t, const SpecField *f, const char *setting, const char *value,
+                    const char *from) {
+        table_add_string(t, f->section);
+        table_add_string(t, f->key);
+        table_add_string(t, setting);
+        table_add_string(t, value);
+        table_add_string(t, from);
+}
+
 static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const ContainerSpec *spec) {
         _cleanup_strv_free_ char **values = NULL;
         _cleanup_free_ char *setting = strjoin("[", f->section, "] ", f->key, "=");
@@ -66,17 +75,11 @@ static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const Con
                            : source == SOURCE_DEFAULT && !strv_isempty(values)
                                    ? source_words[SOURCE_DERIVED]
                                    : source_words[source];
-        STRV_FOREACH(v, values) {
-                table_add_string(t, setting);
-                table_add_string(t, *v);
-                table_add_string(t, from);
-        }
+        STRV_FOREACH(v, values)
+                add_row(t, f, setting, *v, from);
         /* set to what is the default anyway: still worth saying who did it */
-        if (strv_isempty(values) && source != SOURCE_DEFAULT) {
-                table_add_string(t, setting);
-                table_add_string(t, "");
-                table_add_string(t, from);
-        }
+        if (strv_isempty(values) && source != SOURCE_DEFAULT)
+                add_row(t, f, setting, "", from);
         return 0;
 }
 
@@ -92,7 +95,8 @@ static int print_json(const Table *t, const char *text, const char *path, char *
         for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns) {
                 json_begin_object(&w, NULL);
                 for (size_t c = 0; c < t->n_columns; c++)
-                        json_add_string(&w, t->columns[c].key, t->cells[i + c].text);
+                        if (!streq(t->columns[c].key, "setting"))
+                                json_add_string(&w, t->columns[c].key, t->cells[i + c].text);
                 json_end(&w);
         }
         json_end(&w);

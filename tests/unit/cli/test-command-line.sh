@@ -1,0 +1,216 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a user meets first: help, exit statuses, error texts, completions, manual pages of `berth`.
+# Arguments: the program, the source tree.
+set -u
+berth=$1
+tree=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+# no bus and no colours, whatever machine this is
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent LC_ALL=C.UTF-8
+unset NO_COLOR BERTH_LOG_LEVEL
+
+ok() {
+        passed=$((passed + 1))
+}
+
+fail() {
+        failed=$((failed + 1))
+        printf 'FAIL %s\n' "$*"
+}
+
+# expect STATUS TEXT ARGS…: the exit status, nothing on stdout, and TEXT is all of stderr
+expect() {
+        local status=$1 text=$2 got
+        shift 2
+        "$berth" "$@" >"$work/out" 2>"$work/err" </dev/null
+        got=$?
+        if [ "$got" != "$status" ]; then
+                fail "berth $*: exit status $got, not $status"
+        elif [ -s "$work/out" ]; then
+                fail "berth $*: something on stdout"
+        elif [ "$(cat "$work/err")" != "$text" ]; then
+                fail "berth $*: said"$'\n'"$(cat "$work/err")"$'\n'"and not"$'\n'"$text"
+        else
+                ok
+        fi
+}
+
+# expect_help ARGS…: help on stdout, nothing on stderr, at most 80 columns; -h gives the same
+expect_help() {
+        "$berth" "$@" --help >"$work/long" 2>"$work/err" || fail "berth $* --help: exit status $?"
+        "$berth" "$@" -h >"$work/short" 2>>"$work/err" || fail "berth $* -h: exit status $?"
+        if [ -s "$work/err" ]; then
+                fail "berth $* --help: something on stderr: $(cat "$work/err")"
+        elif ! cmp -s "$work/long" "$work/short"; then
+                fail "berth $*: -h and --help differ"
+        elif ! [ -s "$work/long" ]; then
+                fail "berth $*: no help"
+        elif grep -nE '^.{81,}' "$work/long" || grep -n '[[:space:]]$' "$work/long"; then
+                fail "berth $* --help: lines over 80 columns, or with spaces at the end"
+        else
+                ok
+        fi
+}
+
+# ---- help ----
+expect_help
+expect_help run
+expect_help verify
+verbs=$("$berth" complete verbs | cut -f1)
+[ "$(echo "$verbs" | wc -l)" -ge 13 ] || fail "verbs: $verbs"
+for verb in $verbs; do
+        expect_help "$verb"
+        "$berth" help "$verb" >"$work/out" 2>&1 || fail "berth help $verb"
+        "$berth" help | grep -q "^  $verb" && ok || fail "berth help does not name '$verb'"
+done
+[ "$("$berth" --version)" = "$("$berth" run --version)" ] && ok || fail "versions differ"
+ln -s "$(realpath "$berth")" "$work/systemd-nspawn"
+"$work/systemd-nspawn" --help | head -1 | grep -q '^systemd-nspawn \[' && ok || fail "systemd-nspawn --help"
+
+# ---- error texts and exit statuses ----
+hint="Hint: 'berth --help' lists the verbs"
+expect 2 "berth: Unknown verb 'lsit' (did you mean 'list'?)"$'\n'"$hint" lsit
+expect 2 "berth: Unknown verb 'frobnicate'"$'\n'"$hint" frobnicate
+expect 2 "berth: Unknown option '--jsno' (did you mean '--json'?)
+Hint: 'berth list --help' lists the options" list --jsno=short
+expect 2 "berth: Unknown option '--frobnicate'
+Hint: 'berth --help' lists the options" --frobnicate list
+expect 2 "berth: Option '--now' does not go with 'kill'
+Hint: 'berth kill --help' lists the options that do" kill --now web
+expect 2 "berth: Option '--now' does not go with 'list'
+Hint: 'berth list --help' lists the options that do" --now list
+expect 2 "berth: Option '-s' does not go with 'stop'
+Hint: 'berth stop --help' lists the options that do" stop -s TERM web
+expect 2 "berth: Verb 'stop' needs the name of a container
+Hint: 'berth stop --help' shows how it is used" stop
+expect 2 "berth: Verb 'list' takes no argument 'web'
+Hint: 'berth list --help' shows how it is used" list web
+expect 2 "berth: Option '--signal' needs an argument: SIGNAL" kill --signal
+expect 2 "berth: Invalid value 'SIGFOO' for '--signal': a signal's name or number is expected" kill -s SIGFOO web
+expect 2 "berth: Invalid value 'me' for '--whom': leader, supervisor or all is expected" kill --whom=me web
+expect 2 "berth: Invalid value 'often' for '--lines': a number from 0 to 1000 is expected" status -n often
+expect 2 "berth: Invalid value 'x' for '--json': short, pretty or off is expected" list --json x
+expect 2 "berth: Invalid value 'xml' for '--output': table, json or json-pretty is expected" list -o xml
+expect 1 "berth: Verb 'shell' is not supported yet" shell web
+expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar http://localhost/
+expect 2 "berth: What shall be run? No container was named
+Hint: give the NAME of an image, or a directory with -D DIRECTORY" run
+expect 2 "berth: Unknown option '--privat-network' (did you mean '--private-network'?)
+Hint: 'berth run --help' lists the options" run --privat-network
+expect 2 "berth: Option '--quiet' takes no argument" run --quiet=yes -D /
+expect 125 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory" \
+        run -D /nonexistent true
+expect 1 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory" \
+        verify -D /nonexistent true
+[ -d /run/systemd/system ] || for verb in start enable disable; do
+        expect 1 "berth: systemd is not running on this system: there are no units to start
+Hint: 'berth run NAME' works without systemd" $verb web
+done
+for verb in list status show 'stop web' 'kill web' 'terminate web' 'reboot web'; do
+        # shellcheck disable=SC2086
+        "$berth" $verb >"$work/out" 2>"$work/err"
+        status=$?
+        if [ $status = 1 ] && [ ! -s "$work/out" ] && grep -q '^berth: .*bus' "$work/err"; then
+                ok
+        else
+                fail "berth $verb without a bus: exit status $status, $(cat "$work/err")"
+        fi
+done
+"$berth" --help >/dev/full 2>"$work/err"
+[ $? = 1 ] && grep -q 'Writing the output failed' "$work/err" && ok || fail "a full disk is not noticed"
+
+# an ordinary user is told so, after the command line was understood; libraries of a sanitized build may be out of his reach
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups test -x "$berth"; then
+        run_as_nobody() {
+                setpriv --reuid=65534 --clear-groups "$berth" "$@" >"$work/out" 2>"$work/err"
+        }
+        run_as_nobody run -D / --read-only true
+        [ $? = 125 ] && grep -q 'Only root can run a container' "$work/err" && ok || fail "nobody: $(cat "$work/err")"
+        run_as_nobody run --frobnicate
+        [ $? = 2 ] && ok || fail "nobody, bad option: $(cat "$work/err")"
+fi
+
+# ---- verify ----
+mkdir "$work/web"
+printf '[Exec]\nHostname=inside\nBogus=1\n[Files]\nBind=/etc\n' >"$work/web.nspawn"
+"$berth" verify -D "$work/web" --memory-max=1G -E 'A=b c' -- cmd 'x y' >"$work/out" 2>"$work/err" || fail "verify: $(cat "$work/err")"
+cat >"$work/expected" <<EOF
+# settings file: $work/web.nspawn
+[Container]
+Name=web
+Directory=$work/web
+
+[Exec]
+Parameters=cmd "x y"
+Environment="A=b c"
+Hostname=inside
+
+[Resources]
+MemoryMax=1073741824
+
+EOF
+head -n "$(wc -l <"$work/expected")" "$work/out" | diff -u "$work/expected" - && ok || fail "verify's text"
+grep -qE "^\[Exec\] Hostname= +inside +$work/web.nspawn:2\$" "$work/out" && ok || fail "verify's origins: $(cat "$work/out")"
+[ "$(grep -c '^berth: ' "$work/err")" = 2 ] && grep -q Bogus "$work/err" && grep -q 'Bind=' "$work/err" && ok ||
+        fail "verify's warnings: $(cat "$work/err")"
+"$berth" verify --json=short -D "$work/web" 2>"$work/err" | python3 -c '
+import json, sys
+v = json.load(sys.stdin)
+rows = {s["section"] + "." + s["key"]: s["value"] for s in v["settings"]}
+assert rows["Exec.Hostname"] == "inside", v
+assert len(v["warnings"]) == 2, v
+assert v["settings_file"].endswith("/web.nspawn"), v
+assert "Hostname=inside" in v["spec"], v' && [ ! -s "$work/err" ] && ok || fail "verify --json: $(cat "$work/err")"
+# what it prints is a settings file that gives the same again
+mkdir "$work/again"
+grep -v -e '^#' -e '^Name=' -e '^Directory=' "$work/expected" >"$work/again.berth"
+"$berth" verify --settings=trusted -D "$work/again" 2>&1 | sed -n '/^\[Exec\]$/,/^SECTION\|^SETTING/p' | grep -v SETTING >"$work/second"
+sed -n '/^\[Exec\]$/,$p' "$work/expected" | diff -u - "$work/second" && ok || fail "verify's text is no settings file"
+
+# ---- manual pages: each option is there, and nothing else ----
+for option in $("$berth" complete options run) $("$berth" complete options verify); do
+        pattern=${option//-/\\\\-}
+        grep -qE -- "${pattern}([^a-z\\\\]|\$)" "$tree/man/berth-run.1" "$tree/man/berth.1" && ok || fail "$option is not in berth-run(1)"
+done
+for verb in $verbs ''; do
+        [ "$verb" = run ] && continue
+        for option in $("$berth" complete options "$verb"); do
+                [ "$verb" = verify ] && continue
+                pattern=${option//-/\\\\-}
+                grep -qE -- "${pattern}([^a-z\\\\]|\$)" "$tree/man/berth.1" && ok || fail "$option is not in berth(1)"
+        done
+        [ -z "$verb" ] || grep -q "fB$verb\\\\fR\|^\.B $verb\$" "$tree/man/berth.1" && ok || fail "verb '$verb' is not in berth(1)"
+done
+known=$({ "$berth" complete options run; "$berth" complete options ''; echo --register; echo --uid; } | sort -u)
+for option in $(sed -n '/^\.SH OPTIONS/,/^\.SH "EXIT/p' "$tree/man/berth-run.1" "$tree/man/berth.1" |
+        grep -A1 -e '^\.TP' -e '^\.TQ' | sed -e 's/\\f.//g' -e 's/\\-/-/g' | grep -oE -- '--[a-z0-9-]+' | grep -vx -e -- | sort -u); do
+        echo "$known" | grep -qxe "$option" && ok || fail "the manual has '$option', which is unknown"
+done
+
+# ---- completions ----
+mkdir "$work/bin"
+ln -s "$(realpath "$berth")" "$work/bin/berth"
+bash -n "$tree/completions/berth.bash" || fail "completions/berth.bash"
+complete_words() {
+        (
+                PATH=$work/bin:$PATH
+                # shellcheck source=/dev/null
+                . "$tree/completions/berth.bash"
+                COMP_WORDS=(berth "$@")
+                COMP_CWORD=$#
+                _berth
+                echo "${COMPREPLY[*]}"
+        )
+}
+[ "$(complete_words sta)" = "start status" ] && ok || fail "completion of verbs: $(complete_words sta)"
+[ "$(complete_words run --time-)" = "--time-namespace --time-offset-monotonic --time-offset-boottime" ] && ok ||
+        fail "completion of run's options: $(complete_words run --time-)"
+[ "$(complete_words kill --wh)" = "--whom" ] && ok || fail "completion of a verb's options: $(complete_words kill --wh)"
+[ "$(complete_words stop w)" = "" ] && ok || fail "completion without a manager"
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
