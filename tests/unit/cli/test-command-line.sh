@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2015,SC2013 # "test && ok || fail": ok never fails
 # What a user meets first: help, exit statuses, error texts, completions, manual pages of `berth`.
 # Arguments: the program, the source tree.
 set -u
