@@ -16,9 +16,13 @@
 #include "basic/strtable.h"
 #include "basic/time.h"
 
-#define SPEC_MOUNTS_MAX 512U      /* Bind=, TemporaryFileSystem=, … of one container */
-#define SPEC_TEXT_MAX (1U << 20)  /* bytes of a settings file or a spec in text form */
-#define SPEC_ARGV_MAX 4096U       /* words of a command */
+#define SPEC_MOUNTS_MAX 512U     /* Bind=, TemporaryFileSystem=, … of one container */
+#define SPEC_TEXT_MAX (1U << 20) /* bytes of a settings file or a spec in text form */
+#define SPEC_ARGV_MAX 4096U      /* words of a command, and of its environment */
+#define SPEC_PROPERTIES_MAX 256U /* unit properties */
+#define SPEC_FILTER_MAX 1024U    /* words of SystemCallFilter= */
+#define SPEC_STOP_TIMEOUT_USEC (90 * USEC_PER_SEC)
+#define SPEC_IDS_MAX 65536U /* ids in a user namespace unless told otherwise */
 
 typedef enum StartMode {
         START_COMMAND, /* argv is PID 1; empty: the user's login shell */
@@ -47,7 +51,7 @@ typedef enum OwnershipMode { /* how files get the container's ids */
 } OwnershipMode;
 
 typedef enum ConsoleMode {
-        CONSOLE_AUTO,        /* resolved by the front end: interactive on a terminal, else read-only (boot) or pipe */
+        CONSOLE_AUTO, /* resolved by the front end: interactive on a terminal, else read-only (boot) or pipe */
         CONSOLE_INTERACTIVE, /* a pty, forwarded both ways */
         CONSOLE_READ_ONLY,   /* a pty, output only */
         CONSOLE_PASSIVE,     /* a pty that nobody reads or writes here */
@@ -57,7 +61,12 @@ typedef enum ConsoleMode {
 } ConsoleMode;
 
 typedef enum CopyMode { /* resolv.conf and time zone */
-        COPY_AUTO, COPY_OFF, COPY_COPY, COPY_BIND, COPY_DELETE, COPY_SYMLINK /* time zone only */,
+        COPY_AUTO,
+        COPY_OFF,
+        COPY_COPY,
+        COPY_BIND,
+        COPY_DELETE,
+        COPY_SYMLINK /* time zone only */,
         _COPY_MODE_MAX,
         _COPY_MODE_INVALID = -EINVAL,
 } CopyMode;
@@ -70,17 +79,23 @@ typedef enum MountKind {
         _MOUNT_KIND_INVALID = -EINVAL,
 } MountKind;
 
-typedef enum BindIdmap { BIND_NOIDMAP, BIND_IDMAP, BIND_ROOTIDMAP, _BIND_IDMAP_MAX, _BIND_IDMAP_INVALID = -EINVAL } BindIdmap;
+typedef enum BindIdmap {
+        BIND_NOIDMAP,
+        BIND_IDMAP,
+        BIND_ROOTIDMAP,
+        _BIND_IDMAP_MAX,
+        _BIND_IDMAP_INVALID = -EINVAL
+} BindIdmap;
 
 typedef struct SpecMount {
         MountKind kind;
-        char *source;      /* MOUNT_BIND: absolute, normalised host path; with from_container a path inside; NULL: a temporary directory */
-        char *target;      /* absolute, normalised, inside the container */
-        char *options;     /* MOUNT_TMPFS: "mode=0755,size=…" or NULL */
+        char *source; /* MOUNT_BIND: absolute, normalised host path; with from_container a path inside; NULL: a temporary directory */
+        char *target; /* absolute, normalised, inside the container */
+        char *options; /* MOUNT_TMPFS: "mode=0755,size=…" or NULL */
         bool read_only;
-        bool optional;     /* a missing source is skipped ("-" prefix) */
+        bool optional;       /* a missing source is skipped ("-" prefix) */
         bool from_container; /* "+" prefix: source is inside the container */
-        bool norecursive;  /* option norbind */
+        bool norecursive;    /* option norbind */
         BindIdmap idmap;
 } SpecMount;
 
@@ -100,32 +115,32 @@ typedef enum CgroupMode {
 } CgroupMode;
 
 typedef struct ContainerSpec {
-        char *name;          /* container_name_is_valid() */
-        Id128 id;            /* machine ID; null: take the image's or a random one */
-        char *hostname;      /* NULL: the name */
-        char *description;   /* of the scope; NULL: "Container NAME" */
+        char *name;        /* container_name_is_valid() */
+        Id128 id;          /* machine ID; null: take the image's or a random one */
+        char *hostname;    /* NULL: the name */
+        char *description; /* of the scope; NULL: "Container NAME" */
         struct {
-                char *directory;     /* absolute host path of the root directory; no symlinks after spec_check() */
+                char *directory; /* absolute, simplified host path of the root directory (may have symlinks) */
                 bool read_only;
-                int fd;              /* the supervisor's descriptor of the root directory if a client handed one in; else -EBADF */
+                int fd; /* the supervisor's descriptor of the root directory if a client handed one in; else -EBADF */
         } root;
         struct {
                 StartMode start;
-                char **argv;
-                char **environment;        /* NAME=VALUE, in the order given */
-                char *user;                /* name or number inside the container; NULL: root */
-                char *working_directory;   /* absolute; NULL: "/" or the user's home with a login shell */
-                int kill_signal;           /* sent first at stop; 0: SIGRTMIN+3 for START_BOOT, else none */
-                bool notify_ready;         /* READY=1 only when the payload says so */
+                char **argv;             /* NULL or not empty */
+                char **environment;      /* NAME=VALUE, in the order given */
+                char *user;              /* name or number inside the container; NULL: root */
+                char *working_directory; /* absolute; NULL: "/" or the user's home with a login shell */
+                int kill_signal;   /* sent first at stop; 0: SIGRTMIN+3 for START_BOOT, else none */
+                bool notify_ready; /* READY=1 only when the payload says so */
                 bool has_oom_score_adjust;
                 int oom_score_adjust;
-                char *cpu_affinity;        /* canonical list "0-3 5"; NULL: all */
+                char *cpu_affinity;             /* canonical list "0-3 5"; NULL: all */
                 SpecLimit limits[RLIM_NLIMITS]; /* by RLIMIT_* */
-                usec_t stop_timeout_usec;  /* from the kill signal to SIGKILL; default 90 s; USEC_INFINITY: never by itself */
+                usec_t stop_timeout_usec; /* from the kill signal to SIGKILL; default 90 s; USEC_INFINITY: never by itself */
         } payload;
         struct {
                 UsernsMode mode;
-                uint32_t base, count;      /* USERNS_RANGE, and after the supervisor chose one */
+                uint32_t base, count; /* USERNS_RANGE, and after the supervisor chose one */
                 OwnershipMode ownership;
         } users;
         struct {
@@ -133,8 +148,8 @@ typedef struct ContainerSpec {
                 uint64_t drop_capabilities; /* removed from it */
                 uint64_t bounding;          /* the result, computed by spec_check() */
                 bool no_new_privileges;
-                char **system_call_filter;  /* words as given: names, @groups, ~ in front removes */
-                bool seccomp;               /* default on; $SYSTEMD_SECCOMP=0 or SystemCallFilter=… off switch */
+                char **system_call_filter; /* words as given: names, @groups, ~ in front removes */
+                bool seccomp; /* default on; off: Seccomp=no, --seccomp=no, $SYSTEMD_SECCOMP=0 */
         } security;
         struct {
                 bool private_;
@@ -142,16 +157,17 @@ typedef struct ContainerSpec {
         struct {
                 bool monotonic_set, boottime_set; /* any: a time namespace */
                 int64_t monotonic_nsec, boottime_nsec;
-                bool namespace_;                  /* TimeNamespace=: one without offsets */
+                bool namespace_; /* TimeNamespace=: one without offsets */
         } time;
         struct {
-                char *slice;         /* NULL: machine.slice */
-                char **properties;   /* unit properties NAME=VALUE, for the scope or unit (MemoryMax=… are stored here too) */
+                char *slice; /* NULL: machine.slice */
+                char **properties; /* unit properties NAME=VALUE, for the scope or unit (MemoryMax=… are stored here too);
+                                      * sorted by name; one entry a name but for lists like DeviceAllow */
                 CgroupMode cgroup;
         } resources;
         struct {
                 ConsoleMode mode;
-                bool quiet;          /* no "started"/"exited" lines */
+                bool quiet; /* no "started"/"exited" lines */
         } console;
         struct {
                 CopyMode resolv_conf;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rules between fields, and values that follow from others. Nothing here looks at the system. */
+#include <linux/capability.h>
+#include <signal.h>
+
+#include "basic/path.h"
+#include "basic/strv.h"
+#include "spec/spec-draft.h"
+#include "sys/caps.h"
+
+/* What systemd-nspawn gives its payloads: what a booted system needs within its own namespaces. Not in it, since it would reach
+ * the host: the clock, modules, raw I/O, the kernel's log, BPF, performance counters, mandatory access control, swap. */
+static const uint64_t default_capabilities =
+        CAP_MASK(CAP_AUDIT_WRITE) | CAP_MASK(CAP_CHOWN) | CAP_MASK(CAP_DAC_OVERRIDE) |
+        CAP_MASK(CAP_DAC_READ_SEARCH) | CAP_MASK(CAP_FOWNER) | CAP_MASK(CAP_FSETID) |
+        CAP_MASK(CAP_IPC_OWNER) | CAP_MASK(CAP_KILL) | CAP_MASK(CAP_LEASE) |
+        CAP_MASK(CAP_LINUX_IMMUTABLE) | CAP_MASK(CAP_MKNOD) | CAP_MASK(CAP_NET_BIND_SERVICE) |
+        CAP_MASK(CAP_NET_BROADCAST) | CAP_MASK(CAP_NET_RAW) | CAP_MASK(CAP_SETFCAP) |
+        CAP_MASK(CAP_SETGID) | CAP_MASK(CAP_SETPCAP) | CAP_MASK(CAP_SETUID) |
+        CAP_MASK(CAP_SYS_ADMIN) | CAP_MASK(CAP_SYS_BOOT) | CAP_MASK(CAP_SYS_CHROOT) |
+        CAP_MASK(CAP_SYS_NICE) | CAP_MASK(CAP_SYS_PTRACE) | CAP_MASK(CAP_SYS_RESOURCE) |
+        CAP_MASK(CAP_SYS_TTY_CONFIG);
+
+static uint64_t bounding_set(const ContainerSpec *s) {
+        uint64_t set = default_capabilities;
+
+        /* Setting a login's audit ID needs it, but only with the host's user IDs does the kernel let it count. */
+        if (!spec_has_userns(s))
+                set |= CAP_MASK(CAP_AUDIT_CONTROL);
+        if (s->network.private_)
+                set |= CAP_MASK(CAP_NET_ADMIN);
+        else if (spec_has_userns(s))
+                set &= ~CAP_MASK(
+                        CAP_NET_BIND_SERVICE); /* the host's network is not this namespace's */
+        return (set | s->security.capabilities) & ~s->security.drop_capabilities;
+}
+
+static int check_identity(const ContainerSpec *s, Error *reterr) {
+        if (!s->name) {
+                (void) error_set(reterr, -EINVAL, ERROR_INVALID_NAME, "The container has no name");
+                error_hint(reterr, "give one with --machine=");
+                return -EINVAL;
+        }
+        if (!container_name_is_valid(s->name))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
+                                 "'%s' is not a valid container name", s->name);
+        if (s->hostname && !hostname_is_valid(s->hostname))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "'%s' is not a valid host name", s->hostname);
+        return 0;
+}
+
+static int check_root(const ContainerSpec *s, Error *reterr) {
+        if (s->root.fd >= 0)
+                return 0;
+        if (!s->root.directory) {
+                (void) error_set(reterr, -EINVAL, ERROR_ROOT_NOT_FOUND,
+                                 "Container '%s' has no root directory", s->name);
+                error_hint(reterr, "give one with --directory=");
+                return -EINVAL;
+        }
+        if (path_equal(s->root.directory, "/") && !s->root.read_only) {
+                (void) error_set(
+                        reterr, -EINVAL, ERROR_CONFLICT,
+                        "The host's own root directory can be used with --read-only alone");
+                error_hint(reterr, "add --read-only");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int check_working_directory(const ContainerSpec *s, Error *reterr) {
+        static const char *const api[] = { "/dev", "/proc", "/run", "/sys" };
+        const char *path = s->payload.working_directory;
+
+        for (size_t i = 0; path && i < ELEMENTSOF(api); i++)
+                if (path_startswith(path, api[i])) {
+                        (void) error_set(
+                                reterr, -EINVAL, ERROR_CONFLICT,
+                                "Working directory '%s' is below '%s', which every container has of its own",
+                                path, api[i]);
+                        error_hint(reterr,
+                                   "choose a directory of the container's root with --chdir=");
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+static int check_payload(const ContainerSpec *s, Error *reterr) {
+        if (s->payload.start == START_BOOT && s->payload.user && !streq(s->payload.user, "root") &&
+            !streq(s->payload.user, "0")) {
+                (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "A container that boots starts its init as root, not as user '%s'",
+                                 s->payload.user);
+                error_hint(reterr, "leave out --boot or --user=");
+                return -EINVAL;
+        }
+        if (s->payload.start != START_BOOT && s->payload.argv && isempty(s->payload.argv[0]))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "The command to run is an empty word");
+        return check_working_directory(s, reterr);
+}
+
+int spec_check(SpecDraft *d, ContainerSpec **ret, Error *reterr) {
+        static int (*const checks[])(const ContainerSpec *s, Error *reterr) = {
+                check_identity,
+                check_root,
+                check_payload,
+        };
+        ContainerSpec *s = spec_draft_spec(d);
+
+        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
+                int r = checks[i](s, reterr);
+
+                if (r < 0)
+                        return r;
+        }
+        if (s->payload.start == START_BOOT && s->payload.kill_signal == 0)
+                s->payload.kill_signal = SIGRTMIN + 3;
+        s->security.bounding = bounding_set(s);
+        *ret = spec_draft_take_spec(d);
+        return 0;
+}

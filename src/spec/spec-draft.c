@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A spec under construction: which source wins, who is trusted, and where each value came from. */
+#include "spec/spec-draft.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "basic/alloc.h"
+#include "basic/strv.h"
+#include "spec/spec-types.h"
+
+typedef struct Origin {
+        SpecSource source;
+        char *where; /* as given with the last value, or NULL */
+} Origin;
+
+struct SpecDraft {
+        ContainerSpec *spec; /* NULL once spec_check() has handed it over */
+        Origin *origins;     /* one per row of the field table */
+        char **warnings;
+};
+
+SpecDraft *spec_draft_new(void) {
+        SpecDraft *d = new0(SpecDraft, 1);
+
+        if (!d)
+                return NULL;
+        d->spec = spec_new();
+        d->origins = new0(Origin, spec_n_fields);
+        return d->spec && d->origins ? d : spec_draft_free(d);
+}
+
+SpecDraft *spec_draft_free(SpecDraft *d) {
+        if (!d)
+                return NULL;
+        spec_free(d->spec);
+        for (size_t i = 0; d->origins && i < spec_n_fields; i++)
+                free(d->origins[i].where);
+        free(d->origins);
+        strv_free(d->warnings);
+        return mfree(d);
+}
+
+ContainerSpec *spec_draft_spec(SpecDraft *d) {
+        return d->spec;
+}
+
+ContainerSpec *spec_draft_take_spec(SpecDraft *d) {
+        return TAKE_PTR(d->spec);
+}
+
+char *const *spec_draft_warnings(const SpecDraft *d) {
+        return d->warnings;
+}
+
+int spec_draft_warn(SpecDraft *d, const char *format, ...) {
+        va_list ap;
+        char *text;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        return r < 0 ? -ENOMEM : strv_consume(&d->warnings, text);
+}
+
+/* Rows that speak of the same value: Boot= and ProcessTwo=, all mounts, an option and its alias. Each unit property is a value
+ * of its own, although all are in one list. */
+static bool rows_share(const SpecField *a, const SpecField *b) {
+        return a == b || (a->offset == b->offset &&
+                          a->offset != offsetof(ContainerSpec, resources.properties));
+}
+
+/* The row that remembers for f: itself, or what f is an alias of. */
+static const SpecField *row_with_key(const SpecField *f) {
+        for (size_t i = 0; !f->key && i < spec_n_fields; i++)
+                if (spec_fields[i].key && rows_share(f, spec_fields + i))
+                        return spec_fields + i;
+        return f;
+}
+
+/* The strongest source that has set any of the rows that share f's value. */
+static const Origin *group_origin(const SpecDraft *d, const SpecField *f) {
+        const Origin *strongest = d->origins + (f - spec_fields);
+
+        for (size_t i = 0; i < spec_n_fields; i++)
+                if (rows_share(f, spec_fields + i) && d->origins[i].source > strongest->source)
+                        strongest = d->origins + i;
+        return strongest;
+}
+
+static bool is_table_row(const SpecField *f) {
+        return f >= spec_fields && f < spec_fields + spec_n_fields;
+}
+
+SpecSource spec_draft_source(const SpecDraft *d, const SpecField *f, const char **ret_where) {
+        const Origin *o;
+
+        if (!is_table_row(f)) {
+                if (ret_where)
+                        *ret_where = NULL;
+                return SOURCE_DEFAULT;
+        }
+        f = row_with_key(f);
+        /* The first mount row prints all mounts. */
+        o = f->type == &field_bind ? group_origin(d, f) : d->origins + (f - spec_fields);
+        if (ret_where)
+                *ret_where = o->where;
+        return o->source;
+}
+
+/* A stronger source replaces the whole value. */
+static void group_clear(SpecDraft *d, const SpecField *f) {
+        for (size_t i = 0; i < spec_n_fields; i++)
+                if (rows_share(f, spec_fields + i)) {
+                        spec_field_clear(spec_fields + i, d->spec);
+                        d->origins[i].source = SOURCE_DEFAULT;
+                        d->origins[i].where = mfree(d->origins[i].where);
+                }
+}
+
+static bool source_is_trusted(SpecSource source) {
+        return !IN_SET(source, SOURCE_IMAGE_FILE, SOURCE_IMAGE_OVERRIDE);
+}
+
+static bool needs_trust(const SpecField *f, const char *value) {
+        return (f->flags & FIELD_TRUSTED) || ((f->flags & FIELD_TRUSTED_ADD) && value[0] != '~');
+}
+
+static int warn_untrusted(SpecDraft *d, const SpecField *f, const char *where, Error *reterr) {
+        int r;
+
+        r = spec_draft_warn(
+                d,
+                "Ignoring %s= at %s: a file beside an image is not trusted with it; move the file to "
+                "/etc/berth or use --settings=trusted",
+                f->key, where);
+        return r < 0 ? error_oom(reterr) : 0;
+}
+
+static int row_set(SpecDraft *d, const SpecField *f, const char *value, bool empty_clears,
+                   SpecSource source, const char *where, Error *reterr) {
+        const SpecField *row = row_with_key(f);
+        SpecSource current = group_origin(d, row)->source;
+        Origin *o = d->origins + (row - spec_fields);
+        int r;
+
+        if (source < current)
+                return 0;
+        if (source > current)
+                group_clear(d, row);
+        if (isempty(value) && empty_clears)
+                spec_field_clear(f, d->spec);
+        else {
+                r = spec_field_parse(f, value, where, d->spec, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (free_and_strdup(&o->where, where) < 0)
+                return error_oom(reterr);
+        o->source = source;
+        return 0;
+}
+
+static int draft_set(SpecDraft *d, const SpecField *f, const char *value, bool empty_clears,
+                     SpecSource source, const char *where, Error *reterr) {
+        const SpecField *other = f->type->redirect ? f->type->redirect(f, &value) : NULL;
+
+        if (other) {
+                f = other;
+                empty_clears = true;
+        }
+        if (!source_is_trusted(source) && needs_trust(f, value))
+                return warn_untrusted(d, f, strempty(where), reterr);
+        if (!is_table_row(f))
+                return spec_field_parse(f, value, where, d->spec, reterr);
+        return row_set(d, f, value, empty_clears, source, where, reterr);
+}
+
+int spec_draft_set(SpecDraft *d, const SpecField *f, const char *value, SpecSource source,
+                   const char *where, Error *reterr) {
+        return draft_set(d, f, value, /* empty_clears= */ true, source, where, reterr);
+}
+
+int spec_draft_set_raw(SpecDraft *d, const SpecField *f, const char *value, SpecSource source,
+                       const char *where, Error *reterr) {
+        _cleanup_free_ char *quoted = NULL;
+
+        if (f->flags & FIELD_WORDS) {
+                value = quoted = quote_word(value);
+                if (!quoted)
+                        return error_oom(reterr);
+        }
+        return draft_set(d, f, value, /* empty_clears= */ !(f->flags & FIELD_LIST), source, where,
+                         reterr);
+}

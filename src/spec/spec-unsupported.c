@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What systemd-nspawn knows and berth does not yet: refused by name, never ignored. Values that ask for nothing are accepted. */
+#include "spec/spec-fields.h"
+#include "spec/spec-types.h"
+
+#define UNSUPPORTED(section, key, option, letter, flags, value, harmless)                          \
+        {                                                                                          \
+                section, key, option, letter, (flags) &FIELD_NO_ARG ? NULL : "VALUE",              \
+                        &field_unsupported, 0, FIELD_UNSUPPORTED | (flags), value, harmless, NULL, \
+                        NULL                                                                       \
+        }
+#define ROW(section, key, option, harmless) \
+        UNSUPPORTED(section, key, option, 0, FIELD_TRUSTED, NULL, harmless)
+#define OPTION(option, harmless) UNSUPPORTED(NULL, NULL, option, 0, 0, NULL, harmless)
+#define FLAG(option, letter) UNSUPPORTED(NULL, NULL, option, letter, FIELD_NO_ARG, "yes", NULL)
+
+/* clang-format off */
+#define NO " @no "
+
+const SpecField spec_fields_unsupported[] = {
+        /* settings and their options */
+        ROW("Exec",    "PivotRoot",               "pivot-root",               NULL),
+        ROW("Exec",    "AmbientCapability",       "ambient-capability",       NULL),
+        ROW("Exec",    "Personality",             "personality",              NULL),
+        ROW("Exec",    "PrivateUsersDelegate",    "private-users-delegate",   " 0 "),
+        ROW("Exec",    "RestrictAddressFamilies", "restrict-address-families", " none "),
+        ROW("Exec",    "SuppressSync",            "suppress-sync",            NO),
+        ROW("Exec",    "LinkJournal",             "link-journal",             NO "auto try-guest try-host "),
+        UNSUPPORTED("Exec",  "Ephemeral", "ephemeral", 'x', FIELD_TRUSTED | FIELD_NO_ARG, "yes", NO),
+        UNSUPPORTED("Files", "Volatile",  "volatile",  0,   FIELD_OPTIONAL_ARG, "yes", NO),
+        ROW("Files",   "Overlay",                 "overlay",                  NULL),
+        ROW("Files",   "OverlayReadOnly",         "overlay-ro",               NULL),
+        ROW("Files",   "BindUser",                "bind-user",                NULL),
+        ROW("Files",   "BindUserShell",           "bind-user-shell",          NO),
+        ROW("Files",   "BindUserGroup",           "bind-user-group",          NULL),
+        UNSUPPORTED("Network", "VirtualEthernet", "network-veth", 'n', FIELD_TRUSTED | FIELD_NO_ARG, "yes", NO),
+        ROW("Network", "VirtualEthernetExtra",    "network-veth-extra",       NULL),
+        ROW("Network", "Interface",               "network-interface",        NULL),
+        ROW("Network", "MACVLAN",                 "network-macvlan",          NULL),
+        ROW("Network", "IPVLAN",                  "network-ipvlan",           NULL),
+        ROW("Network", "Bridge",                  "network-bridge",           NULL),
+        ROW("Network", "Zone",                    "network-zone",             NULL),
+        ROW("Network", "NamespacePath",           "network-namespace-path",   NULL),
+        UNSUPPORTED("Network", "Port", "port", 'p', FIELD_TRUSTED, NULL, NULL),
+
+        /* options alone */
+        UNSUPPORTED(NULL, NULL, "image",              'i', 0, NULL, NULL),
+        OPTION("template",               NULL),
+        OPTION("root-hash",              NULL),
+        OPTION("root-hash-sig",          NULL),
+        OPTION("verity-data",            NULL),
+        OPTION("image-policy",           NULL),
+        OPTION("oci-bundle",             NULL),
+        OPTION("mstack",                 NULL),
+        FLAG("private-users-chown",      0),
+        UNSUPPORTED(NULL, NULL, "selinux-context",        'Z', 0, NULL, NULL),
+        UNSUPPORTED(NULL, NULL, "selinux-apifs-context",  'L', 0, NULL, NULL),
+        OPTION("set-credential",         NULL),
+        OPTION("load-credential",        NULL),
+        UNSUPPORTED(NULL, NULL, NULL,    'j', FIELD_NO_ARG, "try-guest", " try-guest "),
+        OPTION("forward-journal",        NULL),
+        OPTION("forward-journal-max-use", NULL),
+        OPTION("forward-journal-keep-free", NULL),
+        OPTION("forward-journal-max-file-size", NULL),
+        OPTION("forward-journal-max-files", NULL),
+        OPTION("background",             NULL),
+        FLAG("share-system",             0),
+        FLAG("cleanup",                  0),
+        OPTION("coredump-receive",       NO),
+};
+/* clang-format on */
+const size_t spec_n_fields_unsupported = ELEMENTSOF(spec_fields_unsupported);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ContainerSpec: making, freeing, and the names of its enums. */
+#include "spec/spec.h"
+
+#include "basic/alloc.h"
+#include "basic/strv.h"
+#include "spec/spec-types.h"
+
+static const char *const start_mode_table[_START_MODE_MAX] = {
+        [START_COMMAND] = "command",
+        [START_PID2] = "pid2",
+        [START_BOOT] = "boot",
+};
+DEFINE_STRING_TABLE_LOOKUP(start_mode, StartMode)
+
+static const char *const userns_mode_table[_USERNS_MODE_MAX] = {
+        [USERNS_NO] = "no",       [USERNS_YES] = "yes",
+        [USERNS_PICK] = "pick",   [USERNS_IDENTITY] = "identity",
+        [USERNS_RANGE] = "range",
+};
+DEFINE_STRING_TABLE_LOOKUP(userns_mode, UsernsMode)
+
+static const char *const ownership_mode_table[_OWNERSHIP_MODE_MAX] = {
+        [OWNERSHIP_AUTO] = "auto",
+        [OWNERSHIP_OFF] = "off",
+        [OWNERSHIP_MAP] = "map",
+};
+DEFINE_STRING_TABLE_LOOKUP(ownership_mode, OwnershipMode)
+
+static const char *const console_mode_table[_CONSOLE_MODE_MAX] = {
+        [CONSOLE_AUTO] = "auto",           [CONSOLE_INTERACTIVE] = "interactive",
+        [CONSOLE_READ_ONLY] = "read-only", [CONSOLE_PASSIVE] = "passive",
+        [CONSOLE_PIPE] = "pipe",
+};
+DEFINE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode)
+
+static const char *const copy_mode_table[_COPY_MODE_MAX] = {
+        [COPY_AUTO] = "auto", [COPY_OFF] = "off",       [COPY_COPY] = "copy",
+        [COPY_BIND] = "bind", [COPY_DELETE] = "delete", [COPY_SYMLINK] = "symlink",
+};
+DEFINE_STRING_TABLE_LOOKUP(copy_mode, CopyMode)
+
+static const char *const cgroup_mode_table[_CGROUP_MODE_MAX] = {
+        [CGROUP_NONE] = "none",
+        [CGROUP_OWN] = "own",
+        [CGROUP_UNIT] = "unit",
+        [CGROUP_WAIT] = "wait",
+};
+DEFINE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode)
+
+const EnumNames console_mode_names = {
+        .names = console_mode_table,
+        .n = ELEMENTSOF(console_mode_table),
+};
+const EnumNames ownership_mode_names = {
+        .names = ownership_mode_table,
+        .n = ELEMENTSOF(ownership_mode_table),
+        .unsupported = " chown foreign ",
+};
+const EnumNames cgroup_mode_names = {
+        .names = cgroup_mode_table,
+        .n = ELEMENTSOF(cgroup_mode_table),
+};
+
+ContainerSpec *spec_new(void) {
+        ContainerSpec *s;
+
+        s = new0(ContainerSpec, 1);
+        if (!s)
+                return NULL;
+        s->root.fd = -EBADF;
+        s->payload.stop_timeout_usec = SPEC_STOP_TIMEOUT_USEC;
+        s->security.seccomp = true;
+        return s;
+}
+
+void spec_mount_done(SpecMount *m) {
+        free(m->source);
+        free(m->target);
+        free(m->options);
+        *m = (SpecMount){ 0 };
+}
+
+ContainerSpec *spec_free(ContainerSpec *s) {
+        if (!s)
+                return NULL;
+        free(s->name);
+        free(s->hostname);
+        free(s->description);
+        free(s->root.directory);
+        strv_free(s->payload.argv);
+        strv_free(s->payload.environment);
+        free(s->payload.user);
+        free(s->payload.working_directory);
+        free(s->payload.cpu_affinity);
+        strv_free(s->security.system_call_filter);
+        free(s->resources.slice);
+        strv_free(s->resources.properties);
+        for (size_t i = 0; i < s->n_mounts; i++)
+                spec_mount_done(s->mounts + i);
+        free(s->mounts);
+        return mfree(s);
+}
+
+bool spec_has_userns(const ContainerSpec *s) {
+        return s->users.mode != USERNS_NO;
+}
+
+bool spec_has_time_namespace(const ContainerSpec *s) {
+        return s->time.namespace_ || s->time.monotonic_set || s->time.boottime_set;
+}
