@@ -38,6 +38,7 @@ typedef struct Rootfs {
         Id128 machine_id;        /* from the spec, else the root's /etc/machine-id, else random */
         char **os_release;       /* NAME=value of the root; read for START_BOOT only, else empty */
         char **host_os_release;  /* NAME=value of the host; may be empty */
+        char *host_os_release_text; /* the file itself, or NULL */
         char *init;              /* START_BOOT: path inside of the init to execute */
         struct {
                 uid_t uid;       /* inside ids */

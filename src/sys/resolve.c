@@ -66,8 +66,9 @@ static int make_directory(int parent_fd, const char *name, uid_t uid, gid_t gid)
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        /* Exchanged since mkdirat()? Somebody else's directory is not given away. */
-        if (st.st_uid != geteuid())
+        /* Exchanged since mkdirat()? Somebody else's directory is not given away. With other file-system ids (setfsuid(2))
+         * ours belongs to uid from the beginning. */
+        if (st.st_uid != geteuid() && st.st_uid != uid)
                 return -ESTALE;
         int r = adjust_new(fd, 0755, uid, gid);
         return r < 0 ? r : TAKE_FD(fd);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The API file systems that the child makes: those that belong to its own namespaces (/proc, /sys of a private network,
+ * cgroup2, mqueue), and what of them is hidden or read-only. /proc and /sys must be mounted while the old root is still
+ * there (the kernel wants to see full instances of both); the rest comes after the pivot, where plain paths are safe. */
+#include <sys/mount.h>
+
+#include "basic/str.h"
+#include "rootfs/rootfs.h"
+
+#define NO_ALL (MS_NOSUID | MS_NOEXEC | MS_NODEV)
+#define NODE_FILE "/run/host/inaccessible/reg"
+#define NODE_DIRECTORY "/run/host/inaccessible/dir"
+
+enum {
+        ALWAYS,
+        PRIVATE_NETWORK
+};
+
+// clang-format off
+static const struct {
+        const char *type, *where;
+        unsigned long flags;
+        unsigned when;
+} inner_mounts[] = {
+        { "proc",    "proc",          NO_ALL,             ALWAYS },
+        { "sysfs",   "sys",           NO_ALL | MS_RDONLY, PRIVATE_NETWORK },
+        { "cgroup2", "sys/fs/cgroup", NO_ALL,             ALWAYS },
+        { "mqueue",  "dev/mqueue",    NO_ALL,             ALWAYS },
+};
+
+/* After the pivot, in this order. */
+static const struct {
+        ChildOpType type;
+        const char *what, *where;
+        unsigned when;
+} restrictions[] = {
+        { CHILD_OP_BIND,      "/proc/sys/net", "/proc/sys/net",       PRIVATE_NETWORK }, /* stays writable */
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/sys",           ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/acpi",          ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/apm",           ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/asound",        ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/bus",           ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/fs",            ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/irq",           ALWAYS },
+        { CHILD_OP_READ_ONLY, NULL,            "/proc/scsi",          ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/kallsyms",      ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/kcore",         ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/keys",          ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/latency_stats", ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/sched_debug",   ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/sysrq-trigger", ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/timer_list",    ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,       "/proc/timer_stats",   ALWAYS },
+        { CHILD_OP_MASK,      "/run/host/proc-kmsg", "/proc/kmsg",    ALWAYS },
+        { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/firmware",       ALWAYS },
+        { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/devices/virtual/powercap", ALWAYS },
+};
+// clang-format on
+
+int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr) {
+        const bool network = spec->network.private_;
+
+        (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT); /* the plan remembers failures */
+        for (size_t i = 0; i < ELEMENTSOF(inner_mounts); i++) {
+                if (inner_mounts[i].when == PRIVATE_NETWORK && !network)
+                        continue;
+                ChildOp *op = child_plan_append_strings(plan, CHILD_OP_MOUNT, inner_mounts[i].type,
+                                                        inner_mounts[i].where);
+                if (op)
+                        op->flags = inner_mounts[i].flags;
+        }
+        (void) child_plan_append(plan, CHILD_OP_PIVOT);
+        for (size_t i = 0; i < ELEMENTSOF(restrictions); i++)
+                if (restrictions[i].when == ALWAYS || network)
+                        (void) child_plan_append_strings(plan, restrictions[i].type,
+                                                         restrictions[i].what,
+                                                         restrictions[i].where);
+        (void) child_plan_append(plan, CHILD_OP_SHARE);
+        return child_plan_check(plan) < 0 ? error_oom(reterr) : 0;
+}

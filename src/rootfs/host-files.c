@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files that a container takes from its host: /etc/resolv.conf and /etc/localtime.
+ *
+ * What is written inside is never written through: the old name is removed and a new file made with O_EXCL in the directory
+ * that was opened inside the root, so that neither a symlink leads elsewhere nor another hard link of the old file changes.
+ * In the automatic modes nothing here can fail a start. */
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "rootfs/idmap.h"
+#include "sys/mount-api.h"
+#include "sys/resolve.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define LOCALTIME "/etc/localtime"
+#define ZONES "/usr/share/zoneinfo"
+#define HOST_FILE_MAX (64U << 10)
+#define ZONE_MAX 256 /* bytes of a time zone's name */
+
+static int failed(int code, const char *doing, const char *path, Error *reterr) {
+        return error_set_errno(reterr, code, ERROR_SETUP_FAILED, "%s %s in the container failed",
+                               doing, path);
+}
+
+/* True if `name` in the directory is a regular file with just this text. */
+static bool same_file(int dir_fd, const char *name, const char *text) {
+        _cleanup_free_ char *old = NULL;
+        struct stat st;
+        size_t size;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+            (size_t) st.st_size != strlen(text))
+                return false;
+        return resolve_read_file(dir_fd, name, HOST_FILE_MAX, &old, &size) >= 0 &&
+               size == strlen(text) && memcmp(old, text, size) == 0;
+}
+
+/* Makes a new file; with replace in the place of what has the name. */
+static int put_file(int dir_fd, const char *name, const char *text, bool replace) {
+        if (replace && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        int k = fd_write_full(fd, text, strlen(text));
+        if (k >= 0 && fchmod(fd, 0644) < 0) /* the umask */
+                k = -errno;
+        return k;
+}
+
+static int remove_file(int dir_fd, const char *name) {
+        return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Binds a file of the host read-only over a path inside. */
+static int bind_file(const Rootfs *r, const char *host_path, const char *path) {
+        const uid_t root = rootfs_host_uid(r, 0);
+
+        _cleanup_close_ int source_fd = open(host_path, O_PATH | O_CLOEXEC);
+        if (source_fd < 0)
+                return -errno;
+        _cleanup_close_ int fd = mount_clone(source_fd, false);
+        int k = fd;
+        if (k >= 0)
+                k = mount_set_attributes(fd,
+                                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                                 MOUNT_ATTR_NOEXEC,
+                                         0, 0, false);
+        if (k < 0)
+                return k;
+        _cleanup_close_ int target_fd =
+                resolve_make_mount_point(r->root_fd, path, S_IFREG, root, root);
+        return target_fd < 0 ? target_fd : mount_attach(fd, target_fd);
+}
+
+/* ---- resolv.conf ------------------------------------------------------------------------------------------------- */
+
+/* /etc/resolv.conf inside is a symlink: it belongs to a service that writes the target at run time. Where that service
+ * does not run, the target is made in its stead, but only in our /run, so that nothing lasts. */
+static int put_link_target(const Rootfs *r, int etc_fd, const char *text) {
+        const uid_t root = rootfs_host_uid(r, 0);
+        char target[PATH_MAX];
+
+        ssize_t n = readlinkat(etc_fd, "resolv.conf", target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        const char *rest = startswith(target, "/run/") ?: startswith(target, "../run/");
+        if (!rest || !path_is_normalized(rest) || path_is_absolute(rest))
+                return 0;
+        _cleanup_free_ char *directory = NULL, *below = strf("run/%s", rest);
+        int k = below ? path_extract_directory(below, &directory) : -ENOMEM;
+        if (k < 0)
+                return k;
+        _cleanup_close_ int fd = resolve_mkdir_beneath(r->root_fd, directory, root, root);
+        return fd < 0 ? fd : put_file(fd, path_last_component(below), text, false);
+}
+
+static int copy_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc_fd, CopyMode mode) {
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+
+        int k = file_read_all(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text, NULL);
+        if (k < 0)
+                return k;
+        if (same_file(etc_fd, "resolv.conf", text))
+                return 0;
+        if (mode == COPY_COPY)
+                return put_file(etc_fd, "resolv.conf", text, true);
+        if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) >= 0) {
+                if (S_ISLNK(st.st_mode))
+                        return spec->payload.start == START_BOOT ? 0
+                                                                 : put_link_target(r, etc_fd, text);
+                if (!S_ISREG(st.st_mode))
+                        return 0;
+        }
+        return put_file(etc_fd, "resolv.conf", text, true);
+}
+
+static int setup_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc_fd) {
+        const CopyMode mode = spec->files.resolv_conf;
+        struct stat st;
+
+        switch (mode) {
+        case COPY_AUTO:
+                if (spec->network.private_)
+                        return 0;
+                if (!spec->root.read_only)
+                        return copy_resolv_conf(spec, r, etc_fd, mode);
+                /* Only over a file that is there: a mount point cannot be made. */
+                if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !S_ISREG(st.st_mode))
+                        return 0;
+                return bind_file(r, RESOLV_CONF, RESOLV_CONF);
+        case COPY_COPY:
+                return copy_resolv_conf(spec, r, etc_fd, mode);
+        case COPY_BIND:
+                return bind_file(r, RESOLV_CONF, RESOLV_CONF);
+        case COPY_DELETE:
+                return remove_file(etc_fd, "resolv.conf");
+        default:
+                return 0;
+        }
+}
+
+/* ---- time zone --------------------------------------------------------------------------------------------------- */
+
+/* "Europe/Berlin" of the host, from where /etc/localtime leads; false if it has none or says it in another way. */
+static bool host_zone(char zone[static ZONE_MAX]) {
+        char link[ZONE_MAX + 64];
+
+        ssize_t n = readlink(LOCALTIME, link, sizeof(link) - 1);
+        if (n < 0)
+                return false;
+        link[n] = '\0';
+        const char *at = strstr(link, "/zoneinfo/");
+        if (!at)
+                return false;
+        at += STRLEN("/zoneinfo/");
+        if (!path_is_valid(at) || !path_is_normalized(at) || path_is_absolute(at) ||
+            strlen(at) >= ZONE_MAX)
+                return false;
+        memcpy(zone, at, strlen(at) + 1);
+        return true;
+}
+
+static bool zone_exists_inside(const Rootfs *r, const char *zone) {
+        struct stat st;
+
+        _cleanup_free_ char *path = strf("%s/%s", ZONES, zone);
+        _cleanup_close_ int fd = path ? resolve_in_root(r->root_fd, path, O_PATH) : -ENOMEM;
+        return fd >= 0 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode);
+}
+
+static int link_zone(const Rootfs *r, int etc_fd, bool must) {
+        char zone[ZONE_MAX], old[PATH_MAX];
+
+        if (!host_zone(zone))
+                return must ? -ENODATA : 0;
+        _cleanup_free_ char *target = strf("..%s/%s", ZONES, zone);
+        if (!target)
+                return -ENOMEM;
+        ssize_t n = readlinkat(etc_fd, "localtime", old, sizeof(old) - 1);
+        if (n >= 0) {
+                old[n] = '\0';
+                if (streq(old, target) || streq(old, target + STRLEN("..")))
+                        return 0;
+        }
+        if (!zone_exists_inside(r, zone))
+                return must ? -ENOENT : 0;
+        int k = remove_file(etc_fd, "localtime");
+        if (k >= 0 && symlinkat(target, etc_fd, "localtime") < 0)
+                k = -errno;
+        return k;
+}
+
+static int copy_zone(int etc_fd) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t size;
+
+        int k = file_read_all(AT_FDCWD, LOCALTIME, HOST_FILE_MAX, &bytes, &size);
+        if (k >= 0)
+                k = remove_file(etc_fd, "localtime");
+        if (k < 0)
+                return k;
+        _cleanup_close_ int fd = openat(etc_fd, "localtime",
+                                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        k = fd_write_full(fd, bytes, size);
+        if (k >= 0 && fchmod(fd, 0644) < 0)
+                k = -errno;
+        return k;
+}
+
+static int setup_timezone(const ContainerSpec *spec, const Rootfs *r, int etc_fd) {
+        switch (spec->files.timezone) {
+        case COPY_AUTO:
+                return spec->root.read_only ? 0 : link_zone(r, etc_fd, false);
+        case COPY_SYMLINK:
+                return link_zone(r, etc_fd, true);
+        case COPY_COPY:
+                return copy_zone(etc_fd);
+        case COPY_BIND:
+                return bind_file(r, LOCALTIME, LOCALTIME);
+        case COPY_DELETE:
+                return remove_file(etc_fd, "localtime");
+        default:
+                return 0;
+        }
+}
+
+/* One of the two: a failure counts only where the user asked for something. */
+static int judge(CopyMode mode, int code, const char *path, Error *reterr) {
+        if (code >= 0)
+                return 0;
+        if (mode == COPY_AUTO) {
+                log_debug_errno(code, "Leaving %s in the container as it is", path);
+                return 0;
+        }
+        if (code == -ENODATA)
+                return error_set(reterr, code, ERROR_SETUP_FAILED,
+                                 "the host's %s is not a link to a time zone", path);
+        return failed(code, mode == COPY_DELETE ? "removing" : "setting up", path, reterr);
+}
+
+int host_files(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const CopyMode resolv = spec->files.resolv_conf, zone = spec->files.timezone;
+        _cleanup_make_files_ const Rootfs *making = NULL;
+        _cleanup_close_ int etc_fd = -EBADF;
+
+        if (resolv == COPY_OFF && zone == COPY_OFF)
+                return 0;
+        int k = make_files_begin(r, reterr);
+        making = r;
+        if (k < 0)
+                return k;
+        etc_fd = resolve_in_root(r->root_fd, "etc", O_PATH | O_DIRECTORY);
+        if (etc_fd < 0) {
+                k = judge(resolv == COPY_OFF ? COPY_AUTO : resolv, etc_fd, RESOLV_CONF, reterr);
+                return k < 0 ? k
+                             : judge(zone == COPY_OFF ? COPY_AUTO : zone, etc_fd, LOCALTIME,
+                                     reterr);
+        }
+        k = judge(resolv, setup_resolv_conf(spec, r, etc_fd), RESOLV_CONF, reterr);
+        return k < 0 ? k : judge(zone, setup_timezone(spec, r, etc_fd), LOCALTIME, reterr);
+}

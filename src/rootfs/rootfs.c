@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The root directory: opened once, locked, verified, and attached as a mount of its own.
+ *
+ * Calls: open(O_PATH | O_NOFOLLOW); open_tree(CLONE | RECURSIVE) of it, mount_setattr (nodev, read-only, private), mount_setattr
+ * (idmap; only a detached mount takes one), move_mount over the directory itself. Nothing after the open takes a path of the
+ * host that leads below the root. */
+#include "rootfs/rootfs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "basic/env-file.h"
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "basic/strv.h"
+#include "rootfs/idmap.h"
+#include "sys/lock.h"
+#include "sys/mount-api.h"
+#include "sys/resolve.h"
+
+#define OS_RELEASE_MAX (64U << 10)
+#define MACHINE_ID_MAX 4096U
+
+/* Directories of a host that are never a container's root, whatever is in them. */
+static const struct {
+        const char *path;
+        bool below; /* nor is anything below them */
+} places_refused[] = {
+        { "/proc", true },       { "/sys", true },
+        { "/dev", true },        { "/usr", false },
+        { "/usr/local", false }, { "/bin", false },
+        { "/sbin", false },      { "/lib", false },
+        { "/lib64", false },     { "/etc", false },
+        { "/var", false },       { "/boot", false },
+        { "/run", false },       { "/home", false },
+        { "/root", false },      { "/var/lib/machines", false },
+};
+
+static const char *const init_candidates[] = {
+        "/usr/lib/systemd/systemd",
+        "/lib/systemd/systemd",
+        "/sbin/init",
+};
+
+void rootfs_done(Rootfs *r) {
+        if (!r)
+                return;
+        fd_close(r->directory_fd);
+        fd_close(r->lock_fd);
+        for (size_t i = 0; i < ELEMENTSOF(r->range_lock_fds); i++)
+                fd_close(r->range_lock_fds[i]);
+        fd_close(r->root_fd);
+        fd_close(r->dev_fd);
+        fd_close(r->devpts_fd);
+        fd_close(r->run_host_fd);
+        fd_close(r->kmsg_fd);
+        fd_close(r->userns_fd);
+        strv_free(r->os_release);
+        strv_free(r->host_os_release);
+        free(r->host_os_release_text);
+        free(r->init);
+        free(r->user.groups);
+        free(r->user.name);
+        free(r->user.home);
+        free(r->user.shell);
+        *r = (Rootfs) ROOTFS_NULL;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static int open_error(int code, const char *path, Error *reterr) {
+        struct stat st;
+
+        if (code == -ENOENT) {
+                error_set(reterr, code, ERROR_ROOT_NOT_FOUND, "root directory '%s' does not exist",
+                          path);
+                return code;
+        }
+        if (IN_SET(code, -EACCES, -EPERM))
+                return error_set_errno(reterr, code, ERROR_NO_PRIVILEGES,
+                                       "opening the root directory '%s' failed", path);
+        if (IN_SET(code, -ENOTDIR, -ELOOP)) {
+                const bool link = lstat(path, &st) >= 0 && S_ISLNK(st.st_mode);
+                return error_set(reterr, code, ERROR_NOT_A_ROOT, "root directory '%s' is %s", path,
+                                 link ? "a symbolic link" : "not a directory");
+        }
+        return error_set_errno(reterr, code, ERROR_SETUP_FAILED,
+                               "opening the root directory '%s' failed", path);
+}
+
+/* A descriptor from before our own mount namespace was made is of a mount of the old one, which cannot be cloned: the same
+ * directory is opened again by the name that the kernel has for it. */
+static int open_again(int fd, Error *reterr) {
+        char link[32], path[4096];
+        struct stat a, b;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "finding the name of the root directory failed");
+        path[n] = '\0';
+        _cleanup_close_ int again = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (again < 0)
+                return open_error(-errno, path, reterr);
+        if (fstat(fd, &a) < 0 || fstat(again, &b) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "looking at the root directory '%s' failed", path);
+        if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+                return error_set(reterr, -ESTALE, ERROR_ROOT_NOT_FOUND,
+                                 "root directory '%s' was replaced meanwhile", path);
+        return TAKE_FD(again);
+}
+
+static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (spec->root.fd >= 0) {
+                int fd = open_again(spec->root.fd, reterr);
+                if (fd < 0)
+                        return fd;
+                r->directory_fd = fd;
+                return 0;
+        }
+        if (!spec->root.directory)
+                return error_set(reterr, -EINVAL, ERROR_ROOT_NOT_FOUND,
+                                 "no root directory is given");
+        r->directory_fd = open(spec->root.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (r->directory_fd < 0)
+                return open_error(-errno, spec->root.directory, reterr);
+        return 0;
+}
+
+static const char *root_name(const ContainerSpec *spec) {
+        return spec->root.directory ?: "(descriptor)";
+}
+
+static int check_place(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
+        struct stat st, host;
+
+        if (fstat(r->directory_fd, &st) < 0 || stat("/", &host) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "looking at the root directory '%s' failed",
+                                       root_name(spec));
+        if (st.st_dev == host.st_dev && st.st_ino == host.st_ino && !spec->root.read_only) {
+                error_set(reterr, -EBUSY, ERROR_CONFLICT,
+                          "'%s' is the root directory of the running system", root_name(spec));
+                error_hint(reterr, "add --read-only, so that the container cannot change it");
+                return -EBUSY;
+        }
+        for (size_t i = 0; spec->root.directory && i < ELEMENTSOF(places_refused); i++) {
+                const char *rest = path_startswith(spec->root.directory, places_refused[i].path);
+                if (!rest || (rest[0] && !places_refused[i].below))
+                        continue;
+                error_set(reterr, -EINVAL, ERROR_NOT_A_ROOT,
+                          "'%s' is a directory of the running system, not a container's root",
+                          spec->root.directory);
+                if (streq(spec->root.directory, "/var/lib/machines"))
+                        error_hint(reterr, "name one of the directories in it");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        r->lock_fd = lock_take_inode(r->directory_fd,
+                                     spec->root.read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE);
+        if (r->lock_fd >= 0)
+                return 0;
+        if (r->lock_fd == -EBUSY) {
+                error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                          "root directory '%s' is in use by another container", root_name(spec));
+                error_hint(reterr, "stop that container first; containers that only read a root "
+                                   "(--read-only) can share it");
+                return -EBUSY;
+        }
+        error_set_errno(reterr, r->lock_fd, ERROR_SETUP_FAILED,
+                        "locking the root directory '%s' failed", root_name(spec));
+        if (IN_SET(r->lock_fd, -EACCES, -EPERM, -EROFS))
+                error_hint(reterr, "this needs root and a writable /run");
+        return r->lock_fd;
+}
+
+/* ---- verifying -------------------------------------------------------------------------------------------------- */
+
+static bool directory_is_empty(int fd) {
+        struct dirent *e;
+
+        int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (again < 0)
+                return false;
+        DIR *d = fdopendir(again);
+        if (!d) {
+                fd_close(again);
+                return false;
+        }
+        bool empty = true;
+        while (empty && (e = readdir(d)))
+                empty = streq(e->d_name, ".") || streq(e->d_name, "..");
+        closedir(d);
+        return empty;
+}
+
+/* A place where some program could be. */
+static int check_tree(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
+        static const char *const names[] = { "usr", "bin" };
+        struct stat st;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (fstatat(r->directory_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
+                        return 0;
+        if (directory_is_empty(r->directory_fd))
+                error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT, "root directory '%s' is empty",
+                          root_name(spec));
+        else
+                error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
+                          "'%s' is not the root of a system: it has neither usr/ nor bin/",
+                          root_name(spec));
+        error_hint(reterr, "fill it first, for example: debootstrap stable %s", root_name(spec));
+        return -ENOENT;
+}
+
+static int find_init(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const char *unusable = NULL;
+        struct stat st;
+
+        for (size_t i = 0; i < ELEMENTSOF(init_candidates); i++) {
+                _cleanup_close_ int fd =
+                        resolve_in_root(r->directory_fd, init_candidates[i], O_PATH);
+                if (fd < 0)
+                        continue;
+                if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+                        return free_and_strdup(&r->init, init_candidates[i]) < 0 ? error_oom(reterr)
+                                                                                 : 0;
+                unusable = unusable ?: init_candidates[i];
+        }
+        if (unusable)
+                return error_set(reterr, -EACCES, ERROR_NOT_EXECUTABLE,
+                                 "the init '%s' in '%s' is not an executable file", unusable,
+                                 root_name(spec));
+        error_set(reterr, -ENOENT, ERROR_INIT_NOT_FOUND, "'%s' has no init (%s, %s or %s)",
+                  root_name(spec), init_candidates[0], init_candidates[1], init_candidates[2]);
+        error_hint(reterr,
+                   "install one (for example systemd-sysv) in it, or run a command without --boot");
+        return -ENOENT;
+}
+
+/* 1: read, 0: there is none. */
+static int read_os_release(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
+        const char *odd = NULL;
+        int odd_code = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_free_ char *text = NULL;
+                int k = resolve_read_file(r->directory_fd, paths[i], OS_RELEASE_MAX, &text, NULL);
+                if (k >= 0)
+                        return env_file_parse(text, &r->os_release) < 0 ? error_oom(reterr) : 0;
+                if (k != -ENOENT && !odd) {
+                        odd = paths[i];
+                        odd_code = k;
+                }
+        }
+        if (odd)
+                return error_set(reterr, odd_code, ERROR_NOT_A_ROOT,
+                                 "%s in '%s' is not a regular file of at most %u KiB", odd,
+                                 root_name(spec), OS_RELEASE_MAX >> 10);
+        error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
+                  "'%s' is not the root of an operating system: it has neither %s nor %s",
+                  root_name(spec), paths[0], paths[1]);
+        error_hint(reterr, "to run a command in it, leave out --boot");
+        return -ENOENT;
+}
+
+static int find_machine_id(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        _cleanup_free_ char *text = NULL;
+
+        r->machine_id = spec->id;
+        if (!id128_is_null(r->machine_id))
+                return 0;
+        /* Missing, empty, "uninitialized" or not what it should be: the container gets a new one. */
+        if (resolve_read_file(r->directory_fd, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL) >=
+                    0 &&
+            id128_parse(strstrip(text), &r->machine_id) >= 0 && !id128_is_null(r->machine_id))
+                return 0;
+        int k = id128_random(&r->machine_id);
+        if (k < 0)
+                return error_set_errno(reterr, k, ERROR_SETUP_FAILED, "making a machine ID failed");
+        return 0;
+}
+
+static int read_host_os_release(Rootfs *r, Error *reterr) {
+        int k = file_read_all(AT_FDCWD, "/etc/os-release", OS_RELEASE_MAX, &r->host_os_release_text,
+                              NULL);
+        if (k == -ENOENT)
+                k = file_read_all(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_MAX,
+                                  &r->host_os_release_text, NULL);
+        if (k < 0) {
+                log_debug_errno(k, "The host has no os-release");
+                return 0;
+        }
+        return env_file_parse(r->host_os_release_text, &r->host_os_release) < 0 ? error_oom(reterr)
+                                                                                : 0;
+}
+
+int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const bool boot = spec->payload.start == START_BOOT;
+
+        int k = open_directory(spec, r, reterr);
+        if (k >= 0)
+                k = check_place(spec, r, reterr);
+        if (k >= 0)
+                k = lock_root(spec, r, reterr);
+        if (k >= 0)
+                k = check_tree(spec, r, reterr);
+        if (k >= 0 && boot)
+                k = find_init(spec, r, reterr);
+        if (k >= 0 && boot)
+                k = read_os_release(spec, r, reterr);
+        if (k >= 0)
+                k = find_machine_id(spec, r, reterr);
+        if (k >= 0)
+                k = read_host_os_release(r, reterr);
+        if (k >= 0)
+                k = rootfs_find_user(r, boot ? NULL : spec->payload.user,
+                                     !boot && strv_isempty(spec->payload.argv), reterr);
+        return k;
+}
+
+/* ---- attaching -------------------------------------------------------------------------------------------------- */
+
+/* Whether the files get the container's ids by a mapping. */
+static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
+        struct stat st;
+
+        if (!idmap_shifts(r) || spec->users.ownership == OWNERSHIP_OFF ||
+            spec->users.mode == USERNS_YES)
+                return false;
+        if (spec->users.ownership == OWNERSHIP_MAP || fstat(r->directory_fd, &st) < 0)
+                return true;
+        /* Files that belong to the range already stay as they are. */
+        return st.st_uid < r->map.outside || st.st_uid - r->map.outside >= r->map.count;
+}
+
+static int map_ids(const ContainerSpec *spec, Rootfs *r, int tree_fd, Error *reterr) {
+        if (!wants_idmap(spec, r))
+                return 0;
+        const int userns_fd = idmap_holder(r, reterr);
+        if (userns_fd < 0)
+                return userns_fd;
+        int k = mount_set_idmap(tree_fd, userns_fd, true);
+        if (k >= 0)
+                return 0;
+        _cleanup_free_ char *what = strf("the root directory '%s'", root_name(spec));
+        return idmap_error(k, tree_fd, what ?: "the root directory", reterr);
+}
+
+int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const uint64_t attributes =
+                MOUNT_ATTR_NODEV | (spec->root.read_only ? (uint64_t) MOUNT_ATTR_RDONLY : 0);
+
+        _cleanup_close_ int tree_fd = mount_clone(r->directory_fd, true);
+        int k = tree_fd;
+        if (k >= 0)
+                k = mount_set_attributes(tree_fd, attributes, 0, MS_PRIVATE, true);
+        if (k < 0)
+                return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
+                                       "making a mount of the root directory '%s' failed",
+                                       root_name(spec));
+        k = map_ids(spec, r, tree_fd, reterr);
+        if (k < 0)
+                return k;
+        k = mount_attach(tree_fd, r->directory_fd);
+        if (k < 0)
+                return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
+                                       "attaching the root directory '%s' failed", root_name(spec));
+        r->root_fd = TAKE_FD(tree_fd);
+        return 0;
+}
