@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Executes the child's plan, operation by operation. See child.h for what may not be used here.
+ *
+ * Calls by operation: enter-root open_tree(CLONE|RECURSIVE), move_mount, fchdir; mount openat2, mount; pivot
+ * pivot_root(".", "."), umount2(MNT_DETACH), chdir; the rest one or two calls each. */
+#include "launch/child.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc/sync.h"
+#include "sys/caps.h"
+#include "sys/mount-api.h"
+#include "sys/netlink.h"
+#include "sys/resolve.h"
+#include "sys/seccomp-load.h"
+#include "sys/syscalls.h"
+
+static int result(long r) {
+        return r < 0 ? -errno : 0;
+}
+
+static int run_enter_root(const ChildOp *op) {
+        /* a tree that came from a more privileged mount namespace is locked: pivot_root(2) takes a clone of it only */
+        int fd = open_tree(AT_FDCWD, "",
+                           OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+        if (fd < 0)
+                return -errno;
+        if (move_mount(fd, "", AT_FDCWD, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+                    0 ||
+            fchdir(fd) < 0)
+                return -errno;
+        return result(close(fd));
+}
+
+static int run_mount(const ChildOp *op) {
+        int fd = resolve_beneath(AT_FDCWD, op->where, O_DIRECTORY);
+        if (fd < 0)
+                return fd;
+        int r = mount_classic(op->what, op->what, fd, op->flags, op->data);
+        (void) close(fd); /* an O_PATH descriptor */
+        return r;
+}
+
+static int set_read_only(const char *path) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+        return result(mount_setattr(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &attributes,
+                                    sizeof(attributes)));
+}
+
+static int run_bind(const ChildOp *op) {
+        if (mount(op->what, op->where, NULL, MS_BIND | MS_REC, NULL) < 0)
+                return -errno;
+        return (op->flags & MS_RDONLY) ? set_read_only(op->where) : 0;
+}
+
+static int run_mask(const ChildOp *op) {
+        int r = result(mount(op->what, op->where, NULL, MS_BIND, NULL));
+        return r == -ENOENT ? 0 : r;
+}
+
+static int run_read_only(const ChildOp *op) {
+        if (mount(op->where, op->where, NULL, MS_BIND | MS_REC, NULL) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return set_read_only(op->where);
+}
+
+static int run_loopback(const ChildOp *op) {
+        return net_loopback_up();
+}
+
+static int run_hostname(const ChildOp *op) {
+        return result(sethostname(op->what, strlen(op->what)));
+}
+
+static int run_pivot(const ChildOp *op) {
+        /* the old root ends up on top of the new one, where "." finds it (pivot_root(2), NOTES) */
+        if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+                return -errno;
+        return result(chdir("/"));
+}
+
+static int run_share(const ChildOp *op) {
+        return result(mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL));
+}
+
+static int run_setsid(const ChildOp *op) {
+        return setsid() < 0 && errno != EPERM ? -errno : 0; /* EPERM: a leader already */
+}
+
+static int run_tty(const ChildOp *op) {
+        if (ioctl(op->fd, TIOCSCTTY, 0) < 0)
+                return -errno;
+        for (int i = 0; i < 3; i++)
+                if (dup2(op->fd, i) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int run_stdio(const ChildOp *op) {
+        const int *fds = op->data;
+        for (int i = 0; i < 3; i++)
+                if (fds[i] != i && dup2(fds[i], i) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int run_rlimit(const ChildOp *op) {
+        return result(prlimit(0, (int) op->number, op->data, NULL));
+}
+
+static int run_oom_score(const ChildOp *op) {
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        ssize_t n = write(fd, op->what, strlen(op->what));
+        int r = result(n);
+        (void) close(fd); /* the write has told */
+        return r;
+}
+
+static int run_affinity(const ChildOp *op) {
+        return result(sched_setaffinity(0, op->number, op->data));
+}
+
+static int run_keyring(const ChildOp *op) {
+        long r = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
+        return r < 0 && errno != ENOSYS && errno != EPERM && errno != EDQUOT ? -errno : 0;
+}
+
+static int run_identity(const ChildOp *op) {
+        const ChildIdentity *i = op->data;
+        /* raw calls: this process has one thread, glibc's wrappers look for others */
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+            syscall(SYS_setgroups, i->n_groups, i->groups) < 0 ||
+            syscall(SYS_setresgid, i->gid, i->gid, i->gid) < 0 ||
+            syscall(SYS_setresuid, i->uid, i->uid, i->uid) < 0)
+                return -errno;
+        return 0;
+}
+
+static int run_bounding(const ChildOp *op) {
+        return caps_drop_bounding(op->attr);
+}
+
+static int run_caps(const ChildOp *op) {
+        return caps_set(op->attr, op->attr, 0);
+}
+
+static int run_no_new_privs(const ChildOp *op) {
+        return result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+static int run_pdeathsig(const ChildOp *op) {
+        return result(prctl(PR_SET_PDEATHSIG, op->number, 0, 0, 0));
+}
+
+static int run_chdir(const ChildOp *op) {
+        char path[4096];
+        if (chdir(op->where) < 0)
+                return -errno;
+        /* for a directory outside of the root getcwd(2) gives "(unreachable)…" */
+        if (syscall(SYS_getcwd, path, sizeof(path)) < 0)
+                return -errno;
+        return path[0] == '/' ? 0 : -EXDEV;
+}
+
+static int run_seccomp(const ChildOp *op) {
+        return seccomp_load(op->data, op->number);
+}
+
+static int run_close_fds(const ChildOp *op) {
+        unsigned first = op->number > 3 ? (unsigned) op->number : 3;
+        return result(sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC));
+}
+
+static int run_stub_init(const ChildOp *op) {
+        /* a raw fork: glibc's runs handlers and takes locks */
+        struct clone_args args = { .exit_signal = SIGCHLD };
+        pid_t pid = sys_clone3(&args);
+        if (pid < 0)
+                return -errno;
+        if (pid > 0)
+                stub_init(pid);
+        return 0;
+}
+
+static int run_exec(const ChildOp *op) {
+        const ChildExec *e = op->data;
+        int r = -ENOENT;
+        for (char **path = e->paths; *path; path++) {
+                (void) execve(*path, e->argv, e->envp); /* returns only on failure */
+                int error = errno;
+                if (error == EACCES || r == -ENOENT)
+                        r = -error;
+                if (error != ENOENT && error != ENOTDIR && error != EACCES)
+                        return -error;
+        }
+        return r;
+}
+
+// clang-format off
+static int (*const run_table[_CHILD_OP_TYPE_MAX])(const ChildOp *op) = {
+        [CHILD_OP_ENTER_ROOT]   = run_enter_root,
+        [CHILD_OP_MOUNT]        = run_mount,
+        [CHILD_OP_BIND]         = run_bind,
+        [CHILD_OP_MASK]         = run_mask,
+        [CHILD_OP_READ_ONLY]    = run_read_only,
+        [CHILD_OP_LOOPBACK]     = run_loopback,
+        [CHILD_OP_HOSTNAME]     = run_hostname,
+        [CHILD_OP_PIVOT]        = run_pivot,
+        [CHILD_OP_SHARE]        = run_share,
+        [CHILD_OP_SETSID]       = run_setsid,
+        [CHILD_OP_TTY]          = run_tty,
+        [CHILD_OP_STDIO]        = run_stdio,
+        [CHILD_OP_RLIMIT]       = run_rlimit,
+        [CHILD_OP_OOM_SCORE]    = run_oom_score,
+        [CHILD_OP_AFFINITY]     = run_affinity,
+        [CHILD_OP_KEYRING]      = run_keyring,
+        [CHILD_OP_IDENTITY]     = run_identity,
+        [CHILD_OP_BOUNDING]     = run_bounding,
+        [CHILD_OP_CAPS]         = run_caps,
+        [CHILD_OP_NO_NEW_PRIVS] = run_no_new_privs,
+        [CHILD_OP_PDEATHSIG]    = run_pdeathsig,
+        [CHILD_OP_CHDIR]        = run_chdir,
+        [CHILD_OP_SECCOMP]      = run_seccomp,
+        [CHILD_OP_CLOSE_FDS]    = run_close_fds,
+        [CHILD_OP_STUB_INIT]    = run_stub_init,
+        [CHILD_OP_EXEC]         = run_exec,
+};
+// clang-format on
+
+_Noreturn void child_main(const ChildPlan *plan, int sync_fd) {
+        sigset_t none;
+
+        if (sync_wait_go(sync_fd) < 0)
+                _exit(125); /* the supervisor is gone, or gave up and has said why */
+
+        /* what the supervisor blocks and ignores is not the payload's; neither call can fail */
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) signal(SIGPIPE, SIG_DFL);
+
+        for (size_t i = 0; i < plan->n_ops; i++) {
+                const ChildOp *op = plan->ops + i;
+                int r = run_table[op->type](op);
+                if (r < 0) {
+                        sync_report(sync_fd, (uint32_t) i, -r);
+                        _exit(125);
+                }
+        }
+        _exit(125); /* a plan ends with exec */
+}

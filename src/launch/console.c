@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The payload's console: a pty of the container's own devpts, and the caller's terminal on the other side.
+ *
+ * Two streams with a bounded buffer each. Nothing spins at an end: a stream whose source or sink has ended is switched off, and a
+ * master that says EIO (no slave is open: between two gettys) is looked at again by a timer, not by poll(2). */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "launch/supervisor.h"
+#include "sys/tty.h"
+
+#define ESCAPE 0x1d /* ^] */
+#define ESCAPE_WINDOW_USEC USEC_PER_SEC
+
+int console_open(Supervisor *s, Error *reterr) {
+        Console *c = &s->console;
+        char name[16];
+
+        c->mode = s->spec->console.mode;
+        if (c->mode == CONSOLE_AUTO)
+                c->mode = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? CONSOLE_INTERACTIVE
+                                                                        : CONSOLE_READ_ONLY;
+        if (c->mode == CONSOLE_PIPE)
+                return 0;
+        int r = tty_open_pty(s->rootfs.devpts_fd, &c->master_fd, &c->slave_fd, name);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_CONSOLE_FAILED,
+                                       "opening a terminal for the console failed");
+        uid_t owner = rootfs_host_uid(
+                &s->rootfs, s->spec->payload.start == START_BOOT ? 0 : s->rootfs.user.uid);
+        if (fchown(c->slave_fd, owner, (gid_t) -1) < 0)
+                return error_set_errno(reterr, -errno, ERROR_CONSOLE_FAILED,
+                                       "giving the console to the payload failed");
+        console_resize(c);
+        return api_mounts_console(&s->rootfs, c->slave_fd, reterr);
+}
+
+static ConsoleStream *stream_new(int from_fd, int to_fd) {
+        ConsoleStream *stream = new0(ConsoleStream, 1);
+        if (stream) {
+                stream->from_fd = from_fd;
+                stream->to_fd = to_fd;
+        }
+        return stream;
+}
+
+int console_start(Supervisor *s, Error *reterr) {
+        Console *c = &s->console;
+        c->slave_fd = fd_close(c->slave_fd);
+        if (c->master_fd < 0 || c->mode == CONSOLE_PASSIVE)
+                return 0;
+        int r = fd_nonblock(c->master_fd, true);
+        c->out = stream_new(c->master_fd, STDOUT_FILENO);
+        if (r < 0 || !c->out)
+                return error_set_errno(reterr, r < 0 ? r : -ENOMEM, ERROR_CONSOLE_FAILED,
+                                       "forwarding the console failed");
+        if (c->mode != CONSOLE_INTERACTIVE)
+                return 0;
+        /* a new open file description: O_NONBLOCK on the caller's own would outlive us */
+        c->input_fd = open("/proc/self/fd/0", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        if (c->input_fd < 0)
+                c->input_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+        c->in = stream_new(c->input_fd, c->master_fd);
+        if (c->input_fd < 0 || !c->in)
+                return error_set_errno(reterr, -errno, ERROR_CONSOLE_FAILED,
+                                       "forwarding the console failed");
+        c->raw = tty_set_raw(STDIN_FILENO, &c->saved) >= 0;
+        return 0;
+}
+
+void console_resize(Console *c) {
+        unsigned rows, columns;
+        if (c->mode == CONSOLE_INTERACTIVE && c->master_fd >= 0 &&
+            tty_get_size(STDOUT_FILENO, &rows, &columns) >= 0)
+                (void) tty_set_size(c->master_fd, rows,
+                                    columns); /* a wrong size is no reason to stop */
+}
+
+/* Writes what is buffered. False: the sink has ended. */
+static bool stream_flush(ConsoleStream *stream) {
+        while (stream->size > 0) {
+                ssize_t n = write(stream->to_fd, stream->buffer + stream->start, stream->size);
+                if (n < 0)
+                        return errno == EAGAIN || errno == EINTR;
+                stream->start += (size_t) n;
+                stream->size -= (size_t) n;
+        }
+        stream->start = 0;
+        return true;
+}
+
+/* Moves what can be moved; the source must be readable or the sink writable. */
+static void stream_move(ConsoleStream *stream) {
+        if (stream->from_fd < 0)
+                return;
+        if (stream->size == 0) {
+                ssize_t n = read(stream->from_fd, stream->buffer, sizeof(stream->buffer));
+                if (n == 0 || (n < 0 && !IN_SET(errno, EAGAIN, EINTR, EIO)))
+                        stream->from_fd = -EBADF;
+                if (n <= 0)
+                        return;
+                stream->start = 0;
+                stream->size = (size_t) n;
+        }
+        if (!stream_flush(stream)) {
+                stream->size = 0; /* nobody listens: the payload must not block for that */
+                if (stream->to_fd != STDOUT_FILENO)
+                        stream->from_fd = -EBADF;
+        }
+}
+
+/* Counts ^] in what was typed; what follows two of them is a request. */
+static void note_escapes(Console *c, const char *bytes, size_t n) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        for (size_t i = 0; i < n; i++) {
+                if (bytes[i] == ESCAPE) {
+                        c->escapes = c->escapes > 0 && now - c->escape_usec <= ESCAPE_WINDOW_USEC
+                                             ? c->escapes + 1
+                                             : 1;
+                        c->escape_usec = now;
+                } else if (c->escapes == 2 && (bytes[i] == 'p' || bytes[i] == 'r'))
+                        c->escapes = bytes[i] == 'p' ? 100 : 101;
+                else if (c->escapes < 3)
+                        c->escapes = 0;
+        }
+}
+
+ConsoleRequest console_take_request(Console *c) {
+        unsigned escapes = c->escapes;
+        if (escapes < 3)
+                return CONSOLE_NOTHING;
+        c->escapes = 0;
+        return escapes == 100 ? CONSOLE_POWEROFF : escapes == 101 ? CONSOLE_REBOOT : CONSOLE_KILL;
+}
+
+void console_forward(Console *c, bool input_ready) {
+        if (c->out)
+                stream_move(c->out);
+        if (c->in && (input_ready || c->in->size > 0)) {
+                size_t before = c->in->size;
+                stream_move(c->in);
+                if (before == 0 && c->in->from_fd >= 0)
+                        note_escapes(c, c->in->buffer, c->in->start + c->in->size);
+        }
+}
+
+void console_drain(Console *c) {
+        if (!c->out)
+                return;
+        for (unsigned i = 0; i < 4096 && c->out->from_fd >= 0; i++) {
+                struct pollfd p = { .fd = c->out->to_fd, .events = POLLOUT };
+                if (c->out->size > 0 && poll(&p, 1, 1000) <= 0)
+                        return; /* the reader of our output is stuck; the end must not wait for it */
+                ssize_t before = (ssize_t) c->out->size;
+                stream_move(c->out);
+                if (before == 0 && c->out->size == 0 && c->out->start == 0) {
+                        struct pollfd m = { .fd = c->master_fd, .events = POLLIN };
+                        if (poll(&m, 1, 0) <= 0 || !(m.revents & POLLIN))
+                                return;
+                }
+        }
+}
+
+void console_done(Console *c) {
+        if (c->raw)
+                (void) tty_restore(STDIN_FILENO, &c->saved); /* the terminal may be gone */
+        c->raw = false;
+        c->master_fd = fd_close(c->master_fd);
+        c->slave_fd = fd_close(c->slave_fd);
+        c->input_fd = fd_close(c->input_fd);
+        c->in = mfree(c->in);
+        c->out = mfree(c->out);
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The start of a container, as a straight list of calls; docs/contracts.md, "The start, in the supervisor", says why in this order.
+ *
+ * Calls of its own: unshare(CLONE_NEWNS), mount(MS_SLAVE), signalfd, clone3 (CLONE_PIDFD, CLONE_INTO_CGROUP and all namespaces). */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "basic/strv.h"
+#include "ipc/notify.h"
+#include "ipc/sync.h"
+#include "launch/child.h"
+#include "launch/supervisor.h"
+#include "sys/caps.h"
+#include "sys/cgroup.h"
+#include "sys/lock.h"
+#include "sys/mount-api.h"
+#include "sys/syscalls.h"
+
+#define NAME_LOCK_DIRECTORY "/run/berth/names"
+
+static int lock_name(Supervisor *s, Error *reterr) {
+        s->name_lock_fd = lock_take(NAME_LOCK_DIRECTORY, s->spec->name, LOCK_MODE_EXCLUSIVE);
+        if (s->name_lock_fd == -EBUSY) {
+                int r = error_set(reterr, -EBUSY, ERROR_NAME_IN_USE,
+                                  "a container of this name is running");
+                error_hint(reterr,
+                           "stop it with 'berth stop %s', or choose another name with -M NAME",
+                           s->spec->name);
+                return r;
+        }
+        if (s->name_lock_fd < 0)
+                return error_set_errno(reterr, s->name_lock_fd, ERROR_SETUP_FAILED,
+                                       "locking the name in '%s' failed", NAME_LOCK_DIRECTORY);
+        return 0;
+}
+
+static int open_signals(Supervisor *s, Error *reterr) {
+        static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD, SIGWINCH };
+        sigset_t set;
+        sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTSOF(caught); i++)
+                sigaddset(&set, caught[i]);
+        sigaddset(&set, SIGRTMIN + 18);  /* what systemd's programs answer; must not end us */
+        (void) signal(SIGPIPE, SIG_IGN); /* cannot fail */
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
+            (s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "setting up signals failed");
+        return 0;
+}
+
+static int enter_mount_namespace(Error *reterr) {
+        if (unshare(CLONE_NEWNS) < 0) {
+                int r = error_set_errno(reterr, -errno, ERROR_NAMESPACE_FAILED,
+                                        "making a mount namespace failed");
+                error_hint(reterr, "containers are started by root: CAP_SYS_ADMIN is needed");
+                return r;
+        }
+        int r = mount_propagation_all(MS_SLAVE);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_MOUNT_FAILED,
+                                       "separating the mounts from the host's failed")
+                     : 0;
+}
+
+static int prepare_root(Supervisor *s, Error *reterr) {
+        const ContainerSpec *spec = s->spec;
+        Rootfs *root = &s->rootfs;
+        int r = rootfs_open(spec, root, reterr);
+        if (r >= 0)
+                r = rootfs_choose_ids(spec, root, reterr);
+        if (r >= 0)
+                r = rootfs_attach(spec, root, reterr);
+        if (r >= 0)
+                r = api_mounts_outer(spec, root, reterr);
+        if (r >= 0)
+                r = user_mounts(spec, root, reterr);
+        if (r >= 0)
+                r = host_files(spec, root, reterr);
+        if (r >= 0)
+                r = console_open(s, reterr);
+        if (r < 0)
+                return r;
+        s->notify_fd = notify_bind(root->run_host_fd, "notify", rootfs_host_uid(root, 0),
+                                   rootfs_host_uid(root, 0));
+        if (s->notify_fd < 0)
+                return error_set_errno(reterr, s->notify_fd, ERROR_SETUP_FAILED,
+                                       "making the notification socket in '/run/host' failed");
+        return api_mounts_seal(root, reterr);
+}
+
+/* ---- cgroup ---- */
+
+static int cgroup_error(int code, const char *what, Error *reterr) {
+        int r = error_set_errno(reterr, code, ERROR_CGROUP_FAILED, "%s failed", what);
+        error_hint(reterr,
+                   "the unit must have Delegate=yes and the cgroup v2 hierarchy must be mounted");
+        return r;
+}
+
+/* Our own cgroup's directory; for a unit the unit's, with us in its sub-group supervisor/. */
+static int open_parent_cgroup(Supervisor *s, Error *reterr) {
+        _cleanup_close_ int root_fd = cgroup_open_root(), own_fd = -EBADF;
+        _cleanup_free_ char *path = NULL, *unit = NULL;
+        int r = root_fd < 0 ? root_fd : cgroup_get_path(0, &path);
+        if (r < 0)
+                return cgroup_error(r, "finding our own cgroup", reterr);
+        bool split = streq(path_last_component(path), "supervisor");
+        if (s->spec->resources.cgroup == CGROUP_UNIT &&
+            split) { /* DelegateSubgroup= has put us there already */
+                r = path_extract_directory(path, &unit);
+                if (r < 0)
+                        return error_oom(reterr);
+        }
+        s->parent_cgroup_fd = cgroup_open(root_fd, unit ?: path);
+        if (s->parent_cgroup_fd < 0)
+                return cgroup_error(s->parent_cgroup_fd, "opening our own cgroup", reterr);
+        if (s->spec->resources.cgroup != CGROUP_UNIT)
+                return 0;
+        (void) free_and_strdup(&s->unit, path_last_component(unit ?: path)); /* for display only */
+        if (unit)
+                return 0;
+        own_fd = cgroup_make(s->parent_cgroup_fd, "supervisor");
+        r = own_fd < 0 ? own_fd : cgroup_attach(own_fd, 0);
+        return r < 0 ? cgroup_error(r, "moving the supervisor into its sub-group", reterr) : 0;
+}
+
+static int make_own_cgroup(Supervisor *s, Error *reterr) {
+        s->own_cgroup = strjoin("berth-", s->spec->name);
+        if (!s->own_cgroup)
+                return error_oom(reterr);
+        (void) cgroup_remove(s->parent_cgroup_fd,
+                             s->own_cgroup); /* what a crash has left; in use it stays */
+        s->go_cgroup_fd = cgroup_make(s->parent_cgroup_fd, s->own_cgroup);
+        return s->go_cgroup_fd < 0 ? cgroup_error(s->go_cgroup_fd, "making a cgroup", reterr) : 0;
+}
+
+static int prepare_cgroup(Supervisor *s, Error *reterr) {
+        CgroupMode mode = s->spec->resources.cgroup;
+        int r = 0;
+        if (mode == CGROUP_NONE)
+                return 0;
+        if (mode == CGROUP_WAIT)
+                r = links_wait_go(s, reterr);
+        else
+                r = open_parent_cgroup(s, reterr);
+        if (r >= 0 && mode == CGROUP_OWN)
+                r = make_own_cgroup(s, reterr);
+        if (r < 0)
+                return r;
+        int parent = s->go_cgroup_fd >= 0 ? s->go_cgroup_fd : s->parent_cgroup_fd;
+        (void) cgroup_enable_controllers(
+                parent); /* without, the container has no limits of its own inside */
+        s->payload_cgroup_fd = cgroup_make(parent, "payload");
+        if (s->payload_cgroup_fd < 0)
+                return cgroup_error(s->payload_cgroup_fd, "making the payload's cgroup", reterr);
+        if (s->rootfs.map.count > 0) {
+                r = cgroup_delegate(s->payload_cgroup_fd, rootfs_host_uid(&s->rootfs, 0),
+                                    rootfs_host_uid(&s->rootfs, 0));
+                if (r < 0)
+                        return cgroup_error(r, "giving the cgroup to the payload", reterr);
+        }
+        /* opened while we have the right to; both are fine to lack */
+        s->kill_fd = openat(s->payload_cgroup_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+        s->events_fd = openat(parent, "memory.events", O_RDONLY | O_CLOEXEC);
+        return 0;
+}
+
+/* ---- clone ---- */
+
+static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
+        char text[128];
+        if (!spec_has_time_namespace(spec))
+                return 0;
+        /* for our children only (time_namespaces(7)); offsets are written before the first of them */
+        int r = unshare(CLONE_NEWTIME) < 0 ? -errno : 0;
+        long long mono = spec->time.monotonic_nsec, boot = spec->time.boottime_nsec;
+        (void) snprintf(text, sizeof(text),
+                        "monotonic %lld %lld\nboottime %lld %lld\n", /* fits by its size */
+                        mono / 1000000000 - (mono % 1000000000 < 0),
+                        (mono % 1000000000 + 1000000000) % 1000000000,
+                        boot / 1000000000 - (boot % 1000000000 < 0),
+                        (boot % 1000000000 + 1000000000) % 1000000000);
+        if (r >= 0)
+                r = file_write_at(AT_FDCWD, "/proc/self/timens_offsets", text);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
+                                       "making a time namespace failed")
+                     : 0;
+}
+
+/* A user namespace belongs to the euid that makes it, and so do the per-user budgets of the kernel (inotify and the like): they are to be
+ * the range's own, not root's. Capabilities stay effective, for the clone into the cgroup asks for them. */
+static int become_range(uid_t uid) {
+        if (syscall(SYS_setresuid, -1, uid, -1) < 0)
+                return -errno;
+        uint64_t all = (CAP_MASK(caps_last()) << 1) - 1;
+        return uid == 0 ? 0 : caps_set(all, all, 0);
+}
+
+static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_fd, Error *reterr) {
+        bool userns = s->rootfs.map.count > 0, own_euid = userns && s->rootfs.map.outside != 0;
+        struct clone_args args = {
+                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
+                         CLONE_NEWCGROUP | CLONE_PIDFD | (userns ? CLONE_NEWUSER : 0) |
+                         (s->spec->network.private_ ? CLONE_NEWNET : 0) |
+                         (s->payload_cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+                .pidfd = (uint64_t) (uintptr_t) &s->leader.fd,
+                .exit_signal = SIGCHLD,
+                .cgroup = s->payload_cgroup_fd >= 0 ? (uint64_t) s->payload_cgroup_fd : 0,
+        };
+        /* the child finds the root as its working directory: that alone is carried over into its mount namespace */
+        if (fchdir(s->rootfs.root_fd) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "entering the root directory failed");
+        (void) prctl(PR_SET_DUMPABLE, 0, 0, 0,
+                     0); /* cannot fail: until the exec nobody may look into the child */
+        int r = own_euid ? become_range(s->rootfs.map.outside) : 0;
+        if (r >= 0) {
+                pid_t pid = sys_clone3(&args);
+                if (pid == 0)
+                        child_main(&plan->plan, child_sync_fd);
+                r = pid < 0 ? -errno : 0;
+                s->leader.pid = pid;
+        }
+        if (own_euid && become_range(0) < 0)
+                return error_set(reterr, -EPERM, ERROR_SETUP_FAILED, "becoming root again failed");
+        (void) chdir("/"); /* the host's root is always there */
+        if (r < 0) {
+                s->leader = (PidRef) PIDREF_NULL;
+                r = error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
+                                    "making the container's namespaces failed");
+                if (userns)
+                        error_hint(
+                                reterr,
+                                "are user namespaces turned on? See /proc/sys/user/max_user_namespaces");
+                return r;
+        }
+        return 0;
+}
+
+static int set_rlimits(const Supervisor *s, Error *reterr) {
+        for (int i = 0; i < (int) RLIM_NLIMITS; i++) {
+                const SpecLimit *l = s->spec->payload.limits + i;
+                struct rlimit limit = { l->soft, l->hard };
+                if (l->set &&
+                    prlimit(s->leader.pid, (enum __rlimit_resource) i, &limit, NULL) < 0) {
+                        int r = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                                "setting resource limit %d failed", i);
+                        error_hint(reterr, "raising a hard limit needs CAP_SYS_RESOURCE");
+                        return r;
+                }
+        }
+        return 0;
+}
+
+static int set_affinity(const Supervisor *s, Error *reterr) {
+        cpu_set_t set;
+        if (!s->spec->payload.cpu_affinity)
+                return 0;
+        CPU_ZERO(&set);
+        for (const char *p = s->spec->payload.cpu_affinity; *p;) {
+                char *end;
+                unsigned long first = strtoul(p, &end, 10), last = first;
+                if (*end == '-')
+                        last = strtoul(end + 1, &end, 10);
+                for (unsigned long i = first; i <= last && i < CPU_SETSIZE; i++)
+                        CPU_SET(i, &set);
+                p = *end ? end + 1 : end;
+        }
+        if (sched_setaffinity(s->leader.pid, sizeof(set), &set) < 0) {
+                int r = error_set_errno(reterr, -errno, ERROR_INVALID_SETTING,
+                                        "setting the CPU affinity to '%s' failed",
+                                        s->spec->payload.cpu_affinity);
+                error_hint(reterr, "choose CPUs that this machine has and the cgroup allows");
+                return r;
+        }
+        return 0;
+}
+
+/* What only the outside may do to the child, before it runs its plan. */
+static int prepare_child(const Supervisor *s, Error *reterr) {
+        char path[STRLEN("/proc//oom_score_adj") + 12], text[16];
+        if (s->rootfs.map.count > 0) {
+                int r = userns_write_maps(s->leader.pid, &s->rootfs.map, 1);
+                if (r < 0)
+                        return error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
+                                               "writing the user namespace's maps failed");
+        }
+        if (s->spec->payload.has_oom_score_adjust) {
+                (void) snprintf(path, sizeof(path), "/proc/%d/oom_score_adj",
+                                s->leader.pid); /* both fit by their size */
+                (void) snprintf(text, sizeof(text), "%d", s->spec->payload.oom_score_adjust);
+                int r = file_write_at(AT_FDCWD, path, text);
+                if (r < 0) {
+                        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                            "setting the OOM score to %s failed", text);
+                        error_hint(reterr, "lowering it needs CAP_SYS_RESOURCE");
+                        return r;
+                }
+        }
+        int r = set_rlimits(s, reterr);
+        return r < 0 ? r : set_affinity(s, reterr);
+}
+
+/* Waits for the exec; a launcher that gives up or a signal ends the start. */
+static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error *reterr) {
+        StageReport report;
+        for (;;) {
+                struct pollfd p[] = { { .fd = sync_fd, .events = POLLIN },
+                                      { .fd = s->signal_fd, .events = POLLIN },
+                                      { .fd = s->launcher.fd, .events = POLLIN } };
+                if (poll(p, ELEMENTSOF(p), -1) < 0 && errno != EINTR)
+                        return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                               "waiting for the payload failed");
+                if (p[0].revents)
+                        break;
+                if (p[2].revents) {
+                        _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+                        int r = link_receive(s, &s->launcher, &m);
+                        if (s->launcher.fd < 0)
+                                return -ECANCELED; /* the launcher has told why */
+                        if (r > 0 && IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE))
+                                return error_set(reterr, -EINTR, ERROR_FAILED,
+                                                 "stopped before it ran");
+                }
+                if (p[1].revents) {
+                        struct signalfd_siginfo info;
+                        if (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info) &&
+                            IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT))
+                                return error_set(reterr, -EINTR, ERROR_FAILED,
+                                                 "interrupted by a signal");
+                }
+        }
+        int r = sync_wait_exec(sync_fd, &report);
+        if (r > 0)
+                return child_plan_describe(&plan->plan, report.op, report.error, reterr);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "the payload ended before it ran")
+                     : 0;
+}
+
+static void abort_child(Supervisor *s) {
+        siginfo_t info;
+        if (!pidref_is_set(&s->leader))
+                return;
+        (void) pidref_kill(&s->leader, SIGKILL);
+        if (s->kill_fd >= 0)
+                (void) pwrite(s->kill_fd, "1", 1, 0); /* a frozen cgroup's processes die, too */
+        (void) pidref_wait(&s->leader, /* block= */ true, &info);
+        pidref_done(&s->leader);
+}
+
+static int run_payload(Supervisor *s, Error *reterr) {
+        _cleanup_close_ int sync_fd = -EBADF, child_sync_fd = -EBADF;
+        _cleanup_(payload_plan_done) PayloadPlan plan = { 0 };
+        int r = payload_plan_build(s, &plan, reterr);
+        if (r >= 0)
+                r = prepare_cgroup(s, reterr);
+        if (r >= 0)
+                r = enter_time_namespace(s->spec, reterr);
+        if (r < 0)
+                return r;
+        r = sync_pair(&sync_fd, &child_sync_fd);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "making a socket failed");
+        r = payload_clone(s, &plan, child_sync_fd, reterr);
+        if (r < 0)
+                return r;
+        child_sync_fd = fd_close(child_sync_fd);
+        r = prepare_child(s, reterr);
+        if (r >= 0 && sync_go(sync_fd) < 0)
+                r = error_set(reterr, -EPIPE, ERROR_SETUP_FAILED,
+                              "the payload ended before it ran");
+        if (r >= 0)
+                r = wait_exec(s, &plan, sync_fd, reterr);
+        if (r < 0)
+                abort_child(s);
+        return r;
+}
+
+/* After the start the supervisor only signals and waits. As root it would gain all again by an exec, which a reboot needs. */
+static void drop_privileges(const Supervisor *s) {
+        if (s->spec->resources.cgroup == CGROUP_UNIT)
+                (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0,
+                             0); /* cannot fail; others re-execute themselves for a reboot */
+        int r = caps_set(CAP_MASK(CAP_KILL), CAP_MASK(CAP_KILL), 0);
+        if (r < 0)
+                log_warning_errno(r, "Dropping privileges failed");
+}
+
+static void tell_started(Supervisor *s) {
+        char *pid = strf("PID=%d", s->leader.pid);
+        s->state = STATE_RUNNING;
+        if (pid)
+                links_send(s, CONTROL_STARTED, (char *const[]){ pid, NULL }, &s->leader.fd, 1);
+        free(pid);
+        notify_started(s);
+        if (s->console.mode == CONSOLE_INTERACTIVE && !s->spec->console.quiet)
+                log_info(
+                        "Container '%s' is running; press ^] three times within a second to end it",
+                        s->spec->name);
+}
+
+int launch(Supervisor *s, Error *reterr) {
+        s->state = STATE_LAUNCHING;
+        s->started_usec = now_usec(CLOCK_REALTIME);
+        links_open(s);
+        links_hello(s);
+        int r = lock_name(s, reterr);
+        if (r >= 0)
+                r = open_signals(s, reterr);
+        if (r >= 0)
+                r = enter_mount_namespace(reterr);
+        if (r >= 0)
+                r = prepare_root(s, reterr);
+        if (r >= 0)
+                r = run_payload(s, reterr);
+        if (r < 0)
+                return r;
+        (void) mount_detach(s->rootfs.root_fd); /* our copy of the tree: the payload has its own */
+        tell_started(s);
+        r = console_start(s, reterr);
+        if (r < 0)
+                return r;
+        drop_privileges(s);
+        return 0;
+}
+
+void supervisor_done(Supervisor *s) {
+        abort_child(s);
+        console_done(&s->console);
+        s->payload_cgroup_fd = fd_close(s->payload_cgroup_fd);
+        if (s->own_cgroup && s->parent_cgroup_fd >= 0)
+                (void) cgroup_remove(
+                        s->parent_cgroup_fd,
+                        s->own_cgroup); /* what is still in use stays; the next start takes it */
+        else if (s->spec && s->spec->resources.cgroup == CGROUP_UNIT && s->parent_cgroup_fd >= 0)
+                (void) cgroup_remove(s->parent_cgroup_fd, "payload");
+        s->own_cgroup = mfree(s->own_cgroup);
+        s->unit = mfree(s->unit);
+        s->go_cgroup_fd = fd_close(s->go_cgroup_fd);
+        s->parent_cgroup_fd = fd_close(s->parent_cgroup_fd);
+        s->kill_fd = fd_close(s->kill_fd);
+        s->events_fd = fd_close(s->events_fd);
+        s->notify_fd = fd_close(s->notify_fd);
+        s->signal_fd = fd_close(s->signal_fd);
+        rootfs_done(&s->rootfs);
+        s->name_lock_fd = fd_close(s->name_lock_fd);
+        s->manager.fd = fd_close(s->manager.fd);
+        s->spec = spec_free(s->spec);
+}

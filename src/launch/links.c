@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The two links: to whoever launched us (descriptor 4, until the start is over) and to the manager, which may come and go. */
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/str.h"
+#include "basic/strv.h"
+#include "ipc/spawn.h"
+#include "launch/supervisor.h"
+#include "sys/cgroup.h"
+
+#define BACKOFF_FIRST_USEC (100 * USEC_PER_MSEC)
+#define BACKOFF_LAST_USEC (10 * USEC_PER_SEC)
+
+static void link_close(Link *l) {
+        l->fd = fd_close(l->fd);
+        if (!l->is_manager)
+                return;
+        l->backoff_usec = l->backoff_usec == 0 ? BACKOFF_FIRST_USEC
+                                               : MIN(l->backoff_usec * 2, BACKOFF_LAST_USEC);
+        l->retry_usec = usec_add(now_usec(CLOCK_MONOTONIC), l->backoff_usec);
+}
+
+static void link_send(Link *l, ControlType type, char *const *fields, const int *fds,
+                      size_t n_fds) {
+        if (l->fd < 0)
+                return;
+        int r = control_send(l->fd, type, fields, fds, n_fds);
+        if (r < 0 &&
+            r != -EAGAIN) { /* a peer that does not read misses messages; one that is gone is left */
+                log_debug_errno(r, "Sending %s to the %s failed", control_type_to_string(type),
+                                l->is_manager ? "manager" : "launcher");
+                link_close(l);
+        }
+}
+
+static void manager_connect(Supervisor *s) {
+        int fd = socket_connect_seqpacket(CONTROL_SOCKET_PATH);
+        if (fd < 0) {
+                link_close(&s->manager);
+                return;
+        }
+        s->manager.fd = fd;
+        s->manager.retry_usec = USEC_INFINITY;
+}
+
+void links_open(Supervisor *s) {
+        s->manager = (Link){ .fd = -EBADF, .is_manager = true, .retry_usec = USEC_INFINITY };
+        s->launcher = (Link){ .fd = -EBADF, .retry_usec = USEC_INFINITY };
+        if (fcntl(SUPERVISOR_LINK_FD, F_GETFD) >= 0)
+                s->launcher.fd = SUPERVISOR_LINK_FD;
+        manager_connect(s);
+}
+
+/* The first message on a manager link: all that a manager which knows nothing must know. */
+void links_hello(Supervisor *s) {
+        _cleanup_strv_free_ char **fields = NULL;
+        _cleanup_free_ char *cgroup = NULL;
+        int fds[2] = { SUPERVISOR_SPEC_FD, s->leader.fd };
+        const char *phase = s->state == STATE_RUNNING || s->state == STATE_STOPPING
+                                    ? container_state_to_string(s->state)
+                                    : "launching";
+
+        if (s->manager.fd < 0)
+                return;
+        if (pidref_is_set(&s->leader) && s->payload_cgroup_fd >= 0)
+                (void) cgroup_get_path(s->leader.pid, &cgroup); /* told when it is known */
+        int r = strv_extendf(&fields, "NAME=%s", s->spec->name);
+        if (r >= 0)
+                r = strv_extendf(&fields, "PHASE=%s", phase);
+        if (r >= 0)
+                r = strv_extendf(&fields, "PID=%d", s->leader.pid);
+        if (r >= 0 && s->unit)
+                r = strv_extendf(&fields, "UNIT=%s", s->unit);
+        if (r >= 0 && cgroup)
+                r = strv_extendf(&fields, "CGROUP=%s", cgroup);
+        if (r >= 0)
+                r = strv_extendf(&fields, "STARTED_USEC=%llu",
+                                 (unsigned long long) s->started_usec);
+        if (r < 0)
+                return; /* without memory there is no manager either; the next connection tries again */
+        link_send(&s->manager, CONTROL_HELLO, fields, fds, pidref_is_set(&s->leader) ? 2 : 1);
+        if (s->ready)
+                link_send(&s->manager, CONTROL_READY, NULL, NULL, 0);
+}
+
+void links_retry(Supervisor *s) {
+        if (s->manager.fd >= 0 || now_usec(CLOCK_MONOTONIC) < s->manager.retry_usec)
+                return;
+        manager_connect(s);
+        links_hello(s);
+}
+
+void links_send(Supervisor *s, ControlType type, char *const *fields, const int *fds,
+                size_t n_fds) {
+        link_send(&s->launcher, type, fields, fds, n_fds);
+        link_send(&s->manager, type, fields, fds, n_fds);
+}
+
+void links_send_error(Supervisor *s, const Error *e) {
+        if (s->launcher.fd >= 0)
+                (void) control_send_error(s->launcher.fd, e); /* stderr has it as well */
+        if (s->manager.fd >= 0)
+                (void) control_send_error(s->manager.fd, e);
+}
+
+int link_receive(Supervisor *s, Link *l, ControlMessage *ret) {
+        int r = control_receive(l->fd, ret);
+        if (r == -EAGAIN)
+                return 0;
+        if (r <= 0) {
+                if (r < 0)
+                        log_warning_errno(r, "The %s sent what is no control message",
+                                          l->is_manager ? "manager" : "launcher");
+                link_close(l);
+                return 0;
+        }
+        if (l->is_manager)
+                l->backoff_usec = 0; /* it works */
+        if (ret->type == _CONTROL_TYPE_MAX ||
+            control_check(ret->type, TO_SUPERVISOR, s->state) < 0) {
+                if (ret->type != _CONTROL_TYPE_MAX)
+                        log_warning("Ignored %s, which has no place in state '%s'",
+                                    control_type_to_string(ret->type),
+                                    container_state_to_string(s->state));
+                control_message_done(ret);
+                return 0;
+        }
+        return 1;
+}
+
+static int take_go(Supervisor *s, ControlMessage *m, Error *reterr) {
+        s->go_cgroup_fd = TAKE_FD(m->fds[0]);
+        if (s->go_cgroup_fd < 0)
+                return error_set(reterr, -EPROTO, ERROR_PROTOCOL, "the launcher gave no cgroup");
+        return free_and_strdup(&s->unit, control_message_get(m, "UNIT")) < 0 ? error_oom(reterr)
+                                                                             : 0;
+}
+
+int links_wait_go(Supervisor *s, Error *reterr) {
+        if (s->launcher.fd < 0)
+                return error_set(reterr, -EPROTO, ERROR_PROTOCOL,
+                                 "there is no launcher to wait for (descriptor %d is closed)",
+                                 SUPERVISOR_LINK_FD);
+        for (;;) {
+                struct pollfd p[] = { { .fd = s->launcher.fd, .events = POLLIN },
+                                      { .fd = s->signal_fd, .events = POLLIN } };
+                if (poll(p, ELEMENTSOF(p), -1) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                               "waiting for the scope failed");
+                }
+                if (p[1].revents)
+                        return error_set(reterr, -EINTR, ERROR_FAILED, "interrupted by a signal");
+                _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+                int r = link_receive(s, &s->launcher, &m);
+                if (r == 0 && s->launcher.fd < 0)
+                        return -ECANCELED; /* the launcher has told why: nothing to add */
+                if (r > 0 && m.type == CONTROL_GO)
+                        return take_go(s, &m, reterr);
+                if (r > 0 && IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE))
+                        return error_set(reterr, -EINTR, ERROR_FAILED, "stopped before it ran");
+        }
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the payload says by sd_notify(3), carried on to our service manager and to the links; and our own word to the service manager. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "basic/parse.h"
+#include "basic/str.h"
+#include "ipc/notify.h"
+#include "launch/supervisor.h"
+
+#define NOTIFY_BURST \
+        16 /* datagrams handled in one turn of the loop; the rest waits in the socket */
+
+static void send_formatted(char *text /* taken */) {
+        if (text)
+                (void) notify_send(
+                        text); /* a service manager that does not listen is no reason to stop */
+        free(text);
+}
+
+/* $WATCHDOG_USEC, if it is meant for us. */
+static usec_t watchdog_from_environment(void) {
+        const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+        uint64_t value;
+        pid_t p;
+        if (!usec || parse_u64(usec, &value) < 0 ||
+            (pid && (parse_pid(pid, &p) < 0 || p != getpid())))
+                return 0;
+        return value / 2;
+}
+
+void notify_started(Supervisor *s) {
+        s->watchdog_usec = watchdog_from_environment();
+        send_formatted(strf("%sSTATUS=Container running.\nX_BERTH_LEADER_PID=%d",
+                            s->spec->payload.notify_ready ? "" : "READY=1\n", s->leader.pid));
+        if (!s->spec->payload.notify_ready) {
+                s->ready = true;
+                links_send(s, CONTROL_READY, NULL, NULL, 0);
+        }
+}
+
+static void forward(Supervisor *s, const NotifyMessage *m) {
+        if (m->ready && !s->ready) {
+                s->ready = true;
+                send_formatted(strf("READY=1%s", m->status ? "" : "\nSTATUS=Container running."));
+                links_send(s, CONTROL_READY, NULL, NULL, 0);
+        }
+        if (m->status) {
+                char *field = strf("TEXT=%s", m->status);
+                send_formatted(strf("STATUS=Container running: %s", m->status));
+                if (field)
+                        links_send(s, CONTROL_STATUS, (char *const[]){ field, NULL }, NULL, 0);
+                free(field);
+        }
+}
+
+void notify_dispatch(Supervisor *s) {
+        for (unsigned i = 0; i < NOTIFY_BURST; i++) {
+                _cleanup_(notify_message_done) NotifyMessage m = { 0 };
+                if (notify_receive(s->notify_fd, s->leader.pid, &m) <= 0)
+                        return;
+                forward(s, &m);
+        }
+}
+
+void notify_watchdog(Supervisor *s, usec_t now) {
+        if (s->watchdog_usec == 0 || now < s->next_watchdog_usec)
+                return;
+        s->next_watchdog_usec = now + s->watchdog_usec;
+        (void) notify_send("WATCHDOG=1"); /* if it is lost the next one tells */
+}

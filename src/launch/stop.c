@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stopping: the kill signal first, SIGKILL for all of the payload at the second request or when the time is up. Never stuck. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "ipc/notify.h"
+#include "launch/supervisor.h"
+
+void stop_kill(Supervisor *s) {
+        s->stop_requests = MAX(s->stop_requests, 2U);
+        s->state = STATE_STOPPING;
+        s->kill_deadline_usec = USEC_INFINITY;
+        if (s->kill_fd >= 0 && pwrite(s->kill_fd, "1", 1, 0) == 1)
+                return;
+        int r = pidref_kill(&s->leader,
+                            SIGKILL); /* PID 1 of the PID namespace: the rest goes with it */
+        if (r < 0 && r != -ESRCH)
+                log_warning_errno(r, "Killing the payload failed");
+}
+
+static void stop_with(Supervisor *s, int sig) {
+        s->stop_requests++;
+        if (s->stop_requests > 1) {
+                stop_kill(s);
+                return;
+        }
+        s->state = STATE_STOPPING;
+        (void) notify_send(
+                "STOPPING=1\nSTATUS=Shutting down..."); /* without a service manager nobody asks */
+        links_send(s, CONTROL_STOPPING, NULL, NULL, 0);
+        s->kill_deadline_usec =
+                usec_add(now_usec(CLOCK_MONOTONIC), s->spec->payload.stop_timeout_usec);
+        int r = pidref_kill(&s->leader, sig);
+        if (r < 0 && r != -ESRCH)
+                stop_kill(s);
+}
+
+/* PID 1 never sees a signal that it has no handler for (pid_namespaces(7)): waiting for one that ignores SIGTERM is in vain. */
+static bool payload_catches(const Supervisor *s, int sig) {
+        char path[STRLEN("/proc//status") + 12];
+        _cleanup_free_ char *text = NULL;
+        (void) snprintf(path, sizeof(path), "/proc/%d/status",
+                        s->leader.pid); /* fits by its size */
+        if (file_read_all(AT_FDCWD, path, 16384, &text, NULL) < 0)
+                return false;
+        const char *caught = strstr(text, "\nSigCgt:\t");
+        return caught &&
+               (strtoull(caught + STRLEN("\nSigCgt:\t"), NULL, 16) & (UINT64_C(1) << (sig - 1)));
+}
+
+void stop_request(Supervisor *s) {
+        int sig = s->spec->payload.kill_signal;
+        if (sig <= 0 && s->spec->payload.start == START_BOOT)
+                sig = SIGRTMIN + 3;
+        if (sig <= 0 && s->spec->payload.start == START_PID2)
+                sig = SIGRTMIN + 4; /* the stub init's word for it */
+        if (sig <= 0 && payload_catches(s, SIGTERM))
+                sig = SIGTERM;
+        if (sig <= 0)
+                stop_kill(s);
+        else
+                stop_with(s, sig);
+}
+
+void stop_poweroff(Supervisor *s) {
+        stop_with(s, s->spec->payload.start == START_COMMAND ? SIGTERM : SIGRTMIN + 4);
+}
+
+void stop_reboot(Supervisor *s) {
+        int r = pidref_kill(&s->leader, s->spec->payload.start == START_COMMAND ? SIGTERM : SIGINT);
+        if (r < 0 && r != -ESRCH)
+                log_warning_errno(r, "Asking the payload to reboot failed");
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The state of one supervisor: what launch() fills and supervise() works with. */
+#pragma once
+
+#include <termios.h>
+
+#include "basic/error.h"
+#include "basic/time.h"
+#include "ipc/control.h"
+#include "rootfs/rootfs.h"
+#include "spec/spec.h"
+#include "sys/pidfd.h"
+
+#define CONSOLE_BUFFER_SIZE 8192
+
+/* One direction of the console: bytes read that are not written yet. */
+typedef struct ConsoleStream {
+        int from_fd, to_fd; /* borrowed; -EBADF: this direction has ended */
+        size_t start, size;
+        char buffer[CONSOLE_BUFFER_SIZE];
+} ConsoleStream;
+
+typedef struct Console {
+        ConsoleMode mode;
+        int master_fd;
+        int slave_fd; /* until the clone */
+        int input_fd; /* the caller's terminal opened anew, so that O_NONBLOCK is ours alone; or -EBADF */
+        bool raw; /* the terminal is in raw mode: `saved` must be restored */
+        struct termios saved;
+        unsigned escapes; /* ^] in a row */
+        usec_t escape_usec;
+        ConsoleStream *out, *in; /* allocated when there is something to forward */
+} Console;
+
+typedef struct Link {
+        int fd;
+        bool is_manager;
+        usec_t retry_usec; /* manager link: when to connect again (monotonic); USEC_INFINITY: never */
+        usec_t backoff_usec;
+} Link;
+
+typedef struct Supervisor {
+        ContainerSpec *spec;
+        Rootfs rootfs;
+        Console console;
+        Link launcher, manager;
+        ContainerState state;
+        PidRef leader;
+        int name_lock_fd;
+        int signal_fd;
+        int notify_fd;
+        int go_cgroup_fd;     /* from GO: the delegated cgroup */
+        int parent_cgroup_fd; /* directory that payload/ (or the own cgroup) was made in */
+        int payload_cgroup_fd;
+        char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
+        int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may */
+        int events_fd;       /* memory.events of it, or -EBADF */
+        char *unit;          /* from GO */
+        usec_t started_usec; /* realtime */
+        usec_t watchdog_usec, next_watchdog_usec;
+        bool ready;
+        unsigned stop_requests;
+        usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
+        bool restart;              /* main(): start anew, with the same descriptors */
+} Supervisor;
+
+/* launch.c */
+int launch(Supervisor *s, Error *reterr);
+void supervisor_done(Supervisor *s);
+
+/* payload-plan.c: the part of the child's plan that is not mounts, and what it points at. */
+typedef struct PayloadPlan {
+        ChildPlan plan;
+        ChildIdentity root_identity, identity;
+        ChildExec exec;
+        void *seccomp;
+        size_t seccomp_size;
+} PayloadPlan;
+void payload_plan_done(PayloadPlan *p);
+int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr);
+
+/* console.c */
+int console_open(Supervisor *s, Error *reterr);  /* the pty; nothing for CONSOLE_PIPE */
+int console_start(Supervisor *s, Error *reterr); /* raw mode, streams; after the exec */
+void console_forward(Console *c, bool input_ready);
+typedef enum ConsoleRequest {
+        CONSOLE_NOTHING,
+        CONSOLE_KILL,
+        CONSOLE_POWEROFF,
+        CONSOLE_REBOOT
+} ConsoleRequest;
+ConsoleRequest console_take_request(Console *c);
+void console_resize(Console *c);
+void console_drain(Console *c); /* the last output of a payload that has ended */
+void console_done(Console *c);
+
+/* links.c */
+void links_open(Supervisor *s);
+void links_hello(Supervisor *s);
+void links_send(Supervisor *s, ControlType type, char *const *fields, const int *fds, size_t n_fds);
+void links_send_error(Supervisor *s, const Error *e);
+void links_retry(Supervisor *s);
+/* Receives one message. 1: *ret is a request that is allowed now; 0: nothing to do; the link may be closed afterwards. */
+int link_receive(Supervisor *s, Link *l, ControlMessage *ret);
+/* Waits for GO on the launcher link (mode CGROUP_WAIT). */
+int links_wait_go(Supervisor *s, Error *reterr);
+
+/* notify-proxy.c */
+void notify_started(Supervisor *s);
+void notify_dispatch(Supervisor *s);
+void notify_watchdog(Supervisor *s, usec_t now);
+
+/* stop.c */
+void stop_request(Supervisor *s); /* first: the kill signal; second: now */
+void stop_kill(Supervisor *s);
+void stop_reboot(Supervisor *s);
+void stop_poweroff(Supervisor *s);
+
+/* supervise.c: runs until the payload has ended; returns our exit status. */
+int supervise(Supervisor *s);
+/* What the leader's end means (docs: berth-supervisor(8), "Exit status"). */
+typedef struct Ending {
+        const char *reason; /* exited, killed, poweroff, reboot */
+        int status;         /* payload's exit status or signal */
+        int exit_status;    /* ours */
+        bool restart;
+} Ending;
+Ending ending_of(int code, int status, bool booted, bool in_unit, bool stop_requested);
