@@ -235,7 +235,8 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_
         }
         if (own_euid && become_range(0) < 0)
                 return error_set(reterr, -EPERM, ERROR_SETUP_FAILED, "becoming root again failed");
-        (void) chdir("/"); /* the host's root is always there */
+        if (chdir("/") < 0 && r >= 0)
+                r = -errno;
         if (r < 0) {
                 s->leader = (PidRef) PIDREF_NULL;
                 r = error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
@@ -355,8 +356,8 @@ static void abort_child(Supervisor *s) {
         if (!pidref_is_set(&s->leader))
                 return;
         (void) pidref_kill(&s->leader, SIGKILL);
-        if (s->kill_fd >= 0)
-                (void) pwrite(s->kill_fd, "1", 1, 0); /* a frozen cgroup's processes die, too */
+        if (s->kill_fd >= 0 && pwrite(s->kill_fd, "1", 1, 0) < 0) /* a frozen cgroup's processes die, too */
+                log_debug_errno(-errno, "Killing the payload's cgroup failed");
         (void) pidref_wait(&s->leader, /* block= */ true, &info);
         pidref_done(&s->leader);
 }
