@@ -17,9 +17,13 @@ static size_t round_up_to_power(size_t n) {
 /* pp is the address of a pointer to anything; memcpy keeps that legal for every pointer type. */
 static int array_resize(void *pp, size_t n, size_t size) {
         void *old, *p;
+        size_t total;
 
+        /* No object is larger than PTRDIFF_MAX; n is 0 where it was rounded up beyond all numbers. */
+        if (n == 0 || __builtin_mul_overflow(n, size, &total) || total > PTRDIFF_MAX)
+                return -ENOMEM;
         memcpy(&old, pp, sizeof(old));
-        p = n == 0 ? NULL : reallocarray(old, n, size);
+        p = realloc(old, total);
         if (!p)
                 return -ENOMEM;
         memcpy(pp, &p, sizeof(p));

@@ -155,6 +155,9 @@ TEST(nonsense) {
                 for (unsigned flags = 0; flags < 4; flags++) {
                         _cleanup_free_ char *a = words(s, NULL, (WordFlags) flags);
                         _cleanup_free_ char *b = words(s, ":,", (WordFlags) flags);
+
+                        ASSERT_NOT_NULL(a);
+                        ASSERT_NOT_NULL(b);
                 }
         }
 }
