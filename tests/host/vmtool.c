@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-// vmtool - the one helper program of host-vm, built static; four small programs in one file:
-//   as PID 1 (/init of the initrd): load the modules of /m in order, mount /dev/vda, switch root, exec systemd
-//   vmtool agent             in the guest: serve commands on every virtio-serial port /dev/virtio-ports/berth.*
-//   vmtool run SOCK ARG...   on the host: run ARG... in the guest through the port's socket, as ssh would
-//   vmtool hmp SOCK CMD...   on the host: send CMDs to QEMU's monitor, print the answers
-// A frame on the port is: magic, type, length (u32), data.  To the guest: 'X' argv, 'I' stdin (empty: EOF).
-// From the guest: 'O' stdout, 'E' stderr, 'S' exit status (u32).  A dropped connection kills the command; the session
-// number tells its late frames from those of the next one.
+/* vmtool - the one helper program of host-vm, built static; four small programs in one file:
+     as PID 1 (/init of the initrd): load the modules of /m in order, mount /dev/vda, switch root, exec systemd
+     vmtool agent             in the guest: serve commands on every virtio-serial port /dev/virtio-ports/berth.*
+     vmtool run SOCK ARG...   on the host: run ARG... in the guest through the port's socket, as ssh would
+     vmtool hmp SOCK CMD...   on the host: send CMDs to QEMU's monitor, print the answers
+   A frame on the port is: magic, type, length (u32), data.  To the guest: 'X' argv, 'I' stdin (empty: EOF).
+   From the guest: 'O' stdout, 'E' stderr, 'S' exit status (u32).  A dropped connection kills the command; the session
+   number tells its late frames from those of the next one. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

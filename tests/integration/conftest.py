@@ -16,7 +16,6 @@ Hosts live as long as the pytest session. Nothing is skipped: where a host canno
 """
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -58,11 +57,9 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("host", hosts, indirect=True, ids=["-".join(h) for h in hosts], scope="session")
 
 
-def pytest_collection_modifyitems(config, items):
-    # a test that no wanted host can run is not part of this session (pytest would call it skipped)
-    del config
-    items[:] = [i for i in items
-                if not (hasattr(i, "callspec") and "NOTSET" in i.callspec.id and "host" in i.fixturenames)]
+def pytest_collection_modifyitems(items):
+    # a test that none of the wanted hosts can run is not part of this session (pytest would call it skipped)
+    items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS]
 
 
 def install(build_dir, stage):
@@ -98,10 +95,7 @@ def host(request, stage, lab):
     h = HOST_CLASSES[kind](f"t{os.getpid()}-{kind}-{suite}", suite)
     h.start(stage, lab)
     yield h
-    try:
-        h.stop()
-    except subprocess.SubprocessError as e:
-        pytest.fail(f"host {h.name} does not stop: {e}")
+    h.stop()
 
 
 @pytest.fixture

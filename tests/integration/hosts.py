@@ -183,11 +183,10 @@ class Host:
         """A command on a pseudo-terminal of the host; a Terminal."""
         command = args[0] if len(args) == 1 else shlex.join(str(a) for a in args)
         # the shell outlives the command, to tell its exit status; socat relays the terminal
-        inner = f"stty rows {rows} cols {columns}; {command}; echo; echo \"[exit $?]\"".replace(
-            "; echo; echo", "; s=$?; echo; (exit $s); echo")
+        inner = f'stty rows {rows} cols {columns}\n{command}\nprintf "\\n[exit %s]\\n" "$?"'
         script = f"/run/terminal-{self.name}-{self._next()}"
         self.write(script, f"rm -f {script}\nexport TERM={term}\n{inner}\n")
-        return Terminal(self.spawn("socat", "-t5", "-", f"EXEC:sh {script},pty,setsid,ctty,stderr",
+        return Terminal(self.spawn("socat", "-t0.2", "-", f"EXEC:sh {script},pty,setsid,ctty,stderr",
                                    stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
 
     def _next(self):
