@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,7 +154,10 @@ static int run_bounding(const ChildOp *op) {
 }
 
 static int run_caps(const ChildOp *op) {
-        return caps_set(op->attr, op->attr, 0);
+        uint64_t
+                have; /* an outer container or a service manager may have left us less than the spec grants */
+        int r = caps_get_effective(&have);
+        return r < 0 ? r : caps_set(op->attr & have, op->attr & have, 0);
 }
 
 static int run_no_new_privs(const ChildOp *op) {
@@ -245,8 +249,9 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd) {
         if (sync_wait_go(sync_fd) < 0)
                 _exit(125); /* the supervisor is gone, or gave up and has said why */
 
-        /* what the supervisor blocks and ignores is not the payload's; neither call can fail */
+        /* what the supervisor blocks and ignores is not the payload's; none of these can fail */
         sigemptyset(&none);
+        (void) umask(0022);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) signal(SIGPIPE, SIG_DFL);
 

@@ -202,10 +202,13 @@ static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
 /* A user namespace belongs to the euid that makes it, and so do the per-user budgets of the kernel (inotify and the like): they are to be
  * the range's own, not root's. Capabilities stay effective, for the clone into the cgroup asks for them. */
 static int become_range(uid_t uid) {
+        uint64_t have = 0;
+        int r = uid == 0 ? 0 : caps_get_effective(&have);
+        if (r < 0)
+                return r;
         if (syscall(SYS_setresuid, -1, uid, -1) < 0)
                 return -errno;
-        uint64_t all = (CAP_MASK(caps_last()) << 1) - 1;
-        return uid == 0 ? 0 : caps_set(all, all, 0);
+        return uid == 0 ? 0 : caps_set(have, have, 0);
 }
 
 static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_fd, Error *reterr) {
@@ -356,7 +359,8 @@ static void abort_child(Supervisor *s) {
         if (!pidref_is_set(&s->leader))
                 return;
         (void) pidref_kill(&s->leader, SIGKILL);
-        if (s->kill_fd >= 0 && pwrite(s->kill_fd, "1", 1, 0) < 0) /* a frozen cgroup's processes die, too */
+        if (s->kill_fd >= 0 &&
+            pwrite(s->kill_fd, "1", 1, 0) < 0) /* a frozen cgroup's processes die, too */
                 log_debug_errno(-errno, "Killing the payload's cgroup failed");
         (void) pidref_wait(&s->leader, /* block= */ true, &info);
         pidref_done(&s->leader);

@@ -49,9 +49,6 @@ static void manager_connect(Supervisor *s) {
 
 void links_open(Supervisor *s) {
         s->manager = (Link){ .fd = -EBADF, .is_manager = true, .retry_usec = USEC_INFINITY };
-        s->launcher = (Link){ .fd = -EBADF, .retry_usec = USEC_INFINITY };
-        if (fcntl(SUPERVISOR_LINK_FD, F_GETFD) >= 0)
-                s->launcher.fd = SUPERVISOR_LINK_FD;
         manager_connect(s);
 }
 

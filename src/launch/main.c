@@ -73,9 +73,15 @@ static int fail(Supervisor *s, Error *e) {
         return status;
 }
 
-static void restart(char **argv, Error *e) {
-        for (int fd = SUPERVISOR_SPEC_FD; fd < SUPERVISOR_FIRST_EXTRA_FD + 1; fd++)
-                (void) fd_cloexec(fd, false); /* those that are open */
+/* A descriptor of the fixed layout that came open; asked before anything of ours can take its number. */
+static int passed_fd(int fd) {
+        return fcntl(fd, F_GETFD) >= 0 ? fd : -EBADF;
+}
+
+static void restart(char **argv, const int passed[static 4], Error *e) {
+        for (size_t i = 0; i < 4; i++)
+                if (passed[i] >= 0)
+                        (void) fd_cloexec(passed[i], false); /* it is open */
         (void) execv("/proc/self/exe", argv);
         (void) error_set_errno(e, -errno, ERROR_SETUP_FAILED, "Starting '%s' anew failed", argv[1]);
 }
@@ -85,7 +91,8 @@ int main(int argc, char **argv) {
         Supervisor s = {
                 .rootfs = ROOTFS_NULL,
                 .console = { .master_fd = -EBADF, .slave_fd = -EBADF, .input_fd = -EBADF },
-                .launcher = { .fd = -EBADF },
+                .launcher = { .fd = passed_fd(SUPERVISOR_LINK_FD), .retry_usec = USEC_INFINITY },
+                .seccomp_fd = passed_fd(SUPERVISOR_SECCOMP_FD),
                 .manager = { .fd = -EBADF },
                 .leader = PIDREF_NULL,
                 .name_lock_fd = -EBADF,
@@ -128,9 +135,10 @@ int main(int argc, char **argv) {
                 status = fail(&s, &error);
         }
         bool again = s.restart;
+        const int passed[] = { SUPERVISOR_SPEC_FD, s.launcher.fd, s.seccomp_fd, s.spec->root.fd };
         supervisor_done(&s);
         if (again) {
-                restart(argv, &error);
+                restart(argv, passed, &error);
                 log_error_object(LOG_ERR, &error);
                 return 125;
         }

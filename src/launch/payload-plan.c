@@ -10,7 +10,6 @@
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "basic/strv.h"
-#include "ipc/spawn.h"
 #include "launch/supervisor.h"
 
 #define PAYLOAD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -24,17 +23,19 @@ void payload_plan_done(PayloadPlan *p) {
         p->seccomp = mfree(p->seccomp);
 }
 
-static int read_seccomp(PayloadPlan *p) {
+static int read_seccomp(int fd, PayloadPlan *p) {
         struct stat st;
-        if (fstat(SUPERVISOR_SECCOMP_FD, &st) < 0)
-                return errno == EBADF ? 0 : -errno;
+        if (fd < 0)
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return -errno;
         if (st.st_size <= 0 || st.st_size > SECCOMP_SIZE_MAX || st.st_size % 8 != 0)
                 return -EINVAL;
         p->seccomp_size = (size_t) st.st_size;
         p->seccomp = malloc(p->seccomp_size);
         if (!p->seccomp)
                 return -ENOMEM;
-        ssize_t n = pread(SUPERVISOR_SECCOMP_FD, p->seccomp, p->seccomp_size, 0);
+        ssize_t n = pread(fd, p->seccomp, p->seccomp_size, 0);
         return n < 0 ? -errno : (size_t) n != p->seccomp_size ? -EIO : 0;
 }
 
@@ -189,7 +190,7 @@ static void append_confinement(const Supervisor *s, PayloadPlan *p) {
 int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
         const ContainerSpec *spec = s->spec;
         const Rootfs *root = &s->rootfs;
-        int r = read_seccomp(p);
+        int r = read_seccomp(s->seccomp_fd, p);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "reading the system call filter failed");

@@ -46,6 +46,7 @@ typedef struct Supervisor {
         Link launcher, manager;
         ContainerState state;
         PidRef leader;
+        int seccomp_fd; /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
         int signal_fd;
         int notify_fd;
