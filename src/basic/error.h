@@ -9,6 +9,7 @@
 #include "basic/macros.h"
 #include "basic/str.h"
 
+/* clang-format off */
 typedef enum ErrorId {
         ERROR_FAILED,            /* anything without a better name */
         ERROR_USAGE,             /* the command line cannot be understood */
@@ -40,14 +41,16 @@ typedef enum ErrorId {
         ERROR_PROTOCOL,          /* a peer sent what it must not */
         _ERROR_MAX,
 } ErrorId;
+/* clang-format on */
 
 typedef struct Error {
         int code; /* negative errno, 0 = no error */
         ErrorId id;
         char *message; /* a sentence without trailing period; NULL if memory was short, see error_message() */
-        char *hint;    /* what to do, or NULL */
+        char *hint; /* what to do, or NULL */
 } Error;
-#define ERROR_NULL { 0 }
+#define ERROR_NULL \
+        { 0 }
 
 void error_done(Error *e); /* empties it; NULL is fine */
 #define _cleanup_error_ _cleanup_(error_done)
@@ -71,13 +74,13 @@ static inline bool error_is_set(const Error *e) {
 /* The message, or words for the code; never NULL. */
 const char *error_message(const Error *e);
 
-const char *error_id_to_string(ErrorId id);      /* "RootNotFound": the last part of the D-Bus name */
-ErrorId error_id_from_string(const char *s);     /* or (ErrorId) -EINVAL */
-const char *error_id_to_dbus_name(ErrorId id);   /* "org.berth.Error.RootNotFound" */
+const char *error_id_to_string(ErrorId id);    /* "RootNotFound": the last part of the D-Bus name */
+ErrorId error_id_from_string(const char *s);   /* or (ErrorId) -EINVAL */
+const char *error_id_to_dbus_name(ErrorId id); /* "org.berth.Error.RootNotFound" */
 /* Exit status of `berth run` for it: 2 usage, 127 program not found, 126 not executable, else 125 (chroot(1)'s and
  * env(1)'s convention). Other verbs exit with 2 for usage and 1 for the rest. */
 int error_id_to_exit_status(ErrorId id);
-const char *error_id_describe(ErrorId id);       /* one sentence for the manual */
+const char *error_id_describe(ErrorId id); /* one sentence for the manual */
 
 /* "ERROR_ID=…\nERRNO=…\nMESSAGE=…\nHINT=…" with C-escaped values; and back. ERRNO is the positive number; an id that is
  * not known (a newer peer) becomes ERROR_FAILED, unknown keys are ignored. -EBADMSG if there is no ERRNO or the text is

@@ -7,7 +7,8 @@
 
 #include "basic/macros.h"
 
-int fd_close(int fd); /* keeps errno, ignores negative values, returns -EBADF: `fd = fd_close(fd)` */
+/* Keeps errno, ignores negative values, returns -EBADF: `fd = fd_close(fd)`. */
+int fd_close(int fd);
 static inline void fd_closep(int *fd) {
         fd_close(*fd);
 }
@@ -17,13 +18,14 @@ static inline void fd_close_pairp(int (*p)[2]) {
         fd_close_pair(*p);
 }
 #define _cleanup_close_pair_ _cleanup_(fd_close_pairp)
-#define PAIR_EBADF { -EBADF, -EBADF }
+#define PAIR_EBADF \
+        { -EBADF, -EBADF }
 
 int fd_cloexec(int fd, bool on);
 int fd_nonblock(int fd, bool on);
 /* Moves *fd to number `to` (which is replaced), close-on-exec as asked. */
 int fd_move_to(int *fd, int to, bool cloexec);
-int fd_read_full(int fd, void *buf, size_t n);        /* 0; -EPIPE if the end comes first */
+int fd_read_full(int fd, void *buf, size_t n); /* 0; -EPIPE if the end comes first */
 int fd_write_full(int fd, const void *buf, size_t n);
 
 /* Reads all of a file of at most `limit` bytes (-E2BIG beyond; -EBADMSG if it has a NUL byte and ret_size is NULL). The

@@ -9,7 +9,8 @@ typedef struct Hashmap Hashmap;
 Hashmap *hashmap_new(void);
 Hashmap *hashmap_free(Hashmap *m); /* values are not freed; returns NULL */
 DEFINE_TRIVIAL_CLEANUP_FUNC(Hashmap *, hashmap_free)
-int hashmap_put(Hashmap *m, const char *key, void *value); /* 0, -EEXIST, -ENOMEM; key must live as long as the entry */
+/* 0, -EEXIST, -ENOMEM, -EINVAL for a NULL value; key must live as long as the entry. */
+int hashmap_put(Hashmap *m, const char *key, void *value);
 void *hashmap_get(const Hashmap *m, const char *key);
 void *hashmap_remove(Hashmap *m, const char *key);
 size_t hashmap_size(const Hashmap *m);

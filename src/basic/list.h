@@ -17,17 +17,18 @@
                 *_head = _item;                                         \
         })
 
-#define LIST_REMOVE(name, head, item)                                            \
-        ({                                                                       \
-                __typeof__(*(head)) **_head = &(head), *_item = (item);          \
-                if (_item->name##_next)                                          \
-                        _item->name##_next->name##_prev = _item->name##_prev;    \
-                if (_item->name##_prev)                                          \
-                        _item->name##_prev->name##_next = _item->name##_next;    \
-                else                                                             \
-                        *_head = _item->name##_next;                             \
-                _item->name##_next = _item->name##_prev = NULL;                  \
+#define LIST_REMOVE(name, head, item)                                         \
+        ({                                                                    \
+                __typeof__(*(head)) **_head = &(head), *_item = (item);       \
+                if (_item->name##_next)                                       \
+                        _item->name##_next->name##_prev = _item->name##_prev; \
+                if (_item->name##_prev)                                       \
+                        _item->name##_prev->name##_next = _item->name##_next; \
+                else                                                          \
+                        *_head = _item->name##_next;                          \
+                _item->name##_next = _item->name##_prev = NULL;               \
         })
 
-#define LIST_FOREACH(name, i, head) \
-        for (__typeof__(*(head)) *i = (head), *i##_n; i && (i##_n = i->name##_next, true); i = i##_n)
+#define LIST_FOREACH(name, i, head)                                                        \
+        for (__typeof__(*(head)) *i = (head), *i##_n; i && (i##_n = i->name##_next, true); \
+             i = i##_n)

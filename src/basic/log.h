@@ -18,9 +18,11 @@ int log_get_max_level(void);
 void log_set_container(const char *name, const char *id); /* copied; NULL clears */
 
 /* One record. fields: NULL or a NULL-terminated list of "KEY=value" strings. Returns 0. */
-int log_full(int level, int error, const char *file, int line, const char *func, char *const *fields, const char *format, ...) _printf_(7, 8);
+int log_full(int level, int error, const char *file, int line, const char *func,
+             char *const *fields, const char *format, ...) _printf_(7, 8);
 
-#define log_at(level, error, ...) log_full((level), (error), __FILE__, __LINE__, __func__, NULL, __VA_ARGS__)
+#define log_at(level, error, ...) \
+        log_full((level), (error), __FILE__, __LINE__, __func__, NULL, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, 0, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, 0, __VA_ARGS__)
 #define log_notice(...) log_at(LOG_NOTICE, 0, __VA_ARGS__)

@@ -21,26 +21,45 @@
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 #define STRLEN(literal) (sizeof("" literal "") - 1)
 #define CONST_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define MIN(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a < _b ? _a : _b; })
-#define MAX(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
+#define MIN(a, b)                       \
+        ({                              \
+                __typeof__(a) _a = (a); \
+                __typeof__(b) _b = (b); \
+                _a < _b ? _a : _b;      \
+        })
+#define MAX(a, b)                       \
+        ({                              \
+                __typeof__(a) _a = (a); \
+                __typeof__(b) _b = (b); \
+                _a > _b ? _a : _b;      \
+        })
 
 /* Hand an owned pointer or descriptor over: the variable is left empty. */
 #define TAKE_GENERIC(var, type, nullvalue) \
-        ({ type *_p = &(var); type _v = *_p; *_p = (nullvalue); _v; })
+        ({                                 \
+                type *_p = &(var);         \
+                type _v = *_p;             \
+                *_p = (nullvalue);         \
+                _v;                        \
+        })
 #define TAKE_PTR(ptr) TAKE_GENERIC(ptr, __typeof__(ptr), NULL)
 #define TAKE_FD(fd) TAKE_GENERIC(fd, int, -EBADF)
 
 /* True if x equals one of the further arguments. */
-#define IN_SET(x, ...)                                                                       \
-        ({                                                                                   \
-                const __typeof__(x) _set[] = { __VA_ARGS__ }, _x = (x);                      \
-                bool _found = false;                                                         \
-                for (size_t _i = 0; _i < ELEMENTSOF(_set) && !_found; _i++)                  \
-                        _found = _set[_i] == _x;                                             \
-                _found;                                                                      \
+#define IN_SET(x, ...)                                                      \
+        ({                                                                  \
+                const __typeof__(x) _set[] = { __VA_ARGS__ }, _x = (x);     \
+                bool _found = false;                                        \
+                for (size_t _i = 0; _i < ELEMENTSOF(_set) && !_found; _i++) \
+                        _found = _set[_i] == _x;                            \
+                _found;                                                     \
         })
 
-#define FLAGS_SET(v, flags) ({ const uint64_t _f = (flags); ((uint64_t) (v) & _f) == _f; })
+#define FLAGS_SET(v, flags)                  \
+        ({                                   \
+                const uint64_t _f = (flags); \
+                (_f & (uint64_t) (v)) == _f; \
+        })
 
 /* Defines `static inline void FUNCp(TYPE *p)` for _cleanup_(): calls FUNC if *p is not empty. */
 #define DEFINE_TRIVIAL_CLEANUP_FUNC(type, func) \

@@ -422,13 +422,15 @@ int parse_cpu_set(const char *s, char **ret_canonical) {
                 int r;
 
                 r = cpu_read(&s, &first);
-                last = first;
-                if (r >= 0 && *s == '-') {
-                        s++;
-                        r = cpu_read(&s, &last);
-                }
                 if (r < 0)
                         return r;
+                last = first;
+                if (*s == '-') {
+                        s++;
+                        r = cpu_read(&s, &last);
+                        if (r < 0)
+                                return r;
+                }
                 if (last < first || (*s && !strchr(WHITESPACE ",", *s)))
                         return -EINVAL;
                 for (unsigned i = first; i <= last; i++)

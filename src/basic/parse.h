@@ -8,6 +8,7 @@
 #include "basic/macros.h"
 #include "basic/time.h"
 
+/* clang-format off */
 int parse_boolean(const char *s);                       /* 1, 0, -EINVAL: 1 yes y true t on / 0 no n false f off */
 int parse_u32(const char *s, uint32_t *ret);            /* decimal only, no sign, no white space */
 int parse_u64(const char *s, uint64_t *ret);
@@ -23,3 +24,4 @@ int parse_signal(const char *s);                        /* "SIGTERM", "TERM", "R
 const char *signal_to_string(int sig, char buf[static 16]); /* "SIGTERM", "SIGRTMIN+3" */
 int parse_pid(const char *s, pid_t *ret);               /* > 0 */
 int parse_cpu_set(const char *s, char **ret_canonical); /* "0-3,5 7" → "0-3 5 7"; at most CPU 8191; allocated */
+/* clang-format on */

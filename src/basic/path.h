@@ -25,8 +25,8 @@ static inline bool path_equal(const char *a, const char *b) {
 const char *path_last_component(const char *p);
 int path_extract_directory(const char *p, char **ret); /* "/a/b" → "/a", "b" → "." */
 
-/* A container (or image) name as systemd-machined takes it: a hostname label string [a-zA-Z0-9._-], at most 64
- * characters, no leading or trailing dot or dash, no "..". */
+/* A container (or image) name: labels of [a-zA-Z0-9_-] with single dots between, none beginning or ending with a dash, at
+ * most 64 characters together. systemd-machined takes the same, but not the underscore. */
 bool container_name_is_valid(const char *s);
 /* A host name for the payload: like a container name, labels at most 63 characters. */
 bool hostname_is_valid(const char *s);

@@ -78,9 +78,12 @@ void strbuf_add_escaped(StrBuf *b, const char *s);
 int strbuf_add_unescaped(StrBuf *b, const char *s);
 
 typedef enum WordFlags {
-        WORD_UNQUOTE = 1 << 0,      /* '…' and "…" group and are removed; C escapes are decoded, in quotes too, and a
+        WORD_UNQUOTE =
+                1
+                << 0, /* '…' and "…" group and are removed; C escapes are decoded, in quotes too, and a
                                      * backslash makes a separator an ordinary character */
-        WORD_KEEP_ESCAPES = 1 << 1, /* only quotes are treated, backslashes are ordinary characters */
+        WORD_KEEP_ESCAPES =
+                1 << 1, /* only quotes are treated, backslashes are ordinary characters */
 } WordFlags;
 /* Takes the next word off *p, which never becomes NULL. separators NULL means white space. Separators with white space
  * among them are skipped in any number; others (":", ",") end one word each, so that "a::b" has an empty word in the

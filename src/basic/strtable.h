@@ -14,12 +14,12 @@ static inline ssize_t string_table_lookup(const char *const *table, size_t n, co
         return -EINVAL;
 }
 
-#define DEFINE_STRING_TABLE_LOOKUP(name, type)                                                  \
-        const char *name##_to_string(type v) {                                                  \
-                return (size_t) v < ELEMENTSOF(name##_table) ? name##_table[v] : NULL;          \
-        }                                                                                       \
-        type name##_from_string(const char *s) {                                                \
-                return (type) string_table_lookup(name##_table, ELEMENTSOF(name##_table), s);   \
+#define DEFINE_STRING_TABLE_LOOKUP(name, type)                                                \
+        const char *name##_to_string(type v) {                                                \
+                return (size_t) v < ELEMENTSOF(name##_table) ? name##_table[v] : NULL;        \
+        }                                                                                     \
+        type name##_from_string(const char *s) {                                              \
+                return (type) string_table_lookup(name##_table, ELEMENTSOF(name##_table), s); \
         }
 #define DECLARE_STRING_TABLE_LOOKUP(name, type) \
         const char *name##_to_string(type v);   \

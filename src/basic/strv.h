@@ -16,8 +16,8 @@ char **strv_copy(char *const *l); /* NULL on failure; an empty list gives an all
 char **strv_new_sentinel(const char *first, ...) _sentinel_;
 #define strv_new(...) strv_new_sentinel(__VA_ARGS__, (char *) NULL)
 
-int strv_extend(char ***l, const char *s);  /* appends a copy; 0 or -ENOMEM */
-int strv_consume(char ***l, char *take_s);  /* appends and owns take_s, also on failure */
+int strv_extend(char ***l, const char *s); /* appends a copy; 0 or -ENOMEM */
+int strv_consume(char ***l, char *take_s); /* appends and owns take_s, also on failure */
 int strv_extendf(char ***l, const char *format, ...) _printf_(2, 3);
 int strv_extend_strv(char ***l, char *const *more);
 bool strv_contains(char *const *l, const char *s);

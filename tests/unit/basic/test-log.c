@@ -150,9 +150,9 @@ _Noreturn static void journal_child(int out, bool remove_socket, void (*run)(voi
         int journal = fake_journal();
 
         if (journal < 0)
-                _exit(77);
+                exit(77);
         if (dup2(out, STDERR_FILENO) < 0 || fstat(STDERR_FILENO, &st) < 0)
-                _exit(1);
+                exit(1);
         snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long) st.st_dev,
                  (unsigned long long) st.st_ino);
         setenv("JOURNAL_STREAM", stream, 1);
@@ -164,10 +164,10 @@ _Noreturn static void journal_child(int out, bool remove_socket, void (*run)(voi
                 ssize_t n = recv(journal, datagram, sizeof(datagram), MSG_DONTWAIT);
 
                 if (n < 0)
-                        _exit(0);
+                        exit(0);
                 if (fd_write_full(out, "[", 1) < 0 ||
                     fd_write_full(out, datagram, (size_t) n) < 0 || fd_write_full(out, "]", 1) < 0)
-                        _exit(1);
+                        exit(1);
         }
 }
 
