@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The supervisor's descriptor layout, looked at by a program that stands in for it: this test itself. */
+#include "ipc/spawn.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/str.h"
+#include "spec/spec-text.h"
+#include "test.h"
+
+/* As "berth-supervisor": one line about each descriptor from 3 on, then the name, on descriptor 1. */
+static int stand_in(const char *name) {
+        char line[PATH_MAX + 64], path[64], target[PATH_MAX];
+        for (int fd = 3; fd < 32; fd++) {
+                snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                ssize_t n = readlink(path, target, sizeof(target) - 1);
+                if (n < 0)
+                        continue;
+                target[n] = '\0';
+                dprintf(1, "%d %s\n", fd, target);
+        }
+        int seals = fcntl(SUPERVISOR_SPEC_FD, F_GET_SEALS);
+        ssize_t n = pread(SUPERVISOR_SPEC_FD, line, sizeof(line) - 1, 0);
+        line[n > 0 ? n : 0] = '\0';
+        dprintf(1, "seals %d\nname %s\nnotify %s\nspec\n%s", seals, name,
+                getenv("NOTIFY_SOCKET") ?: "-", line);
+        return 42;
+}
+
+static ContainerSpec *spec_make(void) {
+        ContainerSpec *s = spec_new();
+        ASSERT_NOT_NULL(s);
+        s->name = strdup("web");
+        s->root.directory = strdup("/srv/web");
+        return s;
+}
+
+static char *collect(int fd) {
+        static char text[8192];
+        size_t n = 0;
+        for (ssize_t k; n < sizeof(text) - 1 && (k = read(fd, text + n, sizeof(text) - 1 - n)) > 0;)
+                n += (size_t) k;
+        text[n] = '\0';
+        return text;
+}
+
+static void point_at_ourselves(void) {
+        char self[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        ASSERT_TRUE(n > 0);
+        self[n] = '\0';
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", self, 1));
+}
+
+TEST(path) {
+        ASSERT_OK(unsetenv("BERTH_SUPERVISOR"));
+        ASSERT_STREQ(supervisor_path(), BERTH_LIBEXECDIR "/berth-supervisor");
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", "", 1));
+        ASSERT_STREQ(supervisor_path(), BERTH_LIBEXECDIR "/berth-supervisor");
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", "/x/y", 1));
+        ASSERT_STREQ(supervisor_path(), "/x/y");
+}
+
+TEST(spawn_layout) {
+        _cleanup_spec_ ContainerSpec *spec = spec_make();
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *text = NULL;
+        PidRef p = PIDREF_NULL;
+        siginfo_t info;
+        int out[2];
+
+        point_at_ourselves();
+        ASSERT_OK(setenv("NOTIFY_SOCKET", "/the/manager's/own", 1));
+        ASSERT_OK(pipe2(out, O_CLOEXEC));
+        int leak = open("/etc/passwd", O_RDONLY); /* not close-on-exec: must not get through */
+        int link = open("/dev/zero", O_RDWR | O_CLOEXEC),
+            extra = open("/dev/full", O_RDWR | O_CLOEXEC);
+        ASSERT_OK(supervisor_spawn(spec, link, -EBADF, &extra, 1, (int[]){ 0, out[1], 2 }, &p, &e));
+        out[1] = fd_close(out[1]);
+        char *seen = collect(out[0]);
+        ASSERT_EQ(pidref_wait(&p, true, &info), 1);
+        ASSERT_EQ(info.si_status, 42);
+        ASSERT_CONTAINS(seen, "3 /memfd:berth-spec");
+        ASSERT_CONTAINS(seen, "\n4 /dev/zero\n6 /dev/full\nseals ");
+        ASSERT_CONTAINS(seen, "\nname web\nnotify -\n");
+        ASSERT_OK(spec_text_print(spec, true, &text));
+        ASSERT_CONTAINS(seen, text);
+        ASSERT_FALSE(strstr(seen, "/etc/passwd"));
+        int seals = atoi(strstr(seen, "seals ") + 6);
+        ASSERT_TRUE(FLAGS_SET(seals, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
+        pidref_done(&p);
+        fd_close(leak);
+        fd_close(link);
+        fd_close(extra);
+        fd_close(out[0]);
+        ASSERT_OK(unsetenv("NOTIFY_SOCKET"));
+}
+
+/* Sources that lie on each other's targets. */
+TEST(layout_permutations) {
+        _cleanup_spec_ ContainerSpec *spec = spec_make();
+        int out[2], status;
+
+        point_at_ourselves();
+        ASSERT_OK(pipe2(out, O_CLOEXEC));
+        ASSERT_OK(fd_move_to(&out[1], 20, true));
+        pid_t pid = fork();
+        if (pid == 0) {
+                Error e = ERROR_NULL;
+                int zero = open("/dev/zero", O_RDWR | O_CLOEXEC),
+                    full = open("/dev/full", O_RDWR | O_CLOEXEC),
+                    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+                dup2(out[1], 1);
+                zero = fcntl(zero, F_DUPFD_CLOEXEC, 24); /* out of each other's way first */
+                full = fcntl(full, F_DUPFD_CLOEXEC, 24);
+                null = fcntl(null, F_DUPFD_CLOEXEC, 24);
+                fd_move_to(&zero, 5, true); /* the link, on the filter's number */
+                fd_move_to(&full, 6, true); /* the filter, on the first extra's */
+                fd_move_to(&null, 4, true); /* the extra, on the link's */
+                supervisor_become(spec, zero, full, &null, 1, &e);
+                _exit(1);
+        }
+        fd_close(out[1]);
+        char *seen = collect(out[0]);
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(WEXITSTATUS(status), 42);
+        ASSERT_CONTAINS(seen, "\n4 /dev/zero\n5 /dev/full\n6 /dev/null\nseals ");
+        fd_close(out[0]);
+}
+
+TEST(program_missing) {
+        _cleanup_spec_ ContainerSpec *spec = spec_make();
+        _cleanup_error_ Error e = ERROR_NULL, e2 = ERROR_NULL;
+        PidRef p = PIDREF_NULL;
+
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", "/nonexistent/berth-supervisor", 1));
+        ASSERT_ERROR(supervisor_spawn(spec, -EBADF, -EBADF, NULL, 0, NULL, &p, &e), ENOENT);
+        ASSERT_STREQ(e.message,
+                     "Executing '/nonexistent/berth-supervisor' failed: No such file or directory");
+        ASSERT_NOT_NULL(e.hint);
+        ASSERT_FALSE(pidref_is_set(&p));
+        ASSERT_EQ(waitpid(-1, NULL, WNOHANG), -1); /* nothing left to reap */
+        ASSERT_ERROR(supervisor_spawn(spec, -EBADF, -EBADF, (int[65]){ 0 }, 65, NULL, &p, &e2),
+                     E2BIG);
+        ASSERT_EQ(e2.id, ERROR_LIMIT_EXCEEDED);
+}
+
+int main(int argc, char **argv) {
+        if (streq(argv[0], "berth-supervisor"))
+                return stand_in(argv[1]);
+        return test_run_all(argc, argv);
+}
