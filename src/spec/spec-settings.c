@@ -117,7 +117,7 @@ static int lines_parse(SettingsFile *s, char *text, Error *reterr) {
                         continue;
                 if (!more)
                         s->line = number;
-                more = n > 0 && line[n - 1] == '\\' && rest;
+                more = n > 0 && line[n - 1] == '\\';
                 if (more)
                         line[n - 1] = ' ';
                 strbuf_add(&joined, line);
@@ -133,7 +133,7 @@ static int lines_parse(SettingsFile *s, char *text, Error *reterr) {
         }
         if (!more)
                 return 0;
-        /* the text ends in comments behind a continued line */
+        /* a continued line is the last one, or only comments follow */
         _cleanup_free_ char *whole = NULL;
         return strbuf_finish(&joined, &whole) < 0 ? error_oom(reterr)
                                                   : logical_line(s, whole, reterr);

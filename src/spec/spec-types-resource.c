@@ -85,7 +85,7 @@ static int limit_parse(const SpecField *f, const char *value, void *at, Error *r
         if (r >= 0 && colon)
                 r = limit_value_parse(limit_resource(f), colon + 1, &v.hard);
         if (r < 0)
-                return type_expected(reterr, "SOFT[:HARD], numbers in range or 'infinity',");
+                return type_expected(reterr, "SOFT[:HARD] with numbers in range or 'infinity'");
         if (v.soft > v.hard)
                 return type_expected(reterr, "a soft limit that does not exceed the hard one");
         *limit = v;

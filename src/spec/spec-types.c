@@ -282,7 +282,9 @@ static int enum_parse(const SpecField *f, const char *value, void *at, Error *re
         _cleanup_(strbuf_done) StrBuf b = { 0 };
         ssize_t v;
 
-        v = string_table_lookup(e->names, e->n, value);
+        v = e->default_alias && streq(value, e->default_alias)
+                    ? 0
+                    : string_table_lookup(e->names, e->n, value);
         if (v >= 0) {
                 *(int *) at = (int) v;
                 return 0;

@@ -51,6 +51,7 @@ DEFINE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode)
 const EnumNames console_mode_names = {
         .names = console_mode_table,
         .n = ELEMENTSOF(console_mode_table),
+        .default_alias = "autopipe",
 };
 const EnumNames ownership_mode_names = {
         .names = ownership_mode_table,
