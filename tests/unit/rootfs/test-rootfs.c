@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests of rootfs/rootfs.c: which directories are roots, and what the mount of one is. */
+#include "rootfs/rootfs.h"
+
+#include <sys/statvfs.h>
+
+#include "basic/strv.h"
+#include "fake-root.h"
+
+/* Opens it; the message is in *e. */
+static int try_open(ContainerSpec *s, Error *e) {
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+
+        return rootfs_open(s, &r, e);
+}
+
+/* Refused with this errno, id and sentence. */
+#define ASSERT_REFUSED(s, code, error_id, words)                                       \
+        do {                                                                           \
+                _cleanup_error_ Error _e = ERROR_NULL;                                 \
+                ASSERT_ERROR(try_open((s), &_e), (code));                              \
+                ASSERT_CONTAINS(_e.message, (words));                                  \
+                ASSERT_STREQ(error_id_to_string(_e.id), error_id_to_string(error_id)); \
+        } while (0)
+
+TEST(opens) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ASSERT_OK(free_and_strdup(&s->payload.user, "bob"));
+        ASSERT_OK(rootfs_open(s, &r, &e));
+        ASSERT_EQ(r.user.uid, 1000);
+        ASSERT_FALSE(id128_is_null(r.machine_id));
+        ASSERT_NULL(r.init);
+        ASSERT_NOT_NULL(strv_env_get(r.host_os_release, "ID"));
+}
+
+TEST(the_login_shell) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+
+        ASSERT_OK(rootfs_open(s, &r, NULL));
+        ASSERT_STREQ(r.user.shell, "/bin/bash");
+}
+
+TEST(machine_ids) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        static const struct {
+                const char *text;
+                bool taken;
+        } cases[] = {
+                { "0123456789abcdef0123456789abcdef\n", true },
+                { "uninitialized\n", false },
+                { "", false },
+                { "0123456789abcdef", false },
+                { "00000000000000000000000000000000\n", false },
+        };
+        char buf[ID128_STRING_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+                ASSERT_OK(put(root, "etc/machine-id", cases[i].text));
+                ASSERT_OK(rootfs_open(s, &r, NULL));
+                ASSERT_FALSE(id128_is_null(r.machine_id));
+                ASSERT_EQ(streq(id128_to_string(r.machine_id, buf),
+                                "0123456789abcdef0123456789abcdef"),
+                          cases[i].taken);
+        }
+        ASSERT_OK(put(root, "etc/machine-id", cases[0].text));
+        ASSERT_OK(id128_parse("ffffffffffffffffffffffffffffffff", &s->id));
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        ASSERT_OK(rootfs_open(s, &r, NULL));
+        ASSERT_STREQ(id128_to_string(r.machine_id, buf), "ffffffffffffffffffffffffffffffff");
+}
+
+TEST(not_a_directory) {
+        _cleanup_free_ char *root = fake_root(), *link = strf("%s-link", root);
+        _cleanup_spec_ ContainerSpec *s = fake_spec("/mnt/nowhere");
+
+        ASSERT_REFUSED(s, ENOENT, ERROR_ROOT_NOT_FOUND,
+                       "root directory '/mnt/nowhere' does not exist");
+        ASSERT_OK(free_and_strdup(&s->root.directory, in_root(root, "bin/init")));
+        ASSERT_REFUSED(s, ENOTDIR, ERROR_NOT_A_ROOT, "bin/init' is not a directory");
+        ASSERT_OK(symlink(root, link));
+        ASSERT_OK(free_and_strdup(&s->root.directory, link));
+        ASSERT_REFUSED(s, ENOTDIR, ERROR_NOT_A_ROOT, "is a symbolic link");
+}
+
+TEST(nothing_in_it) {
+        _cleanup_close_ int fd = sandbox_dir();
+        _cleanup_free_ char *path = strf("/proc/self/fd/%d", fd);
+        char real[100] = { 0 };
+        ASSERT_OK(readlink(path, real, sizeof(real) - 1));
+        _cleanup_spec_ ContainerSpec *s = fake_spec(real);
+
+        ASSERT_REFUSED(s, ENOENT, ERROR_NOT_A_ROOT, "' is empty");
+        ASSERT_OK(mkdirat(fd, "etc", 0755));
+        ASSERT_REFUSED(s, ENOENT, ERROR_NOT_A_ROOT, "it has neither usr/ nor bin/");
+        ASSERT_OK(symlinkat("usr/bin", fd, "bin"));
+        ASSERT_OK(try_open(s, NULL));
+}
+
+TEST(places_of_the_host) {
+        static const char *const refused[] = { "/usr", "/etc", "/proc", "/proc/1", "/sys/kernel",
+                                               "/dev", "/var", "/run",  "/root",   "/home" };
+
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
+                _cleanup_spec_ ContainerSpec *s = fake_spec(refused[i]);
+                ASSERT_REFUSED(s, EINVAL, ERROR_NOT_A_ROOT, "is a directory of the running system");
+                s->root.read_only = true;
+                ASSERT_REFUSED(s, EINVAL, ERROR_NOT_A_ROOT, refused[i]);
+        }
+        _cleanup_spec_ ContainerSpec *s = fake_spec("/");
+        ASSERT_REFUSED(s, EBUSY, ERROR_CONFLICT, "'/' is the root directory of the running system");
+        ASSERT_OK(mkdir("/mnt/slash", 0755));
+        ASSERT_OK(mount("/", "/mnt/slash", NULL, MS_BIND, NULL));
+        ASSERT_OK(free_and_strdup(&s->root.directory, "/mnt/slash"));
+        ASSERT_REFUSED(s, EBUSY, ERROR_CONFLICT,
+                       "'/mnt/slash' is the root directory of the running system");
+        ASSERT_OK(free_and_strdup(&s->root.directory, "/"));
+        s->root.read_only = true;
+        ASSERT_OK(try_open(s, NULL));
+}
+
+TEST(busy) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL;
+
+        ASSERT_OK(rootfs_open(s, &a, NULL));
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        s->root.read_only = true;
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        rootfs_done(&a);
+        ASSERT_OK(rootfs_open(s, &a, NULL));
+        ASSERT_OK(rootfs_open(s, &b, NULL)); /* readers share */
+        s->root.read_only = false;
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+}
+
+TEST(boot_wants_an_init) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+
+        s->payload.start = START_BOOT;
+        ASSERT_REFUSED(
+                s, ENOENT, ERROR_INIT_NOT_FOUND,
+                "has no init (/usr/lib/systemd/systemd, /lib/systemd/systemd or /sbin/init)");
+        ASSERT_OK(mkdir(in_root(root, "sbin"), 0755));
+        for (int kind = 0; kind < 5; kind++) {
+                if (kind == 0)
+                        ASSERT_OK(mkfifo(in_root(root, "sbin/init"), 0755));
+                else if (kind == 1)
+                        ASSERT_OK(mkdir(in_root(root, "sbin/init"), 0755));
+                else if (kind == 2)
+                        ASSERT_OK(put(root, "sbin/init", "text"));
+                else if (kind == 3)
+                        ASSERT_OK(mknod(in_root(root, "sbin/init"), S_IFCHR | 0755, makedev(1, 5)));
+                else /* of the host, not of the root */
+                        ASSERT_OK(symlink("/proc/self/exe", in_root(root, "sbin/init")));
+                if (kind < 4)
+                        ASSERT_REFUSED(s, EACCES, ERROR_NOT_EXECUTABLE,
+                                       "the init '/sbin/init' in '/mnt/root-");
+                else
+                        ASSERT_REFUSED(s, ENOENT, ERROR_INIT_NOT_FOUND, "has no init");
+                ASSERT_OK(kind == 1 ? rmdir(in_root(root, "sbin/init"))
+                                    : unlink(in_root(root, "sbin/init")));
+        }
+        ASSERT_OK(symlink("/bin/init", in_root(root, "sbin/init"))); /* inside */
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_OK(rootfs_open(s, &r, &e));
+        ASSERT_STREQ(r.init, "/sbin/init");
+        ASSERT_STREQ(strv_env_get(r.os_release, "PRETTY_NAME"), "A fake");
+}
+
+TEST(boot_wants_os_release) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+
+        ASSERT_OK(mkdir(in_root(root, "sbin"), 0755));
+        ASSERT_OK(symlink("/bin/init", in_root(root, "sbin/init")));
+        s->payload.start = START_BOOT;
+        for (int kind = 0; kind < 5; kind++) {
+                (void) unlink(in_root(root, "usr/lib/os-release"));
+                if (kind == 0)
+                        ASSERT_OK(symlink("/dev/zero", in_root(root, "usr/lib/os-release")));
+                else if (kind == 1)
+                        ASSERT_OK(mkfifo(in_root(root, "usr/lib/os-release"), 0644));
+                else if (kind == 2) {
+                        ASSERT_OK(put(root, "usr/lib/os-release", ""));
+                        ASSERT_OK(truncate(in_root(root, "usr/lib/os-release"), 10LL << 30));
+                } else if (kind == 3)
+                        ASSERT_OK(symlink("os-release", in_root(root, "usr/lib/os-release")));
+                alarm(5);
+                _cleanup_error_ Error e = ERROR_NULL;
+                ASSERT_TRUE(try_open(s, &e) < 0);
+                alarm(0);
+                ASSERT_EQ(e.id, ERROR_NOT_A_ROOT);
+                ASSERT_CONTAINS(e.message, "os-release");
+        }
+        ASSERT_OK(put(root, "etc/os-release", "ID=etc\n"));
+        ASSERT_OK(try_open(s, NULL));
+        s->payload.start = START_COMMAND;
+        ASSERT_OK(unlink(in_root(root, "etc/os-release")));
+        ASSERT_OK(try_open(s, NULL));
+}
+
+static int attach(ContainerSpec *s, Rootfs *r, Error *e) {
+        int k = rootfs_open(s, r, e);
+
+        if (k >= 0)
+                k = rootfs_choose_ids(s, r, e);
+        return k >= 0 ? rootfs_attach(s, r, e) : k;
+}
+
+TEST(attached) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        struct statvfs v;
+
+        ASSERT_OK(mknod(in_root(root, "etc/sda"), S_IFBLK | 0666, makedev(8, 0)));
+        ASSERT_OK(attach(s, &r, NULL));
+        ASSERT_OK(fstatvfs(r.root_fd, &v));
+        ASSERT_TRUE(v.f_flag & ST_NODEV);
+        ASSERT_FALSE(v.f_flag & ST_RDONLY);
+        ASSERT_OK(statvfs(root, &v)); /* it covers its own directory */
+        ASSERT_TRUE(v.f_flag & ST_NODEV);
+        ASSERT_ERROR(openat(r.root_fd, "etc/sda", O_RDONLY | O_CLOEXEC) < 0 ? -errno : 0, EACCES);
+        ASSERT_OK(mkdirat(r.root_fd, "made", 0755));
+}
+
+TEST(read_only_with_what_is_mounted_below) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+
+        ASSERT_OK(mkdir(in_root(root, "var"), 0755));
+        ASSERT_OK(mount("below", in_root(root, "var"), "tmpfs", 0, NULL));
+        ASSERT_OK(put(root, "var/there", "x"));
+        s->root.read_only = true;
+        ASSERT_OK(attach(s, &r, NULL));
+        ASSERT_OK(faccessat(r.root_fd, "var/there", F_OK, 0));
+        ASSERT_ERROR(mkdirat(r.root_fd, "made", 0755) < 0 ? -errno : 0, EROFS);
+        ASSERT_ERROR(mkdirat(r.root_fd, "var/made", 0755) < 0 ? -errno : 0, EROFS);
+        ASSERT_OK(umount2(root, MNT_DETACH));
+        ASSERT_OK(mkdir(in_root(root, "var/made"), 0755)); /* the host's own is as it was */
+        ASSERT_OK(umount(in_root(root, "var")));
+}
+
+TEST(idmapped) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        struct stat st;
+
+        ASSERT_OK(chown(in_root(root, "etc/passwd"), 1000, 29));
+        s->users.mode = USERNS_RANGE;
+        s->users.base = RANGE;
+        s->users.count = 65536;
+        int k = attach(s, &r, &e);
+        if (k == -EINVAL && e.id == ERROR_UNSUPPORTED)
+                TEST_SKIP("this kernel cannot idmap tmpfs");
+        ASSERT_OK(k);
+        ASSERT_OK(fstatat(r.root_fd, "etc/passwd", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE + 1000);
+        ASSERT_EQ(st.st_gid, RANGE + 29);
+        ASSERT_OK(fstatat(r.root_fd, "etc", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE);
+}
+
+TEST(not_idmapped) {
+        for (int i = 0; i < 3; i++) {
+                _cleanup_free_ char *root = fake_root();
+                _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+                _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+                struct stat st;
+                s->users.mode = i == 0 ? USERNS_YES : USERNS_RANGE;
+                s->users.base = RANGE;
+                s->users.ownership = i == 1 ? OWNERSHIP_OFF : OWNERSHIP_AUTO;
+                if (i != 1) /* AUTO: belongs to the range already */
+                        ASSERT_OK(chown(root, RANGE, RANGE));
+                ASSERT_OK(attach(s, &r, NULL));
+                ASSERT_EQ(r.map.outside, RANGE);
+                ASSERT_OK(fstatat(r.root_fd, "etc", &st, 0));
+                ASSERT_EQ(st.st_uid, 0);
+        }
+}
+
+TEST(a_file_system_that_cannot) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ASSERT_OK(mount("proc", in_root(root, "proc"), "proc", 0, NULL));
+        s->users.mode = USERNS_RANGE;
+        s->users.base = RANGE;
+        ASSERT_TRUE(attach(s, &r, &e) < 0);
+        ASSERT_EQ(e.id, ERROR_UNSUPPORTED);
+        ASSERT_CONTAINS(e.message, "the ids of the root directory '/mnt/root-");
+        ASSERT_CONTAINS(e.hint, "--private-users-ownership=off");
+        ASSERT_OK(umount(in_root(root, "proc")));
+}
+
+/* In a mount namespace of its own, with a descriptor from before. */
+static int attach_by_descriptor(void *root) {
+        _cleanup_spec_ ContainerSpec *s = fake_spec(NULL);
+        _cleanup_free_ char *moved = strf("%s-moved", (char *) root);
+        Rootfs r = ROOTFS_NULL;
+
+        s->root.fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (unshare(CLONE_NEWNS) < 0 || attach(s, &r, NULL) < 0)
+                return 1;
+        rootfs_done(&r);
+        if (umount2(root, MNT_DETACH) < 0 || rename(root, moved) < 0 || mkdir(root, 0755) < 0)
+                return 2;
+        /* the kernel knows the new name */
+        if (attach(s, &r, NULL) < 0 || faccessat(r.root_fd, "usr", F_OK, 0) < 0)
+                return 3;
+        rootfs_done(&r);
+        fd_close(s->root.fd);
+        s->root.fd = -EBADF;
+        return 0;
+}
+
+TEST(a_descriptor_of_another_mount_namespace) {
+        _cleanup_free_ char *root = fake_root();
+
+        ASSERT_EQ(in_child(attach_by_descriptor, root), 0);
+}
+
+static int descriptors(void *root) {
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        Rootfs r = ROOTFS_NULL;
+        const int before = count_fds();
+
+        s->users.mode = USERNS_PICK;
+        if (attach(s, &r, NULL) < 0)
+                return 2;
+        rootfs_done(&r);
+        return count_fds() == before ? 0 : 1;
+}
+
+TEST(gives_all_descriptors_back) {
+        _cleanup_free_ char *root = fake_root();
+        Rootfs r = ROOTFS_NULL;
+
+        ASSERT_EQ(in_child(descriptors, root), 0);
+        rootfs_done(&r);
+        rootfs_done(NULL);
+}
+
+FAKE_ROOT_MAIN
