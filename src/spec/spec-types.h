@@ -9,8 +9,8 @@
 typedef struct EnumNames {
         const char *const *names;
         size_t n;
-        const char *
-                unsupported; /* words of systemd-nspawn that are known, but not built: " chown foreign " or NULL */
+        const char *default_alias; /* another word for value 0, or NULL */
+        const char *unsupported;   /* words known, but not built: " chown foreign ", or NULL */
 } EnumNames;
 
 /* in spec.c, beside the lookups */
@@ -34,8 +34,8 @@ extern const FieldType field_usec;   /* data: usec_t, the default */
 extern const FieldType field_offset; /* at bool SET; data: offset of the int64_t in ContainerSpec */
 extern const FieldType field_fd;
 extern const FieldType field_mask; /* 0x… */
-extern const FieldType
-        field_unsupported; /* data: values that ask for nothing, " auto try-guest ", "@no" stands for any "no" */
+/* data: values that ask for nothing, " auto try-guest "; "@no" stands for any "no" */
+extern const FieldType field_unsupported;
 
 /* spec-types-exec.c: lists of words, identities, security */
 extern const FieldType field_words;
