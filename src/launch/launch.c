@@ -253,19 +253,15 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_
         return 0;
 }
 
-static int set_rlimits(const Supervisor *s, Error *reterr) {
+/* Raising a hard limit takes privileges that a user namespace's root lacks. Where we lack them as well the child's own
+ * operation says so. */
+static void raise_rlimits(const Supervisor *s) {
         for (int i = 0; i < (int) RLIM_NLIMITS; i++) {
                 const SpecLimit *l = s->spec->payload.limits + i;
                 struct rlimit limit = { l->soft, l->hard };
-                if (l->set &&
-                    prlimit(s->leader.pid, (enum __rlimit_resource) i, &limit, NULL) < 0) {
-                        int r = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                                "setting resource limit %d failed", i);
-                        error_hint(reterr, "raising a hard limit needs CAP_SYS_RESOURCE");
-                        return r;
-                }
+                if (l->set && prlimit(s->leader.pid, (enum __rlimit_resource) i, &limit, NULL) < 0)
+                        log_debug_errno(-errno, "Setting resource limit %d from outside failed", i);
         }
-        return 0;
 }
 
 static int set_affinity(const Supervisor *s, Error *reterr) {
@@ -313,8 +309,8 @@ static int prepare_child(const Supervisor *s, Error *reterr) {
                         return r;
                 }
         }
-        int r = set_rlimits(s, reterr);
-        return r < 0 ? r : set_affinity(s, reterr);
+        raise_rlimits(s);
+        return set_affinity(s, reterr);
 }
 
 /* Waits for the exec; a launcher that gives up or a signal ends the start. */

@@ -15,9 +15,9 @@ ON_DEMAND = re.compile(
 )
 VOLATILE_FILES = re.compile(
     r"/run/(udev|log|user|systemd/(units|journal|sessions|users|seats|inaccessible|resolve|netif|transient|"
-    r"propagate|generator|ask-password|userdb|dynamic-uid|container|notify|io\.|incoming|private|nspawn/locks$)|"
+    r"propagate|generator|ask-password|userdb|dynamic-uid|container|notify|io\.|incoming|private|nspawn/locks|nspawn-uid)|"
     r"lock/|dbus|utmp|cryptsetup|credentials|blkid|fsck|mount|initctl|shm)|"
-    r"/(var/)?tmp/systemd-private|/run/berth/(seccomp|control)|/run/systemd/(machines|nspawn)$|/run/berth$"
+    r"/(var/)?tmp/systemd-private|/run/berth/(seccomp|control|names|ranges)|/run/systemd/(machines|nspawn)$|/run/berth$"
 )
 FILE_TREES = ("/run", "/tmp", "/var/tmp", "/dev/shm", "/var/lib/berth")
 

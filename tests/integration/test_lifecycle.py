@@ -20,7 +20,7 @@ def wait_ready(host, name, timeout=READY_S):
 
 
 def info(host, name):
-    return json.loads(host.berth("show", "--json=short", name).stdout)
+    return json.loads(host.berth("show", "--json=short", name).stdout)[0]
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_excludes_and_is_excluded_by_nspawn(host, busybox, clean):
         r = host.berth("run", "-q", "-P", "-D", busybox, "--", "/bin/true", check=False)
         assert r.returncode == 125 and "in use" in r.stderr, r
     finally:
-        host.run("pkill -f '^/bin/sleep 1000$'", check=False)
+        host.run("pkill -9 -f '^/bin/sleep 1000$'", check=False)
         p.communicate(timeout=20)
 
 
