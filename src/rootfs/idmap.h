@@ -23,4 +23,4 @@ const char *file_system_name(int fd, char buf[static 24]);
 /* Between the two, files are made by the container's root. No-op without shifted ids. */
 int make_files_begin(const Rootfs *r, Error *reterr);
 void make_files_end(const Rootfs **r);
-#define _cleanup_make_files_ _cleanup_(make_files_end)
+#define _cleanup_make_files_ _unused_ _cleanup_(make_files_end)
