@@ -334,13 +334,8 @@ static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error 
                                 return error_set(reterr, -EINTR, ERROR_FAILED,
                                                  "stopped before it ran");
                 }
-                if (p[1].revents) {
-                        struct signalfd_siginfo info;
-                        if (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info) &&
-                            IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT))
-                                return error_set(reterr, -EINTR, ERROR_FAILED,
-                                                 "interrupted by a signal");
-                }
+                if (p[1].revents && signal_ends_start(s))
+                        return error_set(reterr, -EINTR, ERROR_FAILED, "interrupted by a signal");
         }
         int r = sync_wait_exec(sync_fd, &report);
         if (r > 0)

@@ -2,6 +2,8 @@
 /* The two links: to whoever launched us (descriptor 4, until the start is over) and to the manager, which may come and go. */
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -129,6 +131,14 @@ int link_receive(Supervisor *s, Link *l, ControlMessage *ret) {
         return 1;
 }
 
+bool signal_ends_start(Supervisor *s) {
+        struct signalfd_siginfo info;
+        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
+                if (IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT))
+                        return true;
+        return false; /* SIGCHLD of the keeper, a new window size */
+}
+
 static int take_go(Supervisor *s, ControlMessage *m, Error *reterr) {
         s->go_cgroup_fd = TAKE_FD(m->fds[0]);
         if (s->go_cgroup_fd < 0)
@@ -151,8 +161,10 @@ int links_wait_go(Supervisor *s, Error *reterr) {
                         return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                                "waiting for the scope failed");
                 }
-                if (p[1].revents)
+                if (p[1].revents && signal_ends_start(s))
                         return error_set(reterr, -EINTR, ERROR_FAILED, "interrupted by a signal");
+                if (!p[0].revents)
+                        continue;
                 _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
                 int r = link_receive(s, &s->launcher, &m);
                 if (r == 0 && s->launcher.fd < 0)

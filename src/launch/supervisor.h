@@ -105,6 +105,8 @@ void links_retry(Supervisor *s);
 int link_receive(Supervisor *s, Link *l, ControlMessage *ret);
 /* Waits for GO on the launcher link (mode CGROUP_WAIT). */
 int links_wait_go(Supervisor *s, Error *reterr);
+/* During the start: has a signal come that means "end"? */
+bool signal_ends_start(Supervisor *s);
 
 /* notify-proxy.c */
 void notify_started(Supervisor *s);

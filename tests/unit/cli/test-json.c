@@ -9,7 +9,7 @@
 TEST(structure) {
         JsonWriter w = { 0 };
         char *text = NULL;
-        char *const list[] = { "a", "b", NULL };
+        static char *const list[] = { (char *) "a", (char *) "b", NULL };
 
         json_begin_object(&w, NULL);
         json_add_string(&w, "s", "x");

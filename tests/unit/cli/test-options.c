@@ -139,9 +139,13 @@ TEST(suggestions) {
                 { "stat", "start" },
                 { "xyz", NULL },
         };
-        char *const candidates[] = {
-                "--foot", "--private-network", "--bind", "list", "start", "stop", NULL
-        };
+        static char *const candidates[] = { (char *) "--foot",
+                                            (char *) "--private-network",
+                                            (char *) "--bind",
+                                            (char *) "list",
+                                            (char *) "start",
+                                            (char *) "stop",
+                                            NULL };
 
         for (size_t k = 0; k < ELEMENTSOF(cases); k++)
                 ASSERT_STREQ(suggest_word(cases[k].word, candidates), cases[k].near);
@@ -153,7 +157,7 @@ TEST(suggestions) {
 }
 
 TEST(unknown) {
-        char *const candidates[] = { "--food", NULL };
+        char *const candidates[] = { (char *) "--food", NULL };
         static const struct {
                 const char *word, *message;
         } cases[] = {

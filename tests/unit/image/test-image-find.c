@@ -54,11 +54,13 @@ static void remove_tree(int parent, const char *name) {
                 return;
         int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
-                char *const names[] = { "first",    "second",     "web",   "db",       "real",
-                                        "link",     "dangling",   "plain", "disk.raw", ".hidden",
-                                        "bad name", "versions.v", "zeta",  NULL };
-                STRV_FOREACH(n, names)
-                        remove_tree(fd, *n);
+                static const char *const names[] = {
+                        "first",    "second",     "web",   "db",       "real",
+                        "link",     "dangling",   "plain", "disk.raw", ".hidden",
+                        "bad name", "versions.v", "zeta",
+                };
+                for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                        remove_tree(fd, names[i]);
                 fd_close(fd);
         }
         (void) unlinkat(parent, name, AT_REMOVEDIR); /* a test's leftovers are no failure */
