@@ -27,6 +27,9 @@ _Noreturn void stub_init(pid_t payload) {
                                0); /* nothing to lose where it fails: all is close-on-exec anyway */
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);      /* cannot fail */
         (void) prctl(PR_SET_NAME, "stubinit", 0, 0, 0); /* for ps(1) */
+        /* without a user namespace the payload may read /proc/1/environ: what the caller's held is not its business */
+        for (char **e = environ; *e; e++)
+                memset(*e, 0, strlen(*e));
         sigfillset(&all);
         (void) sigprocmask(SIG_BLOCK, &all, NULL); /* cannot fail */
 
