@@ -197,8 +197,8 @@ TEST(bodies) {
         ASSERT_EQ(receive_body("A=\\x1a\\\\\\n\n"), 1);
 
         char fields[33 * 5 + 1] = "";
-        for (unsigned i = 0; i < 32; i++)
-                snprintf(fields + i * 5, 6, "%c%c=%u\n", 'A' + i / 26, 'A' + i % 26, i % 10);
+        for (int i = 0; i < 32; i++)
+                snprintf(fields + i * 5, 6, "%c%c=%d\n", 'A' + i / 26, 'A' + i % 26, i % 10);
         ASSERT_EQ(receive_body(fields), 1);
         strcat(fields, "ZZ=1\n");
         ASSERT_ERROR(receive_body(fields), EBADMSG);
