@@ -21,6 +21,7 @@
 #include "ipc/notify.h"
 #include "ipc/sync.h"
 #include "launch/child.h"
+#include "launch/limits.h"
 #include "launch/supervisor.h"
 #include "sys/caps.h"
 #include "sys/cgroup.h"
@@ -211,7 +212,8 @@ static int become_range(uid_t uid) {
         return uid == 0 ? 0 : caps_set(have, have, 0);
 }
 
-static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_fd, Error *reterr) {
+static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, int child_sync_fd,
+                         Error *reterr) {
         bool userns = s->rootfs.map.count > 0, own_euid = userns && s->rootfs.map.outside != 0;
         struct clone_args args = {
                 .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
@@ -232,7 +234,7 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_
         if (r >= 0) {
                 pid_t pid = sys_clone3(&args);
                 if (pid == 0)
-                        child_main(&plan->plan, child_sync_fd);
+                        child_main(&plan->plan, child_sync_fd, sync_fd);
                 r = pid < 0 ? -errno : 0;
                 s->leader.pid = pid;
         }
@@ -251,17 +253,6 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int child_sync_
                 return r;
         }
         return 0;
-}
-
-/* Raising a hard limit takes privileges that a user namespace's root lacks. Where we lack them as well the child's own
- * operation says so. */
-static void raise_rlimits(const Supervisor *s) {
-        for (int i = 0; i < (int) RLIM_NLIMITS; i++) {
-                const SpecLimit *l = s->spec->payload.limits + i;
-                struct rlimit limit = { l->soft, l->hard };
-                if (l->set && prlimit(s->leader.pid, (enum __rlimit_resource) i, &limit, NULL) < 0)
-                        log_debug_errno(-errno, "Setting resource limit %d from outside failed", i);
-        }
 }
 
 static int set_affinity(const Supervisor *s, Error *reterr) {
@@ -289,7 +280,7 @@ static int set_affinity(const Supervisor *s, Error *reterr) {
 }
 
 /* What only the outside may do to the child, before it runs its plan. */
-static int prepare_child(const Supervisor *s, Error *reterr) {
+static int prepare_child(const Supervisor *s, const ChildPlan *plan, Error *reterr) {
         char path[STRLEN("/proc//oom_score_adj") + 12], text[16];
         if (s->rootfs.map.count > 0) {
                 int r = userns_write_maps(s->leader.pid, &s->rootfs.map, 1);
@@ -309,8 +300,8 @@ static int prepare_child(const Supervisor *s, Error *reterr) {
                         return r;
                 }
         }
-        raise_rlimits(s);
-        return set_affinity(s, reterr);
+        int r = limits_raise(s->leader.pid, plan, reterr);
+        return r < 0 ? r : set_affinity(s, reterr);
 }
 
 /* Waits for the exec; a launcher that gives up or a signal ends the start. */
@@ -370,11 +361,11 @@ static int run_payload(Supervisor *s, Error *reterr) {
         r = sync_pair(&sync_fd, &child_sync_fd);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "making a socket failed");
-        r = payload_clone(s, &plan, child_sync_fd, reterr);
+        r = payload_clone(s, &plan, sync_fd, child_sync_fd, reterr);
         if (r < 0)
                 return r;
         child_sync_fd = fd_close(child_sync_fd);
-        r = prepare_child(s, reterr);
+        r = prepare_child(s, &plan.plan, reterr);
         if (r >= 0 && sync_go(sync_fd) < 0)
                 r = error_set(reterr, -EPIPE, ERROR_SETUP_FAILED,
                               "the payload ended before it ran");

@@ -18,25 +18,25 @@
 /* include/asm-generic/resource.h; NOFILE's hard limit is systemd's for services, since the kernel's 4096 is less than
  * many programs ask for. NPROC and SIGPENDING depend on the machine: PID 1's are taken. */
 static const struct {
-        const char *name; /* the setting's */
+        const char *name; /* the setting's, without "Limit" */
         rlim_t soft, hard;
 } defaults[RLIM_NLIMITS] = {
-        [RLIMIT_CPU] = { "LimitCPU", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_FSIZE] = { "LimitFSIZE", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_DATA] = { "LimitDATA", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_STACK] = { "LimitSTACK", 8 * MIB, RLIM_INFINITY },
-        [RLIMIT_CORE] = { "LimitCORE", 0, RLIM_INFINITY },
-        [RLIMIT_RSS] = { "LimitRSS", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_NPROC] = { "LimitNPROC", 0, 0 },
-        [RLIMIT_NOFILE] = { "LimitNOFILE", 1024, 524288 },
-        [RLIMIT_MEMLOCK] = { "LimitMEMLOCK", 8 * MIB, 8 * MIB },
-        [RLIMIT_AS] = { "LimitAS", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_LOCKS] = { "LimitLOCKS", RLIM_INFINITY, RLIM_INFINITY },
-        [RLIMIT_SIGPENDING] = { "LimitSIGPENDING", 0, 0 },
-        [RLIMIT_MSGQUEUE] = { "LimitMSGQUEUE", 819200, 819200 },
-        [RLIMIT_NICE] = { "LimitNICE", 0, 0 },
-        [RLIMIT_RTPRIO] = { "LimitRTPRIO", 0, 0 },
-        [RLIMIT_RTTIME] = { "LimitRTTIME", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_CPU] = { "CPU", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_FSIZE] = { "FSIZE", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_DATA] = { "DATA", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_STACK] = { "STACK", 8 * MIB, RLIM_INFINITY },
+        [RLIMIT_CORE] = { "CORE", 0, RLIM_INFINITY },
+        [RLIMIT_RSS] = { "RSS", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_NPROC] = { "NPROC", 0, 0 },
+        [RLIMIT_NOFILE] = { "NOFILE", 1024, 524288 },
+        [RLIMIT_MEMLOCK] = { "MEMLOCK", 8 * MIB, 8 * MIB },
+        [RLIMIT_AS] = { "AS", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_LOCKS] = { "LOCKS", RLIM_INFINITY, RLIM_INFINITY },
+        [RLIMIT_SIGPENDING] = { "SIGPENDING", 0, 0 },
+        [RLIMIT_MSGQUEUE] = { "MSGQUEUE", 819200, 819200 },
+        [RLIMIT_NICE] = { "NICE", 0, 0 },
+        [RLIMIT_RTPRIO] = { "RTPRIO", 0, 0 },
+        [RLIMIT_RTTIME] = { "RTTIME", RLIM_INFINITY, RLIM_INFINITY },
 };
 
 static rlim_t number_read(const char **p) {
@@ -122,14 +122,15 @@ int limits_raise(pid_t child, const ChildPlan *plan, Error *reterr) {
                         continue;
                 enum __rlimit_resource resource = (enum __rlimit_resource) op->number;
                 if (prlimit(child, resource, NULL, &l) < 0)
-                        return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                               "reading %s= of the payload failed", op->what);
+                        return error_set_errno(
+                                reterr, -errno, ERROR_SETUP_FAILED,
+                                "reading the resource limit %s of the payload failed", op->what);
                 if (wanted->rlim_max <= l.rlim_max)
                         continue;
                 l.rlim_max = wanted->rlim_max;
                 if (prlimit(child, resource, &l, NULL) < 0) {
                         int r = error_set_errno(reterr, -errno, ERROR_NO_PRIVILEGES,
-                                                "raising %s= failed", op->what);
+                                                "raising the resource limit %s failed", op->what);
                         error_hint(reterr, "raising a hard limit needs CAP_SYS_RESOURCE");
                         return r;
                 }

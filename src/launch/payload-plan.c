@@ -10,6 +10,7 @@
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "launch/limits.h"
 #include "launch/supervisor.h"
 
 #define PAYLOAD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -167,39 +168,16 @@ static void append_console(ChildPlan *p, const Console *c) {
                 op->fd = c->slave_fd;
 }
 
-static void append_rlimits(const ContainerSpec *spec, ChildPlan *p) {
-        static const char *const names[RLIM_NLIMITS] = {
-                [RLIMIT_CPU] = "CPU",           [RLIMIT_FSIZE] = "FSIZE",
-                [RLIMIT_DATA] = "DATA",         [RLIMIT_STACK] = "STACK",
-                [RLIMIT_CORE] = "CORE",         [RLIMIT_RSS] = "RSS",
-                [RLIMIT_NPROC] = "NPROC",       [RLIMIT_NOFILE] = "NOFILE",
-                [RLIMIT_MEMLOCK] = "MEMLOCK",   [RLIMIT_AS] = "AS",
-                [RLIMIT_LOCKS] = "LOCKS",       [RLIMIT_SIGPENDING] = "SIGPENDING",
-                [RLIMIT_MSGQUEUE] = "MSGQUEUE", [RLIMIT_NICE] = "NICE",
-                [RLIMIT_RTPRIO] = "RTPRIO",     [RLIMIT_RTTIME] = "RTTIME",
-        };
-        for (size_t i = 0; i < RLIM_NLIMITS; i++) {
-                const SpecLimit *l = spec->payload.limits + i;
-                struct rlimit *limit = l->set ? new0(struct rlimit, 1) : NULL;
-                if (!l->set)
-                        continue;
-                ChildOp *op = child_plan_append_strings(p, CHILD_OP_RLIMIT, names[i], NULL);
-                if (!op || !limit) {
-                        p->failed = true;
-                        free(limit);
-                        return;
-                }
-                *limit = (struct rlimit){ l->soft, l->hard };
-                op->number = i;
-                op->data = limit;
-        }
+static void append_directory(ChildPlan *p, const char *directory, bool optional) {
+        ChildOp *op = child_plan_append_strings(p, CHILD_OP_CHDIR, NULL, directory);
+        if (op)
+                op->number = optional;
 }
 
 static void append_confinement(const Supervisor *s, PayloadPlan *p) {
         const ContainerSpec *spec = s->spec;
         uint64_t keep = s->rootfs.user.uid == 0 ? spec->security.bounding : 0;
 
-        append_rlimits(spec, &p->plan);
         (void) child_plan_append(&p->plan, CHILD_OP_KEYRING);
         append_attr(&p->plan, CHILD_OP_BOUNDING, spec->security.bounding);
         if (spec->security.no_new_privileges)
@@ -239,6 +217,9 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
         if (spec->payload.start == START_PID2)
                 (void) child_plan_append(&p->plan, CHILD_OP_STUB_INIT);
         append_console(&p->plan, &s->console);
+        r = limits_append(spec, &p->plan, reterr); /* no operation after this opens anything */
+        if (r < 0)
+                return r;
         append_confinement(s, p);
         append_number(&p->plan, CHILD_OP_PDEATHSIG, SIGKILL); /* set*id(2) has cleared it */
 
@@ -246,7 +227,8 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
         if (!directory && spec->payload.start != START_BOOT && strv_isempty(spec->payload.argv))
                 directory = root->user.home;
         if (directory && !streq(directory, "/"))
-                (void) child_plan_append_strings(&p->plan, CHILD_OP_CHDIR, NULL, directory);
+                append_directory(&p->plan, directory,
+                                 /* optional= */ !spec->payload.working_directory);
         append_number(&p->plan, CHILD_OP_CLOSE_FDS, 3);
         r = build_exec(s, &p->exec);
         ChildOp *op = child_plan_append(&p->plan, CHILD_OP_EXEC);
