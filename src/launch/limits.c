@@ -109,6 +109,8 @@ int limits_append(const ContainerSpec *spec, ChildPlan *plan, Error *reterr) {
                 *copy = wanted;
                 op->number = (uint64_t) i;
                 op->data = copy;
+                op->flags = now[i].rlim_cur; /* for limits_raise() */
+                op->attr = now[i].rlim_max;
         }
         return 0;
 }
@@ -117,18 +119,10 @@ int limits_raise(pid_t child, const ChildPlan *plan, Error *reterr) {
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;
                 const struct rlimit *wanted = op->data;
-                struct rlimit l;
-                if (op->type != CHILD_OP_RLIMIT)
+                if (op->type != CHILD_OP_RLIMIT || wanted->rlim_max <= op->attr)
                         continue;
-                enum __rlimit_resource resource = (enum __rlimit_resource) op->number;
-                if (prlimit(child, resource, NULL, &l) < 0)
-                        return error_set_errno(
-                                reterr, -errno, ERROR_SETUP_FAILED,
-                                "reading the resource limit %s of the payload failed", op->what);
-                if (wanted->rlim_max <= l.rlim_max)
-                        continue;
-                l.rlim_max = wanted->rlim_max;
-                if (prlimit(child, resource, &l, NULL) < 0) {
+                struct rlimit raised = { MIN(op->flags, wanted->rlim_max), wanted->rlim_max };
+                if (prlimit(child, (enum __rlimit_resource) op->number, &raised, NULL) < 0) {
                         int r = error_set_errno(reterr, -errno, ERROR_NO_PRIVILEGES,
                                                 "raising the resource limit %s failed", op->what);
                         error_hint(reterr, "raising a hard limit needs CAP_SYS_RESOURCE");
