@@ -41,6 +41,33 @@ static int add_matches(sd_journal *j, const JournalQuery *q) {
         return 0;
 }
 
+/* Consoles write colours and titles: cuts escape sequences (ECMA-48: CSI …final byte, OSC …ST or BEL, ESC and one more) and the
+ * carriage returns at the end, in place. */
+static void strip_terminal_sequences(char *s) {
+        char *to = s;
+
+        for (const char *p = s; *p;) {
+                if (*p != '\x1b') {
+                        *to++ = *p++;
+                        continue;
+                }
+                p++;
+                if (*p == '[') {
+                        for (p++; *p && (*p < '@' || *p > '~'); p++)
+                                ;
+                        p += *p != '\0';
+                } else if (*p == ']') {
+                        for (p++; *p && *p != '\a' && *p != '\x1b'; p++)
+                                ;
+                        p += *p == '\a' ? 1 : p[0] && p[1] == '\\' ? 2 : 0;
+                } else
+                        p += *p != '\0';
+        }
+        while (to > s && to[-1] == '\r')
+                to--;
+        *to = '\0';
+}
+
 /* The field's value, escaped for a terminal; NULL if there is none. */
 static char *get_field(sd_journal *j, const char *field) {
         const void *bytes;
@@ -53,7 +80,10 @@ static char *get_field(sd_journal *j, const char *field) {
                 return NULL;
         _cleanup_free_ char *copy =
                 strndup((const char *) bytes + skip, MIN(n - skip, (size_t) LINE_MAX_BYTES));
-        return copy ? str_escape_for_display(copy) : NULL;
+        if (!copy)
+                return NULL;
+        strip_terminal_sequences(copy);
+        return str_escape_for_display(copy);
 }
 
 static void format_record(sd_journal *j, StrBuf *out) {

@@ -93,24 +93,27 @@ static bool stream_flush(ConsoleStream *stream) {
         return true;
 }
 
-/* Moves what can be moved; the source must be readable or the sink writable. */
-static void stream_move(ConsoleStream *stream) {
+/* Moves what can be moved; the source must be readable or the sink writable. Returns how many bytes were read: they
+ * stand at the beginning of the buffer, written or not. */
+static size_t stream_move(ConsoleStream *stream) {
+        size_t fresh = 0;
         if (stream->from_fd < 0)
-                return;
+                return 0;
         if (stream->size == 0) {
                 ssize_t n = read(stream->from_fd, stream->buffer, sizeof(stream->buffer));
                 if (n == 0 || (n < 0 && !IN_SET(errno, EAGAIN, EINTR, EIO)))
                         stream->from_fd = -EBADF;
                 if (n <= 0)
-                        return;
+                        return 0;
                 stream->start = 0;
-                stream->size = (size_t) n;
+                stream->size = fresh = (size_t) n;
         }
         if (!stream_flush(stream)) {
                 stream->size = 0; /* nobody listens: the payload must not block for that */
                 if (stream->to_fd != STDOUT_FILENO)
                         stream->from_fd = -EBADF;
         }
+        return fresh;
 }
 
 /* Counts ^] in what was typed; what follows two of them is a request. */
@@ -139,13 +142,9 @@ ConsoleRequest console_take_request(Console *c) {
 
 void console_forward(Console *c, bool input_ready) {
         if (c->out)
-                stream_move(c->out);
-        if (c->in && (input_ready || c->in->size > 0)) {
-                size_t before = c->in->size;
-                stream_move(c->in);
-                if (before == 0 && c->in->from_fd >= 0)
-                        note_escapes(c, c->in->buffer, c->in->start + c->in->size);
-        }
+                (void) stream_move(c->out);
+        if (c->in && (input_ready || c->in->size > 0))
+                note_escapes(c, c->in->buffer, stream_move(c->in));
 }
 
 void console_drain(Console *c) {
@@ -156,7 +155,7 @@ void console_drain(Console *c) {
                 if (c->out->size > 0 && poll(&p, 1, 1000) <= 0)
                         return; /* the reader of our output is stuck; the end must not wait for it */
                 ssize_t before = (ssize_t) c->out->size;
-                stream_move(c->out);
+                (void) stream_move(c->out);
                 if (before == 0 && c->out->size == 0 && c->out->start == 0) {
                         struct pollfd m = { .fd = c->master_fd, .events = POLLIN };
                         if (poll(&m, 1, 0) <= 0 || !(m.revents & POLLIN))

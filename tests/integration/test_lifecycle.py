@@ -291,7 +291,7 @@ def test_systemd_nspawn_face(host, busybox, clean):
 
 def test_excludes_and_is_excluded_by_nspawn(host, busybox, clean):
     """Both take the same lock on a root."""
-    p = host.spawn("systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", busybox, "/bin/sleep", "1000")
+    p = host.spawn("systemd-nspawn", "-q", "--register=no", "-D", busybox, "/bin/sleep", "1000")
     try:
         host.wait_for(f"pgrep -f '^/bin/sleep 1000$'", 10)
         r = host.berth("run", "-q", "-P", "-D", busybox, "--", "/bin/true", check=False)
