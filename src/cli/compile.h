@@ -33,7 +33,8 @@ typedef struct RunRequest {
         JsonMode json;
         char **words; /* what is left: NAME and COMMAND… */
 } RunRequest;
-#define RUN_REQUEST_NULL(f) { .face = (f), .settings = SETTINGS_YES }
+#define RUN_REQUEST_NULL(f) \
+        { .face = (f), .settings = SETTINGS_YES }
 void run_request_done(RunRequest *q);
 
 /* Rows of this program's own options of `run` and `verify`; the settings' options are the field table's. */
@@ -48,7 +49,8 @@ int compile_unit_request(const char *name, RunRequest *q, Error *reterr);
 /* Settings files, image, name; everything that is not an option. The path of the settings file that was read, or NULL. */
 int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr);
 /* Checks, and the finished spec. resolve_console: choose the console's mode by what stdin and stdout are. */
-int compile_finish(const RunRequest *q, SpecDraft *d, bool resolve_console, ContainerSpec **ret, Error *reterr);
+int compile_finish(const RunRequest *q, SpecDraft *d, bool resolve_console, ContainerSpec **ret,
+                   Error *reterr);
 
 /* Would berth@NAME.service start? Only as far as this user can look: what he may not read is left to the unit. */
 int compile_check_unit(const char *name, Error *reterr);

@@ -6,7 +6,7 @@
 
 typedef enum ExitConvention {
         EXIT_OF_VERB, /* 2: the command line was wrong; 1: anything else */
-        EXIT_OF_RUN,  /* 2; 127 and 126 about the program to run; 125 for all else: the rest is the payload's own */
+        EXIT_OF_RUN, /* 2; 127 and 126 about the program to run; 125 for all else: the rest is the payload's own */
 } ExitConvention;
 
 /* Shows e (and empties it) and returns the exit status. */

@@ -13,8 +13,10 @@ void container_add_image_row(Table *t, const char *name);
 
 /* NAME=VALUE lines with the names of the D-Bus properties (only those in `properties`, if there are any). only_value: without
  * "NAME=". ERROR_USAGE for an unknown property. */
-int container_print_properties(const ContainerInfo *i, char *const *properties, bool only_value, Error *reterr);
+int container_print_properties(const ContainerInfo *i, char *const *properties, bool only_value,
+                               Error *reterr);
 /* The same as a JSON object or objects. */
-int container_print_json(const ContainerInfo *infos, size_t n, char *const *properties, bool array, bool pretty, Error *reterr);
+int container_print_json(const ContainerInfo *infos, size_t n, char *const *properties, bool array,
+                         bool pretty, Error *reterr);
 /* What people read: several lines, a tree of processes, the end of the log. */
 int container_print_status(const ContainerInfo *i, unsigned log_lines, bool color, Error *reterr);

@@ -7,8 +7,9 @@
 
 typedef struct JournalQuery {
         const char *container; /* records of berth's own programs that name it; or NULL */
-        const char *unit;      /* its unit: the payload's output and what systemd says about it; or NULL */
-        usec_t since_usec;     /* CLOCK_REALTIME, 0: any time */
+        const char
+                *unit; /* its unit: the payload's output and what systemd says about it; or NULL */
+        usec_t since_usec; /* CLOCK_REALTIME, 0: any time */
         unsigned lines;
 } JournalQuery;
 

@@ -38,18 +38,22 @@ typedef struct OptionTable {
 #define OPTION_HELP_MAX (HELP_WIDTH - HELP_COLUMN)
 
 /* Ready-made readers */
-int option_parse_true(const Option *o, const char *value, void *at, Error *reterr);   /* bool */
-int option_parse_false(const Option *o, const char *value, void *at, Error *reterr);  /* bool */
-int option_parse_ignored(const Option *o, const char *value, void *at, Error *reterr); /* asks for nothing */
-int option_parse_string(const Option *o, const char *value, void *at, Error *reterr); /* char*, owned */
-int option_parse_strv(const Option *o, const char *value, void *at, Error *reterr);   /* char**, added to */
-int option_parse_signal(const Option *o, const char *value, void *at, Error *reterr); /* int */
+int option_parse_true(const Option *o, const char *value, void *at, Error *reterr);  /* bool */
+int option_parse_false(const Option *o, const char *value, void *at, Error *reterr); /* bool */
+int option_parse_ignored(const Option *o, const char *value, void *at,
+                         Error *reterr); /* asks for nothing */
+int option_parse_string(const Option *o, const char *value, void *at,
+                        Error *reterr); /* char*, owned */
+int option_parse_strv(const Option *o, const char *value, void *at,
+                      Error *reterr); /* char**, added to */
+int option_parse_signal(const Option *o, const char *value, void *at, Error *reterr);  /* int */
 int option_parse_timeout(const Option *o, const char *value, void *at, Error *reterr); /* usec_t */
 
 /* argv[*index] is looked at. 1: it was a row's option (and its argument), *index is advanced; 0: not in the table; < 0:
  * one of ours, but wrong. --name=value, --name value, -x value, -xvalue; letters are not clustered here, see
  * options_split_letters(). */
-int options_parse_one(const OptionTable *t, int argc, char **argv, int *index, void *values, Error *reterr);
+int options_parse_one(const OptionTable *t, int argc, char **argv, int *index, void *values,
+                      Error *reterr);
 const Option *option_by_letter(const OptionTable *t, char letter);
 
 /* "  -x --name=ARG            help" lines of all visible rows of the scope. */
@@ -62,4 +66,5 @@ const char *suggest_word(const char *word, char *const *candidates);
 /* Names of all visible options, "--name", appended to *names. */
 int options_list_names(const OptionTable *t, char ***names);
 /* "Unknown option '--foo' (did you mean '--food'?)": ERROR_USAGE. candidates as options_list_names() makes them. */
-int options_set_unknown(const char *word, char *const *candidates, const char *command, Error *reterr);
+int options_set_unknown(const char *word, char *const *candidates, const char *command,
+                        Error *reterr);

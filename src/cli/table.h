@@ -24,7 +24,12 @@ typedef struct TableColumn {
         bool json_only;
 } TableColumn;
 
-typedef enum CellType { CELL_EMPTY, CELL_STRING, CELL_NUMBER, CELL_BOOLEAN } CellType;
+typedef enum CellType {
+        CELL_EMPTY,
+        CELL_STRING,
+        CELL_NUMBER,
+        CELL_BOOLEAN
+} CellType;
 
 typedef struct TableCell {
         CellType type;

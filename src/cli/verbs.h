@@ -21,7 +21,8 @@ typedef struct VerbOptions {
         bool now;
         unsigned lines;
 } VerbOptions;
-#define VERB_OPTIONS_NULL { .timeout_usec = USEC_INFINITY, .lines = 10 }
+#define VERB_OPTIONS_NULL \
+        { .timeout_usec = USEC_INFINITY, .lines = 10 }
 void verb_options_done(VerbOptions *o);
 
 typedef struct Invocation {

@@ -220,7 +220,8 @@ int control_receive(int fd, ControlMessage *ret) {
                 return -ENOMEM;
 
         ssize_t n = socket_receive(fd, buffer, CONTROL_MESSAGE_MAX, m.fds);
-        if (n == -ECONNRESET) /* the peer left without having read all that was sent to it: the end, too */
+        if (n ==
+            -ECONNRESET) /* the peer left without having read all that was sent to it: the end, too */
                 n = 0;
         if (n <= 0) {
                 control_message_done(&m);

@@ -15,8 +15,18 @@
 #define CONTROL_MESSAGE_MAX 8192 /* bytes of one message; the spec travels as a descriptor */
 
 typedef enum ControlType {
-        CONTROL_GO, CONTROL_STARTED, CONTROL_HELLO, CONTROL_READY, CONTROL_STATUS, CONTROL_STOPPING, CONTROL_RESTARTING,
-        CONTROL_EXITED, CONTROL_ERROR, CONTROL_STOP, CONTROL_TERMINATE, CONTROL_REBOOT,
+        CONTROL_GO,
+        CONTROL_STARTED,
+        CONTROL_HELLO,
+        CONTROL_READY,
+        CONTROL_STATUS,
+        CONTROL_STOPPING,
+        CONTROL_RESTARTING,
+        CONTROL_EXITED,
+        CONTROL_ERROR,
+        CONTROL_STOP,
+        CONTROL_TERMINATE,
+        CONTROL_REBOOT,
         _CONTROL_TYPE_MAX,
         _CONTROL_TYPE_INVALID = -EINVAL,
 } ControlType;
@@ -24,18 +34,28 @@ DECLARE_STRING_TABLE_LOOKUP(control_type, ControlType);
 
 /* Container states: in code, on D-Bus (State), in logs and in the manual. */
 typedef enum ContainerState {
-        STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING, STATE_RUNNING, STATE_STOPPING, STATE_EXITED, STATE_FAILED,
+        STATE_COMPILING,
+        STATE_SPAWNING,
+        STATE_SCOPING,
+        STATE_LAUNCHING,
+        STATE_RUNNING,
+        STATE_STOPPING,
+        STATE_EXITED,
+        STATE_FAILED,
         _CONTAINER_STATE_MAX,
         _CONTAINER_STATE_INVALID = -EINVAL,
 } ContainerState;
 DECLARE_STRING_TABLE_LOOKUP(container_state, ContainerState);
 
 typedef struct ControlMessage {
-        ControlType type;   /* _CONTROL_TYPE_MAX for a type of a newer peer: ignore the message */
-        char **fields;      /* "KEY=value", unescaped */
+        ControlType type; /* _CONTROL_TYPE_MAX for a type of a newer peer: ignore the message */
+        char **fields;    /* "KEY=value", unescaped */
         int fds[SOCKET_MAX_FDS]; /* owned; -EBADF where there is none */
 } ControlMessage;
-#define CONTROL_MESSAGE_NULL { .fds = { -EBADF, -EBADF, -EBADF, -EBADF } }
+#define CONTROL_MESSAGE_NULL                              \
+        {                                                 \
+                .fds = { -EBADF, -EBADF, -EBADF, -EBADF } \
+        }
 
 void control_message_done(ControlMessage *m);
 const char *control_message_get(const ControlMessage *m, const char *key); /* or NULL */
@@ -47,6 +67,9 @@ int control_send_error(int fd, const Error *e);
 int control_receive(int fd, ControlMessage *ret);
 
 /* Who may send what, and when: one row a message. */
-typedef enum ControlDirection { TO_SUPERVISOR, FROM_SUPERVISOR } ControlDirection;
+typedef enum ControlDirection {
+        TO_SUPERVISOR,
+        FROM_SUPERVISOR
+} ControlDirection;
 /* 0, or -EPROTO if a message of this type must not come this way in this state (the caller names the peer). */
 int control_check(ControlType type, ControlDirection direction, ContainerState state);

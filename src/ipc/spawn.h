@@ -18,6 +18,8 @@ const char *supervisor_path(void);
 
 /* Becomes the supervisor: prints the spec into a memfd, arranges descriptors (link_fd and seccomp_fd may be -EBADF; extra_fds go to
  * 6 and up), closes all others, execve(). Returns only on failure. */
-int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds, size_t n_extra_fds, Error *reterr);
+int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
+                      size_t n_extra_fds, Error *reterr);
 /* The same in a child (the manager's way; stdio_fds NULL: /dev/null, and stderr to the manager's own). */
-int supervisor_spawn(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds, size_t n_extra_fds, const int stdio_fds[3], PidRef *ret, Error *reterr);
+int supervisor_spawn(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
+                     size_t n_extra_fds, const int stdio_fds[3], PidRef *ret, Error *reterr);

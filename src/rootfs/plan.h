@@ -17,32 +17,32 @@
 #include "basic/macros.h"
 
 typedef enum ChildOpType {
-        CHILD_OP_ENTER_ROOT,   /* clone the (locked) tree at the working directory recursively, attach it over itself, chdir into it */
-        CHILD_OP_MOUNT,        /* before the pivot: new file system `what` on `where` (relative); flags MS_*; options in data (text or NULL) */
-        CHILD_OP_BIND,         /* after the pivot: `what` bound recursively on `where`; both absolute, may be equal */
-        CHILD_OP_MASK,         /* after the pivot: the node `what` bound over `where`; missing `where` is fine */
-        CHILD_OP_READ_ONLY,    /* after the pivot: `where` bound recursively over itself, that mount alone read-only; missing is fine */
-        CHILD_OP_LOOPBACK,     /* lo up */
-        CHILD_OP_HOSTNAME,     /* what */
-        CHILD_OP_PIVOT,        /* pivot_root(".", "."), drop the old root, chdir "/" */
-        CHILD_OP_SHARE,        /* "/" and below MS_SHARED */
+        CHILD_OP_ENTER_ROOT, /* clone the (locked) tree at the working directory recursively, attach it over itself, chdir into it */
+        CHILD_OP_MOUNT, /* before the pivot: new file system `what` on `where` (relative); flags MS_*; options in data (text or NULL) */
+        CHILD_OP_BIND, /* after the pivot: `what` bound recursively on `where`; both absolute, may be equal */
+        CHILD_OP_MASK, /* after the pivot: the node `what` bound over `where`; missing `where` is fine */
+        CHILD_OP_READ_ONLY, /* after the pivot: `where` bound recursively over itself, that mount alone read-only; missing is fine */
+        CHILD_OP_LOOPBACK,  /* lo up */
+        CHILD_OP_HOSTNAME,  /* what */
+        CHILD_OP_PIVOT,     /* pivot_root(".", "."), drop the old root, chdir "/" */
+        CHILD_OP_SHARE,     /* "/" and below MS_SHARED */
         CHILD_OP_SETSID,
-        CHILD_OP_TTY,          /* fd (pty slave) becomes 0, 1, 2 and the controlling terminal */
-        CHILD_OP_STDIO,        /* fds in data (int[3]) become 0, 1, 2 */
-        CHILD_OP_RLIMIT,       /* number: resource; data: struct rlimit */
-        CHILD_OP_OOM_SCORE,    /* what: text for /proc/self/oom_score_adj */
-        CHILD_OP_AFFINITY,     /* data: cpu mask, number: its size in bytes */
-        CHILD_OP_KEYRING,      /* a session keyring of its own; ENOSYS and EPERM are fine */
-        CHILD_OP_IDENTITY,     /* data: const ChildIdentity: groups, gid, uid; keeps capabilities */
-        CHILD_OP_BOUNDING,     /* attr: capability mask to keep in the bounding set */
-        CHILD_OP_CAPS,         /* attr: mask for effective and permitted (0 for a non-root user after exec by the kernel's rules) */
+        CHILD_OP_TTY,       /* fd (pty slave) becomes 0, 1, 2 and the controlling terminal */
+        CHILD_OP_STDIO,     /* fds in data (int[3]) become 0, 1, 2 */
+        CHILD_OP_RLIMIT,    /* number: resource; data: struct rlimit */
+        CHILD_OP_OOM_SCORE, /* what: text for /proc/self/oom_score_adj */
+        CHILD_OP_AFFINITY,  /* data: cpu mask, number: its size in bytes */
+        CHILD_OP_KEYRING,   /* a session keyring of its own; ENOSYS and EPERM are fine */
+        CHILD_OP_IDENTITY,  /* data: const ChildIdentity: groups, gid, uid; keeps capabilities */
+        CHILD_OP_BOUNDING,  /* attr: capability mask to keep in the bounding set */
+        CHILD_OP_CAPS, /* attr: mask for effective and permitted (0 for a non-root user after exec by the kernel's rules) */
         CHILD_OP_NO_NEW_PRIVS,
-        CHILD_OP_PDEATHSIG,    /* number: signal; after the identity, since set*id clears it */
-        CHILD_OP_CHDIR,        /* where, absolute inside; must not leave the root ("(unreachable)" is refused) */
-        CHILD_OP_SECCOMP,      /* data, number: program bytes and size */
-        CHILD_OP_CLOSE_FDS,    /* everything from 3 up close-on-exec, the sync socket included; number: first descriptor kept open for the payload.. */
-        CHILD_OP_STUB_INIT,    /* fork: the child goes on with the plan as PID 2, PID 1 stays as stub init */
-        CHILD_OP_EXEC,         /* data: const ChildExec */
+        CHILD_OP_PDEATHSIG, /* number: signal; after the identity, since set*id clears it */
+        CHILD_OP_CHDIR, /* where, absolute inside; must not leave the root ("(unreachable)" is refused) */
+        CHILD_OP_SECCOMP,   /* data, number: program bytes and size */
+        CHILD_OP_CLOSE_FDS, /* everything from 3 up close-on-exec, the sync socket included; number: first descriptor kept open for the payload.. */
+        CHILD_OP_STUB_INIT, /* fork: the child goes on with the plan as PID 2, PID 1 stays as stub init */
+        CHILD_OP_EXEC, /* data: const ChildExec */
         _CHILD_OP_TYPE_MAX,
 } ChildOpType;
 
@@ -65,7 +65,7 @@ typedef struct ChildOp {
         uint64_t flags;
         uint64_t number;
         char *what, *where; /* owned by the plan */
-        void *data;         /* one malloc() block owned by the plan; IDENTITY, SECCOMP and EXEC only borrow it */
+        void *data; /* one malloc() block owned by the plan; IDENTITY, SECCOMP and EXEC only borrow it */
 } ChildOp;
 
 typedef struct ChildPlan {
@@ -76,8 +76,9 @@ typedef struct ChildPlan {
 
 /* Appends an operation with `type`, fd -EBADF and the rest zero; fill in the result. NULL when out of memory (remembered). */
 ChildOp *child_plan_append(ChildPlan *p, ChildOpType type);
-ChildOp *child_plan_append_strings(ChildPlan *p, ChildOpType type, const char *what, const char *where); /* copies */
-int child_plan_check(const ChildPlan *p); /* 0 or -ENOMEM */
+ChildOp *child_plan_append_strings(ChildPlan *p, ChildOpType type, const char *what,
+                                   const char *where); /* copies */
+int child_plan_check(const ChildPlan *p);              /* 0 or -ENOMEM */
 void child_plan_done(ChildPlan *p);
 const char *child_op_type_to_string(ChildOpType t);
 /* The sentence (and hint) for a failure of operation `index` with errno `error`. Returns the negative errno. */

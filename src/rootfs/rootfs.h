@@ -20,28 +20,29 @@
 #include "spec/spec.h"
 #include "sys/namespace.h"
 
-#define ROOTFS_RANGE_LOCKS 4 /* ours and systemd-nspawn's, on the first and the last block of the range */
+#define ROOTFS_RANGE_LOCKS \
+        4 /* ours and systemd-nspawn's, on the first and the last block of the range */
 
 typedef struct Rootfs {
-        int directory_fd;    /* the root directory as the host has it (O_PATH) */
+        int directory_fd; /* the root directory as the host has it (O_PATH) */
         int lock_fd;
         int range_lock_fds[ROOTFS_RANGE_LOCKS]; /* held on the uid range */
-        int root_fd;         /* the attached tree: O_PATH of its mount root */
-        int dev_fd;          /* root directory of /dev */
-        int devpts_fd;       /* root directory of the container's devpts, for tty_open_pty() */
-        int run_host_fd;     /* directory /run/host while it can still be written; the notify socket goes there */
-        int kmsg_fd;         /* the fifo over /proc/kmsg, held open so that readers inside wait instead of failing */
-        IdMap map;           /* count 0: no user namespace */
-        int userns_fd;       /* holder of the map for idmapped mounts, or -EBADF */
+        int root_fd;                            /* the attached tree: O_PATH of its mount root */
+        int dev_fd;                             /* root directory of /dev */
+        int devpts_fd; /* root directory of the container's devpts, for tty_open_pty() */
+        int run_host_fd; /* directory /run/host while it can still be written; the notify socket goes there */
+        int kmsg_fd; /* the fifo over /proc/kmsg, held open so that readers inside wait instead of failing */
+        IdMap map;     /* count 0: no user namespace */
+        int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
 
         /* what rootfs_open() found */
-        Id128 machine_id;        /* from the spec, else the root's /etc/machine-id, else random */
-        char **os_release;       /* NAME=value of the root; read for START_BOOT only, else empty */
-        char **host_os_release;  /* NAME=value of the host; may be empty */
+        Id128 machine_id;       /* from the spec, else the root's /etc/machine-id, else random */
+        char **os_release;      /* NAME=value of the root; read for START_BOOT only, else empty */
+        char **host_os_release; /* NAME=value of the host; may be empty */
         char *host_os_release_text; /* the file itself, or NULL */
-        char *init;              /* START_BOOT: path inside of the init to execute */
+        char *init;                 /* START_BOOT: path inside of the init to execute */
         struct {
-                uid_t uid;       /* inside ids */
+                uid_t uid; /* inside ids */
                 gid_t gid;
                 gid_t *groups;
                 size_t n_groups;

@@ -16,16 +16,19 @@ int cgroup_get_path(pid_t pid, char **ret);
 int cgroup_open(int root_fd, const char *path);
 /* Makes child directory `name` (one component) if missing, and opens it. */
 int cgroup_make(int parent_fd, const char *name);
-int cgroup_remove(int parent_fd, const char *name);   /* depth first, with all sub-groups; -EBUSY and nothing removed if processes remain */
-int cgroup_attach(int fd, pid_t pid);                 /* 0: the caller */
+int cgroup_remove(
+        int parent_fd,
+        const char *
+                name); /* depth first, with all sub-groups; -EBUSY and nothing removed if processes remain */
+int cgroup_attach(int fd, pid_t pid); /* 0: the caller */
 /* Gives a cgroup to uid:gid for delegation: the directory and the attributes that /sys/kernel/cgroup/delegate lists. */
 int cgroup_delegate(int fd, uid_t uid, gid_t gid);
 /* Turns on all controllers that cgroup.controllers offers, for the children of fd. Failing ones are skipped. */
 int cgroup_enable_controllers(int fd);
-int cgroup_kill(int fd);                              /* cgroup.kill */
+int cgroup_kill(int fd); /* cgroup.kill */
 int cgroup_freeze(int fd, bool freeze);
-int cgroup_is_populated(int fd);                      /* 1, 0 */
+int cgroup_is_populated(int fd); /* 1, 0 */
 int cgroup_write_attribute(int fd, const char *name, const char *value);
-int cgroup_read_attribute(int fd, const char *name, char **ret);   /* trailing newline cut */
+int cgroup_read_attribute(int fd, const char *name, char **ret); /* trailing newline cut */
 /* A counter in a flat-keyed file ("memory.events", "oom_kill"). -ENODATA: no such key. */
 int cgroup_read_keyed(int fd, const char *name, const char *key, uint64_t *ret);

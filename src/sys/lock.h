@@ -5,7 +5,10 @@
 
 #include "basic/macros.h"
 
-typedef enum LockMode { LOCK_MODE_SHARED, LOCK_MODE_EXCLUSIVE } LockMode;
+typedef enum LockMode {
+        LOCK_MODE_SHARED,
+        LOCK_MODE_EXCLUSIVE
+} LockMode;
 /* Locks `name` in directory dir (made, 0700, if missing). Returns an fd that holds the lock, -EBUSY if somebody else does.
  * The file is never removed while held: a lock taken on a removed file is retried. */
 int lock_take(const char *dir, const char *name, LockMode mode);

@@ -16,17 +16,20 @@ typedef struct MountOption {
 /* A new detached file system. options ends with key NULL (may be NULL); a value has
  * at most 255 bytes (fsconfig(2); mount_classic() takes a page). attributes are MOUNT_ATTR_*. Returns a mount fd or a
  * negative errno; then *ret_kernel_words (if not NULL) may hold the kernel's own message (allocated), else NULL. */
-int mount_new(const char *type, const MountOption *options, uint64_t attributes, char **ret_kernel_words);
+int mount_new(const char *type, const MountOption *options, uint64_t attributes,
+              char **ret_kernel_words);
 /* A detached clone of the tree at fd (O_PATH or better). */
 int mount_clone(int fd, bool recursive);
 /* Sets and clears MOUNT_ATTR_*, optionally recursive; propagation is 0 or MS_PRIVATE/MS_SLAVE/MS_SHARED. */
-int mount_set_attributes(int mount_fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive);
+int mount_set_attributes(int mount_fd, uint64_t set, uint64_t clear, uint64_t propagation,
+                         bool recursive);
 /* Idmaps a detached mount (MOUNT_ATTR_IDMAP, Linux 5.12) by the maps of userns_fd. -EINVAL: the file system cannot. */
 int mount_set_idmap(int mount_fd, int userns_fd, bool recursive);
 /* Attaches a detached mount on the object that target_fd is. */
 int mount_attach(int mount_fd, int target_fd);
 /* mount(2) on the object that target_fd is; flags are MS_*. For file systems that need no filling. */
-int mount_classic(const char *source, const char *type, int target_fd, unsigned long flags, const char *options);
+int mount_classic(const char *source, const char *type, int target_fd, unsigned long flags,
+                  const char *options);
 /* umount2(MNT_DETACH) of what is mounted at the mount root fd. */
 int mount_detach(int fd);
 /* Propagation of every mount of this namespace from "/" down: MS_PRIVATE, MS_SLAVE, MS_SHARED. */

@@ -7,14 +7,21 @@
 #include "basic/macros.h"
 
 typedef enum NamespaceType {
-        NAMESPACE_MOUNT, NAMESPACE_PID, NAMESPACE_UTS, NAMESPACE_IPC, NAMESPACE_CGROUP, NAMESPACE_USER, NAMESPACE_NET, NAMESPACE_TIME,
+        NAMESPACE_MOUNT,
+        NAMESPACE_PID,
+        NAMESPACE_UTS,
+        NAMESPACE_IPC,
+        NAMESPACE_CGROUP,
+        NAMESPACE_USER,
+        NAMESPACE_NET,
+        NAMESPACE_TIME,
         _NAMESPACE_MAX,
 } NamespaceType;
-const char *namespace_type_name(NamespaceType t);  /* "mnt", as in /proc/PID/ns */
+const char *namespace_type_name(NamespaceType t);   /* "mnt", as in /proc/PID/ns */
 unsigned long namespace_type_flag(NamespaceType t); /* CLONE_NEWNS */
-int namespace_open(pid_t pid, NamespaceType t);    /* 0 means the caller itself; fd */
-int namespace_is_supported(NamespaceType t);       /* 1, 0 */
-int namespace_equal(int fd_a, int fd_b);           /* 1, 0 */
+int namespace_open(pid_t pid, NamespaceType t);     /* 0 means the caller itself; fd */
+int namespace_is_supported(NamespaceType t);        /* 1, 0 */
+int namespace_equal(int fd_a, int fd_b);            /* 1, 0 */
 
 /* One range: inside ids [inside, inside + count) are outside [outside, outside + count), for users and groups alike. */
 typedef struct IdMap {

@@ -14,13 +14,16 @@ typedef struct PidRef {
         pid_t pid;
         int fd; /* pidfd, owned */
 } PidRef;
-#define PIDREF_NULL { .fd = -EBADF }
+#define PIDREF_NULL \
+        { .fd = -EBADF }
 
 static inline bool pidref_is_set(const PidRef *p) {
         return p && p->pid > 0 && p->fd >= 0;
 }
-int pidref_open(pid_t pid, PidRef *ret);         /* -ESRCH if it is gone */
-int pidref_take_fd(int *fd, PidRef *ret);        /* takes a pidfd (on success only); pid from /proc/self/fdinfo; -ESRCH: gone, or not
+int pidref_open(pid_t pid, PidRef *ret); /* -ESRCH if it is gone */
+int pidref_take_fd(
+        int *fd,
+        PidRef *ret); /* takes a pidfd (on success only); pid from /proc/self/fdinfo; -ESRCH: gone, or not
                                                   * of our PID namespace; -EBADF: no pidfd */
 void pidref_done(PidRef *p);
 int pidref_kill(const PidRef *p, int sig);

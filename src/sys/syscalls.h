@@ -14,7 +14,8 @@
 
 #include "basic/macros.h"
 
-static inline int sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+static inline int sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode,
+                              uint64_t resolve) {
         struct open_how how = { .flags = flags, .mode = mode, .resolve = resolve };
         return (int) syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 }
