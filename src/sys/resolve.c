@@ -15,8 +15,9 @@
 
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 #define IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-#define EAGAIN_RETRIES \
-        128 /* a rename or mount anywhere meanwhile, while ".." was walked: openat2(2) */
+/* openat2(2) fails with EAGAIN after a rename or mount anywhere on the machine while ".." was walked. Someone who renames
+ * without pause makes a long walk fail hundreds of times in a row; a try takes some microseconds. */
+#define EAGAIN_RETRIES 32768
 #define LINKS_MAX \
         40 /* dangling symlinks that one mount point may lead through, as the kernel's own limit */
 
