@@ -387,11 +387,16 @@ static void drop_privileges(const Supervisor *s) {
 }
 
 static void tell_started(Supervisor *s) {
-        char *pid = strf("PID=%d", s->leader.pid);
+        _cleanup_strv_free_ char **fields = NULL;
+        char id[ID128_STRING_MAX];
         s->state = STATE_RUNNING;
-        if (pid)
-                links_send(s, CONTROL_STARTED, (char *const[]){ pid, NULL }, &s->leader.fd, 1);
-        free(pid);
+        int r = strv_extendf(&fields, "PID=%d", s->leader.pid);
+        if (r >= 0)
+                r = strv_extendf(&fields, "ID=%s", id128_to_string(s->rootfs.machine_id, id));
+        if (r >= 0 && s->unit)
+                r = strv_extendf(&fields, "UNIT=%s", s->unit);
+        if (r >= 0)
+                links_send(s, CONTROL_STARTED, fields, &s->leader.fd, 1);
         notify_started(s);
         if (s->console.mode == CONSOLE_INTERACTIVE && !s->spec->console.quiet)
                 log_info(

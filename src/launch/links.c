@@ -58,6 +58,7 @@ void links_open(Supervisor *s) {
 void links_hello(Supervisor *s) {
         _cleanup_strv_free_ char **fields = NULL;
         _cleanup_free_ char *cgroup = NULL;
+        char id[ID128_STRING_MAX];
         int fds[2] = { SUPERVISOR_SPEC_FD, s->leader.fd };
         const char *phase = s->state == STATE_RUNNING || s->state == STATE_STOPPING
                                     ? container_state_to_string(s->state)
@@ -76,6 +77,8 @@ void links_hello(Supervisor *s) {
                 r = strv_extendf(&fields, "UNIT=%s", s->unit);
         if (r >= 0 && cgroup)
                 r = strv_extendf(&fields, "CGROUP=%s", cgroup);
+        if (r >= 0 && pidref_is_set(&s->leader))
+                r = strv_extendf(&fields, "ID=%s", id128_to_string(s->rootfs.machine_id, id));
         if (r >= 0)
                 r = strv_extendf(&fields, "STARTED_USEC=%llu",
                                  (unsigned long long) s->started_usec);

@@ -294,6 +294,9 @@ static void on_started(Container *c, const ControlMessage *m) {
         const char *unit = control_message_get(m, "UNIT");
         if (unit)
                 set_text(c, &c->unit, unit, "Unit");
+        const char *id = control_message_get(m, "ID");
+        if (id) /* the root's own, or a random one: only the supervisor knows */
+                set_text(c, &c->id, id, "Id");
         if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING))
                 container_set_state(c, STATE_RUNNING);
         container_create_succeed(c);

@@ -90,7 +90,7 @@ static void apply_fields(Container *c, const ControlMessage *m) {
         const struct {
                 const char *key;
                 char **at;
-        } fields[] = { { "UNIT", &c->unit }, { "CGROUP", &c->control_group } };
+        } fields[] = { { "UNIT", &c->unit }, { "CGROUP", &c->control_group }, { "ID", &c->id } };
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 const char *value = control_message_get(m, fields[i].key);
                 if (!isempty(value))
