@@ -231,6 +231,33 @@ int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *r
         return explain_failure(bus, unit, w.result, reterr);
 }
 
+static int reload(sd_bus *bus, Error *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                   SYSTEMD1_MANAGER_INTERFACE, "Reload", &e, NULL, NULL);
+        return r < 0 ? bus_error_to_error(&e, r, reterr, "Having systemd reload its units failed")
+                     : 0;
+}
+
+int systemd1_forget_properties(sd_bus *bus, const char *unit, char *const *names, Error *reterr) {
+        bool any = false;
+
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *path =
+                        strf("/run/systemd/system.control/%s.d/50-%s.conf", unit, *name);
+                if (!path)
+                        return error_oom(reterr);
+                if (unlink(path) == 0)
+                        any = true;
+                else if (errno != ENOENT)
+                        return error_set_errno(
+                                reterr, -errno, ERROR_UNIT_FAILED,
+                                "'%s' of '%s' cannot be taken back: removing '%s' failed", *name,
+                                unit, path);
+        }
+        return any ? reload(bus, reterr) : 0;
+}
+
 int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
@@ -254,8 +281,5 @@ int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *re
                         strf("%s '%s' failed", enable ? "Enabling" : "Disabling", strempty(names));
                 return bus_error_to_error(&e, r, reterr, what);
         }
-        r = sd_bus_call_method(bus, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH, SYSTEMD1_MANAGER_INTERFACE,
-                               "Reload", &e, NULL, NULL);
-        return r < 0 ? bus_error_to_error(&e, r, reterr, "Having systemd reload its units failed")
-                     : 0;
+        return reload(bus, reterr);
 }

@@ -24,6 +24,10 @@ int systemd1_check_property(const char *assignment, Error *reterr);
 /* Applies properties at run time to a loaded unit (SetUnitProperties, runtime). Blocking; for programs that may wait. */
 int systemd1_set_properties(sd_bus *bus, const char *unit, char *const *assignments, Error *reterr);
 
+/* Takes back what systemd1_set_properties() has set: systemd keeps such values in drop-ins below /run until the host reboots. names:
+ * property names without value. Reloads systemd if there was anything. */
+int systemd1_forget_properties(sd_bus *bus, const char *unit, char *const *names, Error *reterr);
+
 typedef enum UnitAction {
         UNIT_START,
         UNIT_STOP,

@@ -10,10 +10,10 @@
 #include "basic/log.h"
 #include "basic/path.h"
 #include "basic/strv.h"
-#include "bus/bus.h"
 #include "bus/keeper.h"
 #include "bus/systemd1.h"
 #include "cli/complain.h"
+#include "cli/own-unit.h"
 #include "ipc/notify.h"
 #include "ipc/spawn.h"
 #include "spec/seccomp-compile.h"
@@ -60,45 +60,6 @@ int run_show_help(RunFace face) {
         return fflush(stdout) == 0 ? 0 : 1;
 }
 
-/* The unit that this process is in: the innermost "….service" or "….scope" of its cgroup's path. */
-static int own_unit(char **ret, Error *reterr) {
-        _cleanup_free_ char *path = NULL, *unit = NULL;
-
-        int r = cgroup_get_path(0, &path);
-        for (char *p = path; r >= 0 && p && *p;) {
-                size_t n = strcspn(p, "/");
-                char after = p[n];
-                p[n] = '\0';
-                if ((endswith(p, ".service") || endswith(p, ".scope")) &&
-                    free_and_strdup(&unit, p) < 0)
-                        return error_oom(reterr);
-                p += after ? n + 1 : n;
-        }
-        if (!unit) {
-                r = error_set(reterr, -ENXIO, ERROR_CGROUP_FAILED,
-                              "--keep-unit: this process is in no systemd unit");
-                error_hint(reterr, "leave --keep-unit out, then a scope is made");
-                return r;
-        }
-        *ret = TAKE_PTR(unit);
-        return 0;
-}
-
-/* The container lives in our own unit: give that the limits that settings ask for. */
-static int prepare_unit(const ContainerSpec *spec, Error *reterr) {
-        _cleanup_free_ char *unit = NULL;
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
-
-        if (strv_isempty(spec->resources.properties))
-                return 0;
-        int r = own_unit(&unit, reterr);
-        if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
-        if (r >= 0)
-                r = systemd1_set_properties(bus, unit, spec->resources.properties, reterr);
-        return r;
-}
-
 /* Nobody makes a scope here: is there a cgroup2 that we can make a group in? */
 static CgroupMode mode_without_systemd(void) {
         _cleanup_close_ int root = -EBADF, group = -EBADF;
@@ -133,7 +94,7 @@ static int refuse_limits(const ContainerSpec *spec, Error *reterr) {
 static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_link, Error *reterr) {
         if (q->keep_unit) {
                 spec->resources.cgroup = CGROUP_UNIT;
-                return prepare_unit(spec, reterr);
+                return own_unit_apply(spec, reterr);
         }
         if (systemd_is_running()) {
                 spec->resources.cgroup = CGROUP_WAIT;

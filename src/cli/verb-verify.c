@@ -79,7 +79,7 @@ static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const Con
                 add_row(t, f, setting, *v, from);
         /* set to what is the default anyway: still worth saying who did it */
         if (strv_isempty(values) && source != SOURCE_DEFAULT)
-                add_row(t, f, setting, "", from);
+                add_row(t, f, setting, "(default)", from);
         return 0;
 }
 
