@@ -5,6 +5,7 @@
  * master that says EIO (no slave is open: between two gettys) is looked at again by a timer, not by poll(2). */
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #define ESCAPE 0x1d /* ^] */
 #define ESCAPE_WINDOW_USEC USEC_PER_SEC
+#define LAST_WORDS_MSEC 5000 /* for output that nobody takes while we are being stopped */
 
 int console_open(Supervisor *s, Error *reterr) {
         Console *c = &s->console;
@@ -48,16 +50,36 @@ static ConsoleStream *stream_new(int from_fd, int to_fd) {
         return stream;
 }
 
+/* Where output goes: our standard output, opened anew where that can be done (terminals, pipes), so that a write never blocks
+ * and O_NONBLOCK is ours alone. A passive console is emptied, for a payload must not block on it. */
+static int output_open(ConsoleMode mode) {
+        struct stat st;
+        if (mode == CONSOLE_PASSIVE) {
+                int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+                return fd < 0 ? -errno : fd;
+        }
+        if (fstat(STDOUT_FILENO, &st) >= 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))) {
+                int fd = open("/proc/self/fd/1", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+                if (fd >= 0)
+                        return fd;
+        }
+        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? -errno : fd;
+}
+
 int console_start(Supervisor *s, Error *reterr) {
         Console *c = &s->console;
-        c->slave_fd = fd_close(c->slave_fd);
-        if (c->master_fd < 0 || c->mode == CONSOLE_PASSIVE)
+        if (c->master_fd < 0)
                 return 0;
         int r = fd_nonblock(c->master_fd, true);
-        c->out = stream_new(c->master_fd, STDOUT_FILENO);
-        if (r < 0 || !c->out)
-                return error_set_errno(reterr, r < 0 ? r : -ENOMEM, ERROR_CONSOLE_FAILED,
-                                       "forwarding the console failed");
+        c->output_fd = output_open(c->mode);
+        c->out = stream_new(c->master_fd, c->output_fd);
+        if (r < 0 || c->output_fd < 0 || !c->out)
+                return error_set_errno(reterr,
+                                       r < 0              ? r
+                                       : c->output_fd < 0 ? c->output_fd
+                                                          : -ENOMEM,
+                                       ERROR_CONSOLE_FAILED, "forwarding the console failed");
         if (c->mode != CONSOLE_INTERACTIVE)
                 return 0;
         /* a new open file description: O_NONBLOCK on the caller's own would outlive us */
@@ -65,6 +87,8 @@ int console_start(Supervisor *s, Error *reterr) {
         if (c->input_fd < 0)
                 c->input_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
         c->in = stream_new(c->input_fd, c->master_fd);
+        if (c->in)
+                c->in->to_payload = true;
         if (c->input_fd < 0 || !c->in)
                 return error_set_errno(reterr, -errno, ERROR_CONSOLE_FAILED,
                                        "forwarding the console failed");
@@ -83,7 +107,10 @@ void console_resize(Console *c) {
 /* Writes what is buffered. False: the sink has ended. */
 static bool stream_flush(ConsoleStream *stream) {
         while (stream->size > 0) {
-                ssize_t n = write(stream->to_fd, stream->buffer + stream->start, stream->size);
+                const char *bytes = stream->buffer + stream->start;
+                ssize_t n = send(stream->to_fd, bytes, stream->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n < 0 && errno == ENOTSOCK)
+                        n = write(stream->to_fd, bytes, stream->size);
                 if (n < 0)
                         return errno == EAGAIN || errno == EINTR;
                 stream->start += (size_t) n;
@@ -101,7 +128,9 @@ static size_t stream_move(ConsoleStream *stream) {
                 return 0;
         if (stream->size == 0) {
                 ssize_t n = read(stream->from_fd, stream->buffer, sizeof(stream->buffer));
-                if (n == 0 || (n < 0 && !IN_SET(errno, EAGAIN, EINTR, EIO)))
+                /* EIO: nobody has the console open inside, which may change; the caller's terminal is gone for good */
+                if (n == 0 || (n < 0 && !IN_SET(errno, EAGAIN, EINTR) &&
+                               (errno != EIO || stream->to_payload)))
                         stream->from_fd = -EBADF;
                 if (n <= 0)
                         return 0;
@@ -110,7 +139,7 @@ static size_t stream_move(ConsoleStream *stream) {
         }
         if (!stream_flush(stream)) {
                 stream->size = 0; /* nobody listens: the payload must not block for that */
-                if (stream->to_fd != STDOUT_FILENO)
+                if (stream->to_payload)
                         stream->from_fd = -EBADF;
         }
         return fresh;
@@ -147,18 +176,30 @@ void console_forward(Console *c, bool input_ready) {
                 note_escapes(c, c->in->buffer, stream_move(c->in));
 }
 
-void console_drain(Console *c) {
-        if (!c->out)
-                return;
-        for (unsigned i = 0; i < 4096 && c->out->from_fd >= 0; i++) {
-                struct pollfd p = { .fd = c->out->to_fd, .events = POLLOUT };
-                if (c->out->size > 0 && poll(&p, 1, 1000) <= 0)
-                        return; /* the reader of our output is stuck; the end must not wait for it */
-                ssize_t before = (ssize_t) c->out->size;
-                (void) stream_move(c->out);
-                if (before == 0 && c->out->size == 0 && c->out->start == 0) {
-                        struct pollfd m = { .fd = c->master_fd, .events = POLLIN };
-                        if (poll(&m, 1, 0) <= 0 || !(m.revents & POLLIN))
+/* The reader of our output takes its time: it gets all, unless we are told to end or a stop is under way. */
+static bool wait_for_reader(Supervisor *s) {
+        for (;;) {
+                struct pollfd p[] = { { .fd = s->console.out->to_fd, .events = POLLOUT },
+                                      { .fd = s->signal_fd, .events = POLLIN } };
+                int r = poll(p, ELEMENTSOF(p), s->stop_requests > 0 ? LAST_WORDS_MSEC : -1);
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r <= 0 || (p[1].revents && signal_ends_start(s)))
+                        return false;
+                if (p[0].revents)
+                        return true;
+        }
+}
+
+void console_drain(Supervisor *s) {
+        Console *c = &s->console;
+        c->slave_fd = fd_close(c->slave_fd);
+        while (c->out && c->out->from_fd >= 0) {
+                if (c->out->size > 0 && !wait_for_reader(s))
+                        return;
+                if (stream_move(c->out) == 0 && c->out->size == 0) {
+                        struct pollfd p = { .fd = c->master_fd, .events = POLLIN };
+                        if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
                                 return;
                 }
         }
@@ -171,6 +212,7 @@ void console_done(Console *c) {
         c->master_fd = fd_close(c->master_fd);
         c->slave_fd = fd_close(c->slave_fd);
         c->input_fd = fd_close(c->input_fd);
+        c->output_fd = fd_close(c->output_fd);
         c->in = mfree(c->in);
         c->out = mfree(c->out);
 }

@@ -90,7 +90,10 @@ int main(int argc, char **argv) {
         _cleanup_error_ Error error = ERROR_NULL;
         Supervisor s = {
                 .rootfs = ROOTFS_NULL,
-                .console = { .master_fd = -EBADF, .slave_fd = -EBADF, .input_fd = -EBADF },
+                .console = { .master_fd = -EBADF,
+                             .slave_fd = -EBADF,
+                             .input_fd = -EBADF,
+                             .output_fd = -EBADF },
                 .launcher = { .fd = passed_fd(SUPERVISOR_LINK_FD), .retry_usec = USEC_INFINITY },
                 .seccomp_fd = passed_fd(SUPERVISOR_SECCOMP_FD),
                 .manager = { .fd = -EBADF },

@@ -175,7 +175,7 @@ static int finish(Supervisor *s, const siginfo_t *info) {
                 e.restart = false;
                 e.exit_status = 0;
         }
-        console_drain(&s->console);
+        console_drain(s);
         console_done(&s->console); /* the terminal is itself again before anything is said */
         bool oom = was_out_of_memory(s);
         tell_ending(s, &e, oom);

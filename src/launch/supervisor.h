@@ -16,6 +16,7 @@
 /* One direction of the console: bytes read that are not written yet. */
 typedef struct ConsoleStream {
         int from_fd, to_fd; /* borrowed; -EBADF: this direction has ended */
+        bool to_payload;
         size_t start, size;
         char buffer[CONSOLE_BUFFER_SIZE];
 } ConsoleStream;
@@ -23,7 +24,8 @@ typedef struct ConsoleStream {
 typedef struct Console {
         ConsoleMode mode;
         int master_fd;
-        int slave_fd; /* until the clone */
+        int slave_fd; /* held open, so that the master never hangs up while gettys come and go inside */
+        int output_fd; /* the caller's standard output, opened anew */
         int input_fd; /* the caller's terminal opened anew, so that O_NONBLOCK is ours alone; or -EBADF */
         bool raw; /* the terminal is in raw mode: `saved` must be restored */
         struct termios saved;
@@ -92,7 +94,7 @@ typedef enum ConsoleRequest {
 } ConsoleRequest;
 ConsoleRequest console_take_request(Console *c);
 void console_resize(Console *c);
-void console_drain(Console *c); /* the last output of a payload that has ended */
+void console_drain(Supervisor *s); /* the last output of a payload that has ended */
 void console_done(Console *c);
 
 /* links.c */
