@@ -172,8 +172,8 @@ static int draft_set(SpecDraft *d, const SpecField *f, const char *value, bool e
         }
         if (!source_is_trusted(source) && needs_trust(f, value))
                 return warn_untrusted(d, f, strempty(where), reterr);
-        if (!is_table_row(f))
-                return spec_field_parse(f, value, where, d->spec, reterr);
+        if (!is_table_row(f)) /* an empty value of what is not built asks for nothing */
+                return isempty(value) ? 0 : spec_field_parse(f, value, where, d->spec, reterr);
         return row_set(d, f, value, empty_clears, source, where, reterr);
 }
 

@@ -50,7 +50,7 @@ static int limit_value_parse(int resource, const char *s, rlim_t *ret) {
                 break;
         case RLIMIT_NICE:
                 if (*s == '+' || *s == '-') {
-                        r = parse_i32(*s == '+' ? s + 1 : s, &nice);
+                        r = parse_i32(s, &nice);
                         if (r >= 0 && (nice < -NICE_LEVELS || nice >= NICE_LEVELS))
                                 return -ERANGE;
                         v = r >= 0 ? (uint64_t) (NICE_LEVELS - nice) : 0;
