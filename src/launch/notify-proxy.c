@@ -11,6 +11,9 @@
 #define NOTIFY_BURST \
         16 /* datagrams handled in one turn of the loop; the rest waits in the socket */
 
+#define NOTIFY_WINDOW_USEC (200 * USEC_PER_MSEC)
+#define NOTIFY_WINDOW_MAX 64
+
 static void send_formatted(char *text /* taken */) {
         if (text)
                 (void) notify_send(
@@ -54,9 +57,26 @@ static void forward(Supervisor *s, const NotifyMessage *m) {
         }
 }
 
+/* A payload may say much, but not so much that listening costs the host a processor. What does not fit waits in the socket,
+ * and blocks its sender. */
+static bool may_listen(Supervisor *s) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        if (now >= s->notify_window_usec + NOTIFY_WINDOW_USEC) {
+                s->notify_window_usec = now;
+                s->notify_count = 0;
+        }
+        if (s->notify_count++ < NOTIFY_WINDOW_MAX)
+                return true;
+        s->notify_pause_usec = s->notify_window_usec + NOTIFY_WINDOW_USEC;
+        return false;
+}
+
 void notify_dispatch(Supervisor *s) {
+        s->notify_pause_usec = 0;
         for (unsigned i = 0; i < NOTIFY_BURST; i++) {
                 _cleanup_(notify_message_done) NotifyMessage m = { 0 };
+                if (!may_listen(s))
+                        return;
                 if (notify_receive(s->notify_fd, s->leader.pid, &m) <= 0)
                         return;
                 forward(s, &m);

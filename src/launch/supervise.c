@@ -124,6 +124,8 @@ static int next_timeout(const Supervisor *s, usec_t now, bool console_rests) {
                 next = MIN(next, s->manager.retry_usec);
         if (s->watchdog_usec > 0)
                 next = MIN(next, s->next_watchdog_usec);
+        if (s->notify_pause_usec > now)
+                next = MIN(next, s->notify_pause_usec);
         if (console_rests)
                 next = MIN(next, now + CONSOLE_RETRY_USEC);
         if (next == USEC_INFINITY)
@@ -202,7 +204,8 @@ int supervise(Supervisor *s) {
                         p[i] = (struct pollfd){ .fd = -1 };
                 p[POLL_LEADER] = (struct pollfd){ .fd = s->leader.fd, .events = POLLIN };
                 p[POLL_SIGNAL] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
-                p[POLL_NOTIFY] = (struct pollfd){ .fd = s->notify_fd, .events = POLLIN };
+                if (now >= s->notify_pause_usec)
+                        p[POLL_NOTIFY] = (struct pollfd){ .fd = s->notify_fd, .events = POLLIN };
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };
                 fill_console(&s->console, p, console_rests);

@@ -61,6 +61,8 @@ typedef struct Supervisor {
         char *unit;          /* from GO */
         usec_t started_usec; /* realtime */
         usec_t watchdog_usec, next_watchdog_usec;
+        usec_t notify_window_usec, notify_pause_usec; /* monotonic; pause: not listened to until then */
+        unsigned notify_count;                        /* datagrams in this window */
         bool ready;
         unsigned stop_requests;
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
