@@ -44,6 +44,8 @@ static int run_enter_root(const ChildOp *op) {
 }
 
 static int run_mount(const ChildOp *op) {
+        if (op->where[0] == '/') /* after the pivot no path leads out */
+                return result(mount(op->what, op->where, op->what, op->flags, op->data));
         int fd = resolve_beneath(AT_FDCWD, op->where, O_DIRECTORY);
         if (fd < 0)
                 return fd;

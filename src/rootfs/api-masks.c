@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The API file systems that the child makes: those that belong to its own namespaces (/proc, /sys of a private network,
  * cgroup2, mqueue), and what of them is hidden or read-only. /proc and /sys must be mounted while the old root is still
- * there (the kernel wants to see full instances of both); the rest comes after the pivot, where plain paths are safe. */
+ * there (the kernel wants to see full instances of both); the rest comes after the pivot, where plain paths are safe and
+ * cost one system call. */
 #include <sys/mount.h>
 
 #include "basic/str.h"
@@ -18,17 +19,18 @@ enum {
 
 // clang-format off
 static const struct {
-        const char *type, *where;
+        const char *type, *where; /* relative: before the pivot, absolute: after it */
         unsigned long flags;
         unsigned when;
 } inner_mounts[] = {
-        { "proc",    "proc",          NO_ALL,             ALWAYS },
-        { "sysfs",   "sys",           NO_ALL | MS_RDONLY, PRIVATE_NETWORK },
-        { "cgroup2", "sys/fs/cgroup", NO_ALL,             ALWAYS },
-        { "mqueue",  "dev/mqueue",    NO_ALL,             ALWAYS },
+        { "proc",    "proc",           NO_ALL,             ALWAYS },
+        { "sysfs",   "sys",            NO_ALL | MS_RDONLY, PRIVATE_NETWORK },
+        { "cgroup2", "/sys/fs/cgroup", NO_ALL,             ALWAYS },
+        { "mqueue",  "/dev/mqueue",    NO_ALL,             ALWAYS },
 };
 
-/* After the pivot, in this order. */
+/* After the pivot, in this order. What kernels since 6.1 have no longer (timer_stats, sched_debug, and apm on 64 bits) is left
+ * out. */
 static const struct {
         ChildOpType type;
         const char *what, *where;
@@ -37,7 +39,6 @@ static const struct {
         { CHILD_OP_BIND,      "/proc/sys/net", "/proc/sys/net",       PRIVATE_NETWORK }, /* stays writable */
         { CHILD_OP_READ_ONLY, NULL,            "/proc/sys",           ALWAYS },
         { CHILD_OP_READ_ONLY, NULL,            "/proc/acpi",          ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/apm",           ALWAYS },
         { CHILD_OP_READ_ONLY, NULL,            "/proc/asound",        ALWAYS },
         { CHILD_OP_READ_ONLY, NULL,            "/proc/bus",           ALWAYS },
         { CHILD_OP_READ_ONLY, NULL,            "/proc/fs",            ALWAYS },
@@ -47,29 +48,33 @@ static const struct {
         { CHILD_OP_MASK,      NODE_FILE,       "/proc/kcore",         ALWAYS },
         { CHILD_OP_MASK,      NODE_FILE,       "/proc/keys",          ALWAYS },
         { CHILD_OP_MASK,      NODE_FILE,       "/proc/latency_stats", ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/sched_debug",   ALWAYS },
         { CHILD_OP_MASK,      NODE_FILE,       "/proc/sysrq-trigger", ALWAYS },
         { CHILD_OP_MASK,      NODE_FILE,       "/proc/timer_list",    ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/timer_stats",   ALWAYS },
         { CHILD_OP_MASK,      "/run/host/proc-kmsg", "/proc/kmsg",    ALWAYS },
         { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/firmware",       ALWAYS },
         { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/devices/virtual/powercap", ALWAYS },
 };
 // clang-format on
 
-int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr) {
-        const bool network = spec->network.private_;
-
-        (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT); /* the plan remembers failures */
+static void append_mounts(ChildPlan *plan, bool network, bool after_pivot) {
         for (size_t i = 0; i < ELEMENTSOF(inner_mounts); i++) {
-                if (inner_mounts[i].when == PRIVATE_NETWORK && !network)
+                if ((inner_mounts[i].when == PRIVATE_NETWORK && !network) ||
+                    (inner_mounts[i].where[0] == '/') != after_pivot)
                         continue;
                 ChildOp *op = child_plan_append_strings(plan, CHILD_OP_MOUNT, inner_mounts[i].type,
                                                         inner_mounts[i].where);
                 if (op)
                         op->flags = inner_mounts[i].flags;
         }
+}
+
+int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr) {
+        const bool network = spec->network.private_;
+
+        (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT); /* the plan remembers failures */
+        append_mounts(plan, network, false);
         (void) child_plan_append(plan, CHILD_OP_PIVOT);
+        append_mounts(plan, network, true);
         for (size_t i = 0; i < ELEMENTSOF(restrictions); i++)
                 if (restrictions[i].when == ALWAYS || network)
                         (void) child_plan_append_strings(plan, restrictions[i].type,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The API file systems that the supervisor makes: /dev, /run, /run/host, /tmp, and /sys where the network is the host's.
  *
- * What is filled is filled while it is still detached (fsopen, fsmount, mknodat…), then attached by move_mount(2) to one
- * component below the root's descriptor, which follows no symlink. Mounts inside /dev and /run need no such care, only we
- * can write there: they are mount(2) relative to the working directory. So the root is steered by no name that it
- * chooses, and a start takes few system calls. */
+ * Each is mounted (mount(2)) and filled at STAGE, a directory of the host, in our own mount namespace, where nothing of the
+ * container can interfere; then the finished tree is moved to one component below the root's descriptor by move_mount(2), which
+ * follows no symlink there. So no name of the root's choosing steers anything, and a start takes few system calls: mount(2)
+ * is one, where fsopen, fsconfig… and fsmount are seven. */
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -15,18 +15,12 @@
 #include "basic/str.h"
 #include "rootfs/idmap.h"
 #include "sys/mount-api.h"
-#include "sys/resolve.h"
 
 #define GROUP_TTY 5U /* of ptys; the same number everywhere */
+/* Where file systems are made: it is there, the root's lock is in it. */
+#define STAGE "/run/systemd/nspawn/locks"
 
 // clang-format off
-static const MountOption dev_options[] = {
-        { "mode", "0755" }, { "size", "4m" }, { "nr_inodes", "4096" }, { 0 },
-};
-static const MountOption run_options[] = {
-        { "mode", "0755" }, { "size", "20%" }, { "nr_inodes", "800k" }, { 0 },
-};
-
 /* What is in a file system that we fill. */
 typedef struct Node {
         const char *name;
@@ -72,10 +66,7 @@ static const Node run_host_nodes[] = {
 };
 // clang-format on
 
-static int mount_error(int code, const char *where, char *kernel_words, Error *reterr) {
-        if (kernel_words)
-                return error_set(reterr, code, ERROR_MOUNT_FAILED,
-                                 "mounting %s in the container failed: %s", where, kernel_words);
+static int mount_error(int code, const char *where, Error *reterr) {
         return error_set_errno(reterr, code, ERROR_MOUNT_FAILED,
                                "mounting %s in the container failed", where);
 }
@@ -117,50 +108,60 @@ static int check_mount_point(const Rootfs *r, const char *name, Error *reterr) {
         return k < 0 ? mount_point_error(r, name, k, reterr) : 0;
 }
 
-/* Attaches a mount to one component of the root. */
-static int attach_to_root(const Rootfs *r, int mount_fd, const char *name, Error *reterr) {
+/* Mounts a file system at the stage. */
+static int stage_mount(const char *type, unsigned long flags, const char *options,
+                       const char *where, Error *reterr) {
+        if (mount(type, STAGE, type, flags, options) < 0)
+                return mount_error(-errno, where, reterr);
+        return 0;
+}
+
+/* Goes into what was mounted there. */
+static int stage_enter(const char *where, Error *reterr) {
+        if (chdir(STAGE) < 0)
+                return mount_error(-errno, where, reterr);
+        return 0;
+}
+
+/* Moves what is mounted at the stage, with all that is mounted in it, to one component of the root. */
+static int stage_move(const Rootfs *r, const char *name, Error *reterr) {
         int k = 0;
 
         for (unsigned i = 0; i < 2 && k >= 0; i++) {
                 /* Without MOVE_MOUNT_T_SYMLINKS a symlink at the end is not followed. */
-                if (move_mount(mount_fd, "", r->root_fd, name, MOVE_MOUNT_F_EMPTY_PATH) >= 0)
+                if (move_mount(AT_FDCWD, STAGE, r->root_fd, name, 0) >= 0)
                         return 0;
                 k = errno == ENOENT && i == 0 ? make_mount_point(r, name) : -errno;
         }
+        (void) umount2(STAGE,
+                       MNT_DETACH); /* what was to be moved: at worst it goes with our namespace */
         return mount_point_error(r, name, k, reterr);
 }
 
-/* A file system that needs no filling on one component of the root. */
-static int mount_on_root(const Rootfs *r, const char *type, const char *name, unsigned long flags,
-                         const char *options, Error *reterr) {
-        _cleanup_close_ int fd = resolve_beneath(r->root_fd, name, O_DIRECTORY);
+/* A file system that needs no filling. */
+static int mount_on_root(const Rootfs *r, const char *type, const char *name, const char *where,
+                         unsigned long flags, const char *options, Error *reterr) {
+        int k = stage_mount(type, flags, options, where, reterr);
 
-        int k = fd;
-        if (k == -ENOENT) {
-                k = make_mount_point(r, name);
-                if (k >= 0)
-                        k = fd = resolve_beneath(r->root_fd, name, O_DIRECTORY);
-        }
-        if (k >= 0)
-                k = mount_classic(type, type, fd, flags, options);
-        return k < 0 ? mount_point_error(r, name, k, reterr) : 0;
+        return k < 0 ? k : stage_move(r, name, reterr);
 }
 
-static int make_node(int dir_fd, const Node *n) {
+/* In the working directory. */
+static int make_node(const Node *n) {
         int r;
 
         if (S_ISDIR(n->mode))
-                r = mkdirat(dir_fd, n->name, n->mode & 07777);
+                r = mkdir(n->name, n->mode & 07777);
         else if (S_ISLNK(n->mode))
-                r = symlinkat(n->target, dir_fd, n->name);
+                r = symlink(n->target, n->name);
         else
-                r = mknodat(dir_fd, n->name, n->mode, makedev(n->major, n->minor));
+                r = mknod(n->name, n->mode, makedev(n->major, n->minor));
         return r < 0 ? -errno : 0;
 }
 
-static int make_nodes(int dir_fd, const Node *nodes, size_t n, const char *where, Error *reterr) {
+static int make_nodes(const Node *nodes, size_t n, const char *where, Error *reterr) {
         for (size_t i = 0; i < n; i++) {
-                int k = make_node(dir_fd, nodes + i);
+                int k = make_node(nodes + i);
                 /* Nothing needs them, they only complete the set, and some sandboxes forbid all device nodes. */
                 if (k == -EPERM && startswith(nodes[i].name, "inaccessible/"))
                         continue;
@@ -172,9 +173,9 @@ static int make_nodes(int dir_fd, const Node *nodes, size_t n, const char *where
 }
 
 /* A file in a file system of our own. */
-static int write_file(int dir_fd, const char *name, const char *text, Error *reterr) {
+static int write_file(const char *name, const char *text, Error *reterr) {
         _cleanup_close_ int fd =
-                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
         int k = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
         if (k < 0)
@@ -187,15 +188,14 @@ static int write_file(int dir_fd, const char *name, const char *text, Error *ret
 static int mount_here(const char *type, const char *name, unsigned long flags, const char *options,
                       const char *where, Error *reterr) {
         if (mount(type, name, type, flags, options) < 0)
-                return mount_error(-errno, where, NULL, reterr);
+                return mount_error(-errno, where, reterr);
         return 0;
 }
 
-static int enter(int fd, const char *where, Error *reterr) {
-        if (fchdir(fd) < 0)
-                return error_set_errno(reterr, -errno, ERROR_MOUNT_FAILED, "entering %s failed",
-                                       where);
-        return 0;
+static int open_here(const char *name, const char *where, Error *reterr) {
+        int fd = open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        return fd < 0 ? mount_error(-errno, where, reterr) : fd;
 }
 
 /* devpts makes its root directory and ptmx for the user that is 0 to the mounting process. */
@@ -211,52 +211,50 @@ static int devpts_give(const Rootfs *r, Error *reterr) {
         return 0;
 }
 
-static int make_dev(Rootfs *r, Error *reterr) {
-        _cleanup_free_ char *words = NULL;
+static int fill_dev(Rootfs *r, Error *reterr) {
         char options[96];
 
-        _cleanup_close_ int fd = mount_new("tmpfs", dev_options, MOUNT_ATTR_NOSUID, &words);
-        if (fd < 0)
-                return mount_error(fd, "/dev", words, reterr);
-        int k = make_nodes(fd, dev_nodes, ELEMENTSOF(dev_nodes), "/dev", reterr);
-        if (k >= 0)
-                k = attach_to_root(r, fd, "dev", reterr);
-        if (k >= 0)
-                k = enter(fd, "/dev", reterr);
-        if (k < 0)
-                return k;
+        int k = make_nodes(dev_nodes, ELEMENTSOF(dev_nodes), "/dev", reterr);
         snprintf(options, sizeof(options), "newinstance,ptmxmode=0666,mode=620,gid=%u,max=1024",
                  rootfs_host_uid(r, GROUP_TTY));
-        k = mount_here("devpts", "pts", MS_NOSUID | MS_NOEXEC, options, "/dev/pts", reterr);
+        if (k >= 0)
+                k = mount_here("devpts", "pts", MS_NOSUID | MS_NOEXEC, options, "/dev/pts", reterr);
         if (k >= 0)
                 k = mount_here("tmpfs", "shm", MS_NOSUID | MS_NODEV,
                                "mode=1777,size=10%,nr_inodes=400k", "/dev/shm", reterr);
-        if (k < 0)
-                return k;
-        r->devpts_fd = open("pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (r->devpts_fd < 0)
-                return mount_error(-errno, "/dev/pts", NULL, reterr);
-        r->dev_fd = TAKE_FD(fd);
-        return devpts_give(r, reterr);
+        if (k >= 0)
+                k = r->devpts_fd = open_here("pts", "/dev/pts", reterr);
+        if (k >= 0)
+                k = r->dev_fd = open_here(".", "/dev", reterr);
+        return k < 0 ? k : devpts_give(r, reterr);
+}
+
+static int make_dev(Rootfs *r, Error *reterr) {
+        int k = stage_mount("tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096", "/dev", reterr);
+
+        if (k >= 0)
+                k = stage_enter("/dev", reterr);
+        if (k >= 0)
+                k = fill_dev(r, reterr);
+        return k < 0 ? k : stage_move(r, "dev", reterr);
 }
 
 static int fill_run_host(Rootfs *r, Error *reterr) {
         char uuid[ID128_UUID_MAX], line[ID128_UUID_MAX + 1];
 
-        int k = make_nodes(r->run_host_fd, run_host_nodes, ELEMENTSOF(run_host_nodes), "/run/host",
-                           reterr);
+        int k = make_nodes(run_host_nodes, ELEMENTSOF(run_host_nodes), "/run/host", reterr);
         if (k >= 0)
-                k = write_file(r->run_host_fd, "container-manager", "berth\n", reterr);
+                k = write_file("container-manager", "berth\n", reterr);
         snprintf(line, sizeof(line), "%s\n", id128_to_uuid(r->machine_id, uuid));
         if (k >= 0)
-                k = write_file(r->run_host_fd, "container-uuid", line, reterr);
+                k = write_file("container-uuid", line, reterr);
         if (k >= 0 && r->host_os_release_text)
-                k = write_file(r->run_host_fd, "os-release", r->host_os_release_text, reterr);
-        if (k >= 0)
-                k = enter(r->run_host_fd, "/run/host", reterr);
+                k = write_file("os-release", r->host_os_release_text, reterr);
         if (k >= 0)
                 k = mount_here("tmpfs", "unix-export", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                                "mode=0755,size=4m,nr_inodes=64", "/run/host/unix-export", reterr);
+        if (k >= 0)
+                k = r->run_host_fd = open_here(".", "/run/host", reterr);
         if (k < 0)
                 return k;
         /* Both ends: a reader inside neither waits in open() nor reads an end. */
@@ -268,26 +266,21 @@ static int fill_run_host(Rootfs *r, Error *reterr) {
 }
 
 static int make_run(Rootfs *r, Error *reterr) {
-        _cleanup_free_ char *words = NULL;
+        int k = stage_mount("tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=20%,nr_inodes=800k",
+                            "/run", reterr);
 
-        _cleanup_close_ int fd =
-                mount_new("tmpfs", run_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &words);
-        if (fd < 0)
-                return mount_error(fd, "/run", words, reterr);
-        int k = make_nodes(fd, run_nodes, ELEMENTSOF(run_nodes), "/run", reterr);
         if (k >= 0)
-                k = attach_to_root(r, fd, "run", reterr);
+                k = stage_enter("/run", reterr);
         if (k >= 0)
-                k = enter(fd, "/run", reterr);
+                k = make_nodes(run_nodes, ELEMENTSOF(run_nodes), "/run", reterr);
         if (k >= 0)
                 k = mount_here("tmpfs", "host", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                                "mode=0755,size=4m,nr_inodes=256", "/run/host", reterr);
-        if (k < 0)
-                return k;
-        r->run_host_fd = open("host", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (r->run_host_fd < 0)
-                return mount_error(-errno, "/run/host", NULL, reterr);
-        return fill_run_host(r, reterr);
+        if (k >= 0 && chdir("host") < 0)
+                k = mount_error(-errno, "/run/host", reterr);
+        if (k >= 0)
+                k = fill_run_host(r, reterr);
+        return k < 0 ? k : stage_move(r, "run", reterr);
 }
 
 static int make_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
@@ -295,20 +288,16 @@ static int make_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (k >= 0)
                 k = make_run(r, reterr);
         if (k >= 0)
-                k = mount_on_root(r, "tmpfs", "tmp", MS_NOSUID | MS_NODEV,
+                k = mount_on_root(r, "tmpfs", "tmp", "/tmp", MS_NOSUID | MS_NODEV,
                                   "mode=1777,size=10%,nr_inodes=1m", reterr);
         /* sysfs shows the network of whoever mounts it: a private one is the child's business. */
         if (k >= 0)
                 k = spec->network.private_
                             ? check_mount_point(r, "sys", reterr)
-                            : mount_on_root(r, "sysfs", "sys",
+                            : mount_on_root(r, "sysfs", "sys", "/sys",
                                             MS_RDONLY | MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL,
                                             reterr);
-        if (k >= 0)
-                k = check_mount_point(r, "proc", reterr);
-        if (k >= 0)
-                k = enter(r->root_fd, "the root directory", reterr);
-        return k;
+        return k < 0 ? k : check_mount_point(r, "proc", reterr);
 }
 
 int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
@@ -317,10 +306,7 @@ int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         int k = make_files_begin(r, reterr);
         if (k < 0)
                 return k;
-        const mode_t mask = umask(0);
-        k = make_outer(spec, r, reterr);
-        umask(mask);
-        return k;
+        return make_outer(spec, r, reterr);
 }
 
 int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr) {

@@ -27,17 +27,18 @@ static int failed(int code, const char *doing, const char *path, Error *reterr) 
                                doing, path);
 }
 
-/* True if `name` in the directory is a regular file with just this text. */
-static bool same_file(int dir_fd, const char *name, const char *text) {
-        _cleanup_free_ char *old = NULL;
-        struct stat st;
-        size_t size;
+/* True if `name` in the directory, which st is about, is a regular file with just this text. The root is nodev, so that no
+ * device can be opened even if the file is exchanged now; and a fifo does not block. */
+static bool same_file(int dir_fd, const char *name, const struct stat *st, const char *text) {
+        const size_t size = strlen(text);
+        char buf[4096];
 
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            (size_t) st.st_size != strlen(text))
+        if (!S_ISREG(st->st_mode) || (size_t) st->st_size != size || size >= sizeof(buf))
                 return false;
-        return resolve_read_file(dir_fd, name, HOST_FILE_MAX, &old, &size) >= 0 &&
-               size == strlen(text) && memcmp(old, text, size) == 0;
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd >= 0 && read(fd, buf, sizeof(buf)) == (ssize_t) size &&
+               memcmp(buf, text, size) == 0;
 }
 
 /* Makes a new file; with replace in the place of what has the name. */
@@ -109,17 +110,14 @@ static int copy_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc_
         int k = file_read_all(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text, NULL);
         if (k < 0)
                 return k;
-        if (same_file(etc_fd, "resolv.conf", text))
-                return 0;
-        if (mode == COPY_COPY)
+        if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return put_file(etc_fd, "resolv.conf", text, true);
-        if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) >= 0) {
-                if (S_ISLNK(st.st_mode))
-                        return spec->payload.start == START_BOOT ? 0
-                                                                 : put_link_target(r, etc_fd, text);
-                if (!S_ISREG(st.st_mode))
-                        return 0;
-        }
+        if (same_file(etc_fd, "resolv.conf", &st, text))
+                return 0;
+        if (mode == COPY_AUTO && S_ISLNK(st.st_mode))
+                return spec->payload.start == START_BOOT ? 0 : put_link_target(r, etc_fd, text);
+        if (mode == COPY_AUTO && !S_ISREG(st.st_mode))
+                return 0;
         return put_file(etc_fd, "resolv.conf", text, true);
 }
 

@@ -18,7 +18,8 @@
 
 typedef enum ChildOpType {
         CHILD_OP_ENTER_ROOT, /* clone the (locked) tree at the working directory recursively, attach it over itself, chdir into it */
-        CHILD_OP_MOUNT, /* before the pivot: new file system `what` on `where` (relative); flags MS_*; options in data (text or NULL) */
+        CHILD_OP_MOUNT, /* new file system `what` on `where` (before the pivot relative, after it absolute); flags MS_*; options
+                         * in data (text or NULL) */
         CHILD_OP_BIND, /* after the pivot: `what` bound recursively on `where`; both absolute, may be equal */
         CHILD_OP_MASK, /* after the pivot: the node `what` bound over `where`; missing `where` is fine */
         CHILD_OP_READ_ONLY, /* after the pivot: `where` bound recursively over itself, that mount alone read-only; missing is fine */

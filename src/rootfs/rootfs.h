@@ -12,6 +12,7 @@
  *   api_mounts_inner() appends the child's operations from CHILD_OP_ENTER_ROOT to CHILD_OP_PIVOT and CHILD_OP_SHARE: /proc, /sys
  *                      (private network), cgroup2, mqueue, masks
  *
+ * Callers have a umask of 0, and mounts of this namespace propagate to nobody. The working directory changes.
  * Nothing here has a lasting effect on the host; directories missing in a writable root are created in it (mount points). */
 #pragma once
 

@@ -93,6 +93,7 @@ static inline char *mount_table(void) {
 
 static inline void sandbox_run(void) {
         sandbox_enter();
+        umask(0); /* as launch has it */
         /* the locks of the tests are nobody else's */
         if (mount("sandbox-run", "/run", "tmpfs", MS_NOSUID, "mode=755") < 0)
                 exit(77);

@@ -162,7 +162,8 @@ TEST(inner_mounts) {
                      net = find_op(&q, CHILD_OP_BIND, "/proc/sys/net");
         ASSERT_NE(sys, SIZE_MAX);
         ASSERT_TRUE(q.ops[sys].flags & MS_RDONLY);
-        ASSERT_TRUE(sys < find_op(&q, CHILD_OP_MOUNT, "sys/fs/cgroup"));
+        ASSERT_TRUE(sys < find_op(&q, CHILD_OP_MOUNT, "/sys/fs/cgroup"));
+        ASSERT_NE(find_op(&q, CHILD_OP_MOUNT, "/dev/mqueue"), SIZE_MAX);
         ASSERT_TRUE(net < find_op(&q, CHILD_OP_READ_ONLY,
                                   "/proc/sys")); /* else it would be read-only too */
 }
