@@ -32,13 +32,16 @@ int console_open(Supervisor *s, Error *reterr) {
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_CONSOLE_FAILED,
                                        "opening a terminal for the console failed");
-        uid_t owner = rootfs_host_uid(
-                &s->rootfs, s->spec->payload.start == START_BOOT ? 0 : s->rootfs.user.uid);
-        if (fchown(c->slave_fd, owner, (gid_t) -1) < 0)
+        console_resize(c);
+        r = api_mounts_console(&s->rootfs, c->slave_fd, reterr);
+        if (r < 0)
+                return r;
+        /* it belongs to the container's root now */
+        if (s->spec->payload.start != START_BOOT && s->rootfs.user.uid != 0 &&
+            fchown(c->slave_fd, rootfs_host_uid(&s->rootfs, s->rootfs.user.uid), (gid_t) -1) < 0)
                 return error_set_errno(reterr, -errno, ERROR_CONSOLE_FAILED,
                                        "giving the console to the payload failed");
-        console_resize(c);
-        return api_mounts_console(&s->rootfs, c->slave_fd, reterr);
+        return 0;
 }
 
 static ConsoleStream *stream_new(int from_fd, int to_fd) {
