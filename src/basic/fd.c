@@ -92,11 +92,13 @@ int fd_write_full(int fd, const void *buf, size_t n) {
         return 0;
 }
 
-/* How much to read first: the file's size and one byte to see its end, where the size is known and sane. */
-static size_t first_read_size(int fd, size_t limit) {
+/* How much to read first: the file's size and one byte to see its end, where the size is known and sane. *ret_sized: a read of a
+ * file that knows its size is short only at the end, so that no second one has to find that out. */
+static size_t first_read_size(int fd, size_t limit, bool *ret_sized) {
         struct stat st;
 
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < READ_CHUNK)
+        *ret_sized = fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+        if (!*ret_sized || st.st_size < READ_CHUNK)
                 return READ_CHUNK;
         return (uint64_t) st.st_size > limit ? limit + 1 : (size_t) st.st_size + 1;
 }
@@ -104,9 +106,10 @@ static size_t first_read_size(int fd, size_t limit) {
 int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
         size_t n = 0, allocated;
+        bool sized;
 
         limit = MIN(limit, SIZE_MAX / 4);
-        allocated = first_read_size(fd, limit);
+        allocated = first_read_size(fd, limit, &sized);
         for (;;) {
                 ssize_t k;
                 char *grown;
@@ -126,6 +129,8 @@ int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
                 n += (size_t) k;
                 if (n > limit)
                         return -E2BIG;
+                if (sized && n < allocated)
+                        break;
                 if (n == allocated)
                         allocated = MIN(allocated * 2, limit + 1);
         }
