@@ -22,6 +22,26 @@
 #define HOST_FILE_MAX (64U << 10)
 #define ZONE_MAX 256 /* bytes of a time zone's name */
 
+/* The container's /etc, and whether we have become its root to write there. */
+typedef struct Place {
+        const Rootfs *rootfs;
+        int etc_fd;
+        bool making;
+} Place;
+
+static int begin(Place *p) {
+        int k = p->making ? 0 : make_files_begin(p->rootfs, NULL);
+
+        p->making = true;
+        return k;
+}
+
+static void place_done(Place *p) {
+        if (p->making)
+                make_files_end(&p->rootfs);
+        fd_close(p->etc_fd);
+}
+
 static int failed(int code, const char *doing, const char *path, Error *reterr) {
         return error_set_errno(reterr, code, ERROR_SETUP_FAILED, "%s %s in the container failed",
                                doing, path);
@@ -42,26 +62,31 @@ static bool same_file(int dir_fd, const char *name, const struct stat *st, const
 }
 
 /* Makes a new file; with replace in the place of what has the name. */
-static int put_file(int dir_fd, const char *name, const char *text, bool replace) {
+static int put_file(Place *p, int dir_fd, const char *name, const char *text, bool replace) {
+        int k = begin(p);
+        if (k < 0)
+                return k;
         if (replace && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
                 return -errno;
         _cleanup_close_ int fd =
                 openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        int k = fd_write_full(fd, text, strlen(text));
+        k = fd_write_full(fd, text, strlen(text));
         if (k >= 0 && fchmod(fd, 0644) < 0) /* the umask */
                 k = -errno;
         return k;
 }
 
-static int remove_file(int dir_fd, const char *name) {
-        return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+static int remove_file(Place *p, const char *name) {
+        int k = begin(p);
+
+        return k < 0 ? k : unlinkat(p->etc_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Binds a file of the host read-only over a path inside. */
-static int bind_file(const Rootfs *r, const char *host_path, const char *path) {
-        const uid_t root = rootfs_host_uid(r, 0);
+static int bind_file(Place *p, const char *host_path, const char *path) {
+        const uid_t root = rootfs_host_uid(p->rootfs, 0);
 
         _cleanup_close_ int source_fd = open(host_path, O_PATH | O_CLOEXEC);
         if (source_fd < 0)
@@ -73,10 +98,12 @@ static int bind_file(const Rootfs *r, const char *host_path, const char *path) {
                                          MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                                  MOUNT_ATTR_NOEXEC,
                                          0, 0, false);
+        if (k >= 0)
+                k = begin(p);
         if (k < 0)
                 return k;
         _cleanup_close_ int target_fd =
-                resolve_make_mount_point(r->root_fd, path, S_IFREG, root, root);
+                resolve_make_mount_point(p->rootfs->root_fd, path, S_IFREG, root, root);
         return target_fd < 0 ? target_fd : mount_attach(fd, target_fd);
 }
 
@@ -84,11 +111,11 @@ static int bind_file(const Rootfs *r, const char *host_path, const char *path) {
 
 /* /etc/resolv.conf inside is a symlink: it belongs to a service that writes the target at run time. Where that service
  * does not run, the target is made in its stead, but only in our /run, so that nothing lasts. */
-static int put_link_target(const Rootfs *r, int etc_fd, const char *text) {
-        const uid_t root = rootfs_host_uid(r, 0);
+static int put_link_target(Place *p, const char *text) {
+        const uid_t root = rootfs_host_uid(p->rootfs, 0);
         char target[PATH_MAX];
 
-        ssize_t n = readlinkat(etc_fd, "resolv.conf", target, sizeof(target) - 1);
+        ssize_t n = readlinkat(p->etc_fd, "resolv.conf", target, sizeof(target) - 1);
         if (n < 0)
                 return -errno;
         target[n] = '\0';
@@ -97,31 +124,33 @@ static int put_link_target(const Rootfs *r, int etc_fd, const char *text) {
                 return 0;
         _cleanup_free_ char *directory = NULL, *below = strf("run/%s", rest);
         int k = below ? path_extract_directory(below, &directory) : -ENOMEM;
+        if (k >= 0)
+                k = begin(p);
         if (k < 0)
                 return k;
-        _cleanup_close_ int fd = resolve_mkdir_beneath(r->root_fd, directory, root, root);
-        return fd < 0 ? fd : put_file(fd, path_last_component(below), text, false);
+        _cleanup_close_ int fd = resolve_mkdir_beneath(p->rootfs->root_fd, directory, root, root);
+        return fd < 0 ? fd : put_file(p, fd, path_last_component(below), text, false);
 }
 
-static int copy_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc_fd, CopyMode mode) {
+static int copy_resolv_conf(const ContainerSpec *spec, Place *p, CopyMode mode) {
         _cleanup_free_ char *text = NULL;
         struct stat st;
 
         int k = file_read_all(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text, NULL);
         if (k < 0)
                 return k;
-        if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return put_file(etc_fd, "resolv.conf", text, true);
-        if (same_file(etc_fd, "resolv.conf", &st, text))
+        if (fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return put_file(p, p->etc_fd, "resolv.conf", text, true);
+        if (same_file(p->etc_fd, "resolv.conf", &st, text))
                 return 0;
         if (mode == COPY_AUTO && S_ISLNK(st.st_mode))
-                return spec->payload.start == START_BOOT ? 0 : put_link_target(r, etc_fd, text);
+                return spec->payload.start == START_BOOT ? 0 : put_link_target(p, text);
         if (mode == COPY_AUTO && !S_ISREG(st.st_mode))
                 return 0;
-        return put_file(etc_fd, "resolv.conf", text, true);
+        return put_file(p, p->etc_fd, "resolv.conf", text, true);
 }
 
-static int setup_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc_fd) {
+static int setup_resolv_conf(const ContainerSpec *spec, Place *p) {
         const CopyMode mode = spec->files.resolv_conf;
         struct stat st;
 
@@ -130,18 +159,18 @@ static int setup_resolv_conf(const ContainerSpec *spec, const Rootfs *r, int etc
                 if (spec->network.private_)
                         return 0;
                 if (!spec->root.read_only)
-                        return copy_resolv_conf(spec, r, etc_fd, mode);
+                        return copy_resolv_conf(spec, p, mode);
                 /* Only over a file that is there: a mount point cannot be made. */
-                if (fstatat(etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                if (fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                     !S_ISREG(st.st_mode))
                         return 0;
-                return bind_file(r, RESOLV_CONF, RESOLV_CONF);
+                return bind_file(p, RESOLV_CONF, RESOLV_CONF);
         case COPY_COPY:
-                return copy_resolv_conf(spec, r, etc_fd, mode);
+                return copy_resolv_conf(spec, p, mode);
         case COPY_BIND:
-                return bind_file(r, RESOLV_CONF, RESOLV_CONF);
+                return bind_file(p, RESOLV_CONF, RESOLV_CONF);
         case COPY_DELETE:
-                return remove_file(etc_fd, "resolv.conf");
+                return remove_file(p, "resolv.conf");
         default:
                 return 0;
         }
@@ -176,7 +205,7 @@ static bool zone_exists_inside(const Rootfs *r, const char *zone) {
         return fd >= 0 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode);
 }
 
-static int link_zone(const Rootfs *r, int etc_fd, bool must) {
+static int link_zone(Place *p, bool must) {
         char zone[ZONE_MAX], old[PATH_MAX];
 
         if (!host_zone(zone))
@@ -184,30 +213,30 @@ static int link_zone(const Rootfs *r, int etc_fd, bool must) {
         _cleanup_free_ char *target = strf("..%s/%s", ZONES, zone);
         if (!target)
                 return -ENOMEM;
-        ssize_t n = readlinkat(etc_fd, "localtime", old, sizeof(old) - 1);
+        ssize_t n = readlinkat(p->etc_fd, "localtime", old, sizeof(old) - 1);
         if (n >= 0) {
                 old[n] = '\0';
                 if (streq(old, target) || streq(old, target + STRLEN("..")))
                         return 0;
         }
-        if (!zone_exists_inside(r, zone))
+        if (!zone_exists_inside(p->rootfs, zone))
                 return must ? -ENOENT : 0;
-        int k = remove_file(etc_fd, "localtime");
-        if (k >= 0 && symlinkat(target, etc_fd, "localtime") < 0)
+        int k = remove_file(p, "localtime");
+        if (k >= 0 && symlinkat(target, p->etc_fd, "localtime") < 0)
                 k = -errno;
         return k;
 }
 
-static int copy_zone(int etc_fd) {
+static int copy_zone(Place *p) {
         _cleanup_free_ char *bytes = NULL;
         size_t size;
 
         int k = file_read_all(AT_FDCWD, LOCALTIME, HOST_FILE_MAX, &bytes, &size);
         if (k >= 0)
-                k = remove_file(etc_fd, "localtime");
+                k = remove_file(p, "localtime");
         if (k < 0)
                 return k;
-        _cleanup_close_ int fd = openat(etc_fd, "localtime",
+        _cleanup_close_ int fd = openat(p->etc_fd, "localtime",
                                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
@@ -217,18 +246,18 @@ static int copy_zone(int etc_fd) {
         return k;
 }
 
-static int setup_timezone(const ContainerSpec *spec, const Rootfs *r, int etc_fd) {
+static int setup_timezone(const ContainerSpec *spec, Place *p) {
         switch (spec->files.timezone) {
         case COPY_AUTO:
-                return spec->root.read_only ? 0 : link_zone(r, etc_fd, false);
+                return spec->root.read_only ? 0 : link_zone(p, false);
         case COPY_SYMLINK:
-                return link_zone(r, etc_fd, true);
+                return link_zone(p, true);
         case COPY_COPY:
-                return copy_zone(etc_fd);
+                return copy_zone(p);
         case COPY_BIND:
-                return bind_file(r, LOCALTIME, LOCALTIME);
+                return bind_file(p, LOCALTIME, LOCALTIME);
         case COPY_DELETE:
-                return remove_file(etc_fd, "localtime");
+                return remove_file(p, "localtime");
         default:
                 return 0;
         }
@@ -250,22 +279,15 @@ static int judge(CopyMode mode, int code, const char *path, Error *reterr) {
 
 int host_files(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const CopyMode resolv = spec->files.resolv_conf, zone = spec->files.timezone;
-        _cleanup_make_files_ const Rootfs *making = NULL;
-        _cleanup_close_ int etc_fd = -EBADF;
+        _cleanup_(place_done) Place p = { .rootfs = r, .etc_fd = -EBADF };
 
         if (resolv == COPY_OFF && zone == COPY_OFF)
                 return 0;
-        int k = make_files_begin(r, reterr);
-        making = r;
+        p.etc_fd = resolve_in_root(r->root_fd, "etc", O_PATH | O_DIRECTORY);
+        int k = resolv == COPY_OFF ? 0 : p.etc_fd < 0 ? p.etc_fd : setup_resolv_conf(spec, &p);
+        k = judge(resolv, k, RESOLV_CONF, reterr);
         if (k < 0)
                 return k;
-        etc_fd = resolve_in_root(r->root_fd, "etc", O_PATH | O_DIRECTORY);
-        if (etc_fd < 0) {
-                k = judge(resolv == COPY_OFF ? COPY_AUTO : resolv, etc_fd, RESOLV_CONF, reterr);
-                return k < 0 ? k
-                             : judge(zone == COPY_OFF ? COPY_AUTO : zone, etc_fd, LOCALTIME,
-                                     reterr);
-        }
-        k = judge(resolv, setup_resolv_conf(spec, r, etc_fd), RESOLV_CONF, reterr);
-        return k < 0 ? k : judge(zone, setup_timezone(spec, r, etc_fd), LOCALTIME, reterr);
+        k = zone == COPY_OFF ? 0 : p.etc_fd < 0 ? p.etc_fd : setup_timezone(spec, &p);
+        return judge(zone, k, LOCALTIME, reterr);
 }
