@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -245,6 +246,11 @@ static int (*const run_table[_CHILD_OP_TYPE_MAX])(const ChildOp *op) = {
 };
 // clang-format on
 
+static bool supervisor_is_gone(int sync_fd) {
+        struct pollfd p = { .fd = sync_fd };
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
 _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd) {
         sigset_t none;
 
@@ -261,6 +267,8 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd)
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;
                 int r = run_table[op->type](op);
+                if (r >= 0 && op->type == CHILD_OP_PDEATHSIG && supervisor_is_gone(sync_fd))
+                        _exit(125); /* it ended before it could be told to take us along */
                 if (r < 0) {
                         sync_report(sync_fd, (uint32_t) i, -r);
                         _exit(125);
