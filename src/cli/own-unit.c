@@ -115,8 +115,13 @@ int own_unit_apply(const ContainerSpec *spec, Error *reterr) {
         if (r < 0)
                 return strv_isempty(assignments) ? 0 : r;
         record = path_join(UNITS_DIRECTORY, unit);
-        if (!record || read_record(record, &before) < 0 ||
-            properties_to_forget(before, assignments, &stale) < 0)
+        if (!record)
+                return error_oom(reterr);
+        r = read_record(record, &before);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "'%s' cannot be read",
+                                       record);
+        if (properties_to_forget(before, assignments, &stale) < 0)
                 return error_oom(reterr);
         if (strv_isempty(assignments) && strv_isempty(stale))
                 return 0;
