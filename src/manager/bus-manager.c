@@ -99,7 +99,8 @@ static int body_stop(Manager *m, sd_bus_message *call, const char *container, Er
         Container *c = container_find(m, container, reterr);
         if (!c)
                 return -ENXIO;
-        if (!IN_SET(c->state, STATE_EXITED, STATE_FAILED)) {
+        /* one that is on its way down already: a second STOP would kill it */
+        if (!IN_SET(c->state, STATE_STOPPING, STATE_EXITED, STATE_FAILED)) {
                 r = container_request(c, CONTROL_STOP, reterr);
                 if (r < 0)
                         return r;
