@@ -54,14 +54,20 @@ char *const *spec_draft_warnings(const SpecDraft *d) {
 }
 
 int spec_draft_warn(SpecDraft *d, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
         va_list ap;
-        char *text;
+        char *shown;
         int r;
 
         va_start(ap, format);
         r = vasprintf(&text, format, ap);
         va_end(ap);
-        return r < 0 ? -ENOMEM : strv_consume(&d->warnings, text);
+        if (r < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        shown = str_escape_for_display(text); /* keys come from files that others have written */
+        return shown ? strv_consume(&d->warnings, shown) : -ENOMEM;
 }
 
 /* Rows that speak of the same value: Boot= and ProcessTwo=, all mounts, an option and its alias. Each unit property is a value

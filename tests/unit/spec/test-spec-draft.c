@@ -121,6 +121,13 @@ TEST(raw_words) {
         ASSERT_OK(spec_draft_set_raw(d, row("Hostname"), "", SOURCE_COMMAND, NULL, NULL));
 }
 
+TEST(warnings_are_printable) {
+        _cleanup_draft_ SpecDraft *d = spec_draft_new();
+
+        ASSERT_OK(spec_draft_warn(d, "unknown %s", "\x1b[2Jkey"));
+        ASSERT_STREQ(spec_draft_warnings(d)[0], "unknown \\x1b[2Jkey");
+}
+
 TEST(handing_over) {
         _cleanup_draft_ SpecDraft *d = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
