@@ -144,7 +144,7 @@ static int run_keyring(const ChildOp *op) {
 static int run_identity(const ChildOp *op) {
         const ChildIdentity *i = op->data;
         /* raw calls: this process has one thread, glibc's wrappers look for others */
-        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+        if ((i->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) ||
             syscall(SYS_setgroups, i->n_groups, i->groups) < 0 ||
             syscall(SYS_setresgid, i->gid, i->gid, i->gid) < 0 ||
             syscall(SYS_setresuid, i->uid, i->uid, i->uid) < 0)
@@ -157,10 +157,7 @@ static int run_bounding(const ChildOp *op) {
 }
 
 static int run_caps(const ChildOp *op) {
-        uint64_t
-                have; /* an outer container or a service manager may have left us less than the spec grants */
-        int r = caps_get_effective(&have);
-        return r < 0 ? r : caps_set(op->attr & have, op->attr & have, 0);
+        return caps_set(op->attr, op->attr, 0);
 }
 
 static int run_no_new_privs(const ChildOp *op) {
@@ -262,7 +259,6 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd)
         sigemptyset(&none);
         (void) umask(0022);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        (void) signal(SIGPIPE, SIG_DFL);
 
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;

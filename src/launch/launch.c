@@ -53,8 +53,8 @@ static int open_signals(Supervisor *s, Error *reterr) {
         sigemptyset(&set);
         for (size_t i = 0; i < ELEMENTSOF(caught); i++)
                 sigaddset(&set, caught[i]);
-        sigaddset(&set, SIGRTMIN + 18);  /* what systemd's programs answer; must not end us */
-        (void) signal(SIGPIPE, SIG_IGN); /* cannot fail */
+        sigaddset(&set, SIGRTMIN + 18); /* what systemd's programs answer; must not end us */
+        sigaddset(&set, SIGPIPE); /* blocked, not ignored: that would be the payload's as well */
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
             (s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
@@ -202,14 +202,10 @@ static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
 
 /* A user namespace belongs to the euid that makes it, and so do the per-user budgets of the kernel (inotify and the like): they are to be
  * the range's own, not root's. Capabilities stay effective, for the clone into the cgroup asks for them. */
-static int become_range(uid_t uid) {
-        uint64_t have = 0;
-        int r = uid == 0 ? 0 : caps_get_effective(&have);
-        if (r < 0)
-                return r;
+static int become_range(uid_t uid, uint64_t capabilities) {
         if (syscall(SYS_setresuid, -1, uid, -1) < 0)
                 return -errno;
-        return uid == 0 ? 0 : caps_set(have, have, 0);
+        return uid == 0 ? 0 : caps_set(capabilities, capabilities, 0);
 }
 
 static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, int child_sync_fd,
@@ -217,7 +213,8 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, in
         bool userns = s->rootfs.map.count > 0, own_euid = userns && s->rootfs.map.outside != 0;
         struct clone_args args = {
                 .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
-                         CLONE_NEWCGROUP | CLONE_PIDFD | (userns ? CLONE_NEWUSER : 0) |
+                         CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+                         (userns ? CLONE_NEWUSER : 0) |
                          (s->spec->network.private_ ? CLONE_NEWNET : 0) |
                          (s->payload_cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uint64_t) (uintptr_t) &s->leader.fd,
@@ -230,7 +227,7 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, in
                                        "entering the root directory failed");
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0,
                      0); /* cannot fail: until the exec nobody may look into the child */
-        int r = own_euid ? become_range(s->rootfs.map.outside) : 0;
+        int r = own_euid ? become_range(s->rootfs.map.outside, s->capabilities) : 0;
         if (r >= 0) {
                 pid_t pid = sys_clone3(&args);
                 if (pid == 0)
@@ -238,7 +235,7 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, in
                 r = pid < 0 ? -errno : 0;
                 s->leader.pid = pid;
         }
-        if (own_euid && become_range(0) < 0)
+        if (own_euid && become_range(0, s->capabilities) < 0)
                 return error_set(reterr, -EPERM, ERROR_SETUP_FAILED, "becoming root again failed");
         if (chdir("/") < 0 && r >= 0)
                 r = -errno;
@@ -410,6 +407,9 @@ int launch(Supervisor *s, Error *reterr) {
         links_open(s);
         links_hello(s);
         int r = lock_name(s, reterr);
+        if (r >= 0 && caps_get_effective(&s->capabilities) < 0)
+                r = error_set(reterr, -EPERM, ERROR_SETUP_FAILED,
+                              "reading our capabilities failed");
         if (r >= 0)
                 r = open_signals(s, reterr);
         if (r >= 0)

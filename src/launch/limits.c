@@ -5,12 +5,10 @@
  * machine's size; prlimit(2) on the child. */
 #include "launch/limits.h"
 
-#include <linux/capability.h>
 #include <stdio.h>
 
 #include "basic/fd.h"
 #include "basic/str.h"
-#include "sys/caps.h"
 
 #define LIMITS_FILE_MAX 8192U
 #define MIB (1024U * 1024U)
@@ -81,17 +79,13 @@ static struct rlimit default_limit(int resource, const struct rlimit *now, bool 
         return l;
 }
 
-int limits_append(const ContainerSpec *spec, ChildPlan *plan, Error *reterr) {
+int limits_append(const ContainerSpec *spec, bool may_raise, ChildPlan *plan, Error *reterr) {
         struct rlimit now[RLIM_NLIMITS];
-        uint64_t caps = 0;
         int r = limits_read(now);
-        if (r >= 0)
-                r = caps_get_effective(&caps);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "reading the resource limits failed");
 
-        bool may_raise = caps & CAP_MASK(CAP_SYS_RESOURCE);
         for (int i = 0; i < (int) RLIM_NLIMITS; i++) {
                 const SpecLimit *given = spec->payload.limits + i;
                 struct rlimit wanted = { given->soft, given->hard };

@@ -10,7 +10,7 @@
 #include "rootfs/plan.h"
 #include "spec/spec.h"
 
-/* Appends a CHILD_OP_RLIMIT for each limit that is not as it shall be. */
-int limits_append(const ContainerSpec *spec, ChildPlan *plan, Error *reterr);
+/* Appends a CHILD_OP_RLIMIT for each limit that is not as it shall be. may_raise: we have CAP_SYS_RESOURCE. */
+int limits_append(const ContainerSpec *spec, bool may_raise, ChildPlan *plan, Error *reterr);
 /* Raises the child's hard limits to what its plan will set. */
 int limits_raise(pid_t child, const ChildPlan *plan, Error *reterr);

@@ -2,6 +2,7 @@
 /* berth-supervisor NAME: the process beside a container. Started by berth and berthd only, with the descriptors of ipc/spawn.h. */
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,10 +50,20 @@ static int read_spec(ContainerSpec **ret, Error *reterr) {
         return spec_text_parse(text, ret, reterr);
 }
 
+/* Which of the fixed descriptors came open; asked once, before anything of ours can take a number. */
+static void look_at_descriptors(bool ret_open[static SUPERVISOR_FIRST_EXTRA_FD]) {
+        struct pollfd p[SUPERVISOR_FIRST_EXTRA_FD];
+        for (int i = 0; i < SUPERVISOR_FIRST_EXTRA_FD; i++)
+                p[i] = (struct pollfd){ .fd = i };
+        int n = poll(p, ELEMENTSOF(p), 0);
+        for (int i = 0; i < SUPERVISOR_FIRST_EXTRA_FD; i++)
+                ret_open[i] = n >= 0 && !(p[i].revents & POLLNVAL);
+}
+
 /* Standard descriptors that the caller has closed would else become something of ours. */
-static int open_missing_stdio(void) {
+static int open_missing_stdio(const bool *is_open) {
         for (int i = 0; i < 3; i++)
-                if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY) != i)
+                if (!is_open[i] && open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY) != i)
                         return -EBADF;
         return 0;
 }
@@ -73,11 +84,6 @@ static int fail(Supervisor *s, Error *e) {
         return status;
 }
 
-/* A descriptor of the fixed layout that came open; asked before anything of ours can take its number. */
-static int passed_fd(int fd) {
-        return fcntl(fd, F_GETFD) >= 0 ? fd : -EBADF;
-}
-
 static void restart(char **argv, const int passed[static 4], Error *e) {
         for (size_t i = 0; i < 4; i++)
                 if (passed[i] >= 0)
@@ -94,8 +100,8 @@ int main(int argc, char **argv) {
                              .slave_fd = -EBADF,
                              .input_fd = -EBADF,
                              .output_fd = -EBADF },
-                .launcher = { .fd = passed_fd(SUPERVISOR_LINK_FD), .retry_usec = USEC_INFINITY },
-                .seccomp_fd = passed_fd(SUPERVISOR_SECCOMP_FD),
+                .launcher = { .fd = -EBADF, .retry_usec = USEC_INFINITY },
+                .seccomp_fd = -EBADF,
                 .manager = { .fd = -EBADF },
                 .leader = PIDREF_NULL,
                 .name_lock_fd = -EBADF,
@@ -117,7 +123,13 @@ int main(int argc, char **argv) {
                         "berth-supervisor: One argument is expected, the container's name\n");
                 return 2;
         }
-        if (open_missing_stdio() < 0)
+        bool is_open[SUPERVISOR_FIRST_EXTRA_FD];
+        look_at_descriptors(is_open);
+        if (is_open[SUPERVISOR_LINK_FD])
+                s.launcher.fd = SUPERVISOR_LINK_FD;
+        if (is_open[SUPERVISOR_SECCOMP_FD])
+                s.seccomp_fd = SUPERVISOR_SECCOMP_FD;
+        if (open_missing_stdio(is_open) < 0)
                 return 125;
         (void) sys_close_range(SUPERVISOR_SPEC_FD, ~0U,
                                CLOSE_RANGE_CLOEXEC); /* since Linux 5.11, below our floor */

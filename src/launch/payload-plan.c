@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The child's plan: identity, confinement, environment and the program, around the mounts that rootfs/ appends. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "basic/strv.h"
 #include "launch/limits.h"
 #include "launch/supervisor.h"
+#include "sys/caps.h"
 
 #define PAYLOAD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SECCOMP_SIZE_MAX (64U * 1024U)
@@ -191,7 +193,9 @@ static void append_confinement(const Supervisor *s, PayloadPlan *p) {
                 }
         }
         append_identity(&p->plan, &p->identity);
-        append_attr(&p->plan, CHILD_OP_CAPS, keep);
+        /* a user namespace gives all; else an outer container or a service manager may have left us less than the spec grants */
+        append_attr(&p->plan, CHILD_OP_CAPS,
+                    s->rootfs.map.count > 0 ? keep : keep & s->capabilities);
 }
 
 int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
@@ -217,7 +221,8 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
         if (spec->payload.start == START_PID2)
                 (void) child_plan_append(&p->plan, CHILD_OP_STUB_INIT);
         append_console(&p->plan, &s->console);
-        r = limits_append(spec, &p->plan, reterr); /* no operation after this opens anything */
+        r = limits_append(spec, s->capabilities & CAP_MASK(CAP_SYS_RESOURCE), &p->plan,
+                          reterr); /* no operation after this opens anything */
         if (r < 0)
                 return r;
         append_confinement(s, p);

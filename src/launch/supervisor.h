@@ -48,6 +48,7 @@ typedef struct Supervisor {
         Link launcher, manager;
         ContainerState state;
         PidRef leader;
+        uint64_t capabilities; /* our own at the start */
         int seccomp_fd; /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
         int signal_fd;
