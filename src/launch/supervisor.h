@@ -49,7 +49,7 @@ typedef struct Supervisor {
         ContainerState state;
         PidRef leader;
         uint64_t capabilities; /* our own at the start */
-        int seccomp_fd; /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
+        int seccomp_fd;        /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
         int signal_fd;
         int notify_fd;
@@ -62,8 +62,9 @@ typedef struct Supervisor {
         char *unit;          /* from GO */
         usec_t started_usec; /* realtime */
         usec_t watchdog_usec, next_watchdog_usec;
-        usec_t notify_window_usec, notify_pause_usec; /* monotonic; pause: not listened to until then */
-        unsigned notify_count;                        /* datagrams in this window */
+        usec_t notify_window_usec,
+                notify_pause_usec; /* monotonic; pause: not listened to until then */
+        unsigned notify_count;     /* datagrams in this window */
         bool ready;
         unsigned stop_requests;
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
