@@ -15,6 +15,7 @@
 Hosts live as long as the pytest session. Nothing is skipped: where a host cannot be started, its tests fail.
 """
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -43,6 +44,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "suites(*names): runs only on hosts of these suites")
     if os.geteuid() != 0:
         pytest.exit("the integration tests start hosts, which takes root", returncode=2)
+
+
+def pytest_sessionstart():
+    # hosts that an interrupted session left behind: their names carry the process ID of its pytest
+    for cls in HOST_CLASSES.values():
+        for line in local(HOST_TOOLS / cls.tool, "list").stdout.splitlines():
+            name = line.split()[0]
+            m = re.match(r"t(\d+)-", name)
+            if m and not Path(f"/proc/{m[1]}").exists():
+                local(HOST_TOOLS / cls.tool, "stop", name)
 
 
 def pytest_generate_tests(metafunc):

@@ -43,7 +43,8 @@ def cgroups():
     for top, dirs, _ in os.walk("/sys/fs/cgroup"):
         dirs[:] = [d for d in dirs if not d.startswith(("net_", "cpu", "memory", "pids", "blkio"))]
         path = top[len("/sys/fs/cgroup"):]
-        if path and not ON_DEMAND.search(path):
+        # machine.slice stays once it was used; units of mounts come and go with daemon-reload
+        if path and path != "/machine.slice" and not path.endswith(".mount") and not ON_DEMAND.search(path):
             yield "cgroup", path
 
 
