@@ -406,7 +406,7 @@ TEST(launcher_is_confused) {
         start_read(&run, "up");
         (void) control_send(pair[0], CONTROL_GO, NULL, NULL, 0);
         (void) control_send(pair[0], CONTROL_HELLO, NULL, NULL, 0);
-        (void) write(pair[0], "garbage", 7);
+        ASSERT_EQ(write(pair[0], "garbage", 7), 7);
         usleep(100000);
         ASSERT_EQ(start_end(&run), 3);
         fd_close(pair[0]);
