@@ -378,7 +378,11 @@ static void drop_privileges(const Supervisor *s) {
         if (s->spec->resources.cgroup == CGROUP_UNIT)
                 (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0,
                              0); /* cannot fail; others re-execute themselves for a reboot */
-        int r = caps_set(CAP_MASK(CAP_KILL), CAP_MASK(CAP_KILL), 0);
+        uint64_t keep = CAP_MASK(CAP_KILL);
+        /* at the end groups of the payload's making, with owners of its own, are removed: see remove_cgroup() */
+        if (IN_SET(s->spec->resources.cgroup, CGROUP_OWN, CGROUP_UNIT))
+                keep |= CAP_MASK(CAP_DAC_OVERRIDE) & s->capabilities;
+        int r = caps_set(CAP_MASK(CAP_KILL), keep, 0);
         if (r < 0)
                 log_warning_errno(r, "Dropping privileges failed");
 }
@@ -429,16 +433,26 @@ int launch(Supervisor *s, Error *reterr) {
         return 0;
 }
 
+static void remove_cgroup(const Supervisor *s) {
+        const char *name = s->own_cgroup
+                                   ?: s->spec->resources.cgroup == CGROUP_UNIT ? "payload"
+                                                                               : NULL;
+        if (!name)
+                return;
+        uint64_t caps = (CAP_MASK(CAP_KILL) | CAP_MASK(CAP_DAC_OVERRIDE)) & s->capabilities;
+        int r = caps_set(caps, caps, 0);
+        if (r >= 0)
+                r = cgroup_remove(s->parent_cgroup_fd, name);
+        if (r < 0) /* what is still in use stays; the next start takes it over */
+                log_debug_errno(r, "Removing cgroup '%s' failed", name);
+}
+
 void supervisor_done(Supervisor *s) {
         abort_child(s);
         console_done(&s->console);
         s->payload_cgroup_fd = fd_close(s->payload_cgroup_fd);
-        if (s->own_cgroup && s->parent_cgroup_fd >= 0)
-                (void) cgroup_remove(
-                        s->parent_cgroup_fd,
-                        s->own_cgroup); /* what is still in use stays; the next start takes it */
-        else if (s->spec && s->spec->resources.cgroup == CGROUP_UNIT && s->parent_cgroup_fd >= 0)
-                (void) cgroup_remove(s->parent_cgroup_fd, "payload");
+        if (s->parent_cgroup_fd >= 0)
+                remove_cgroup(s);
         s->own_cgroup = mfree(s->own_cgroup);
         s->unit = mfree(s->unit);
         s->go_cgroup_fd = fd_close(s->go_cgroup_fd);
