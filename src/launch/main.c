@@ -113,6 +113,7 @@ int main(int argc, char **argv) {
                 .kill_fd = -EBADF,
                 .events_fd = -EBADF,
                 .kill_deadline_usec = USEC_INFINITY,
+                .stop_again_usec = USEC_INFINITY,
         };
 
         if (argc == 2 && argv[1][0] == '-')

@@ -11,16 +11,54 @@
 #include "ipc/notify.h"
 #include "launch/supervisor.h"
 
+#define AGAIN_USEC (250 * USEC_PER_MSEC)
+
 void stop_kill(Supervisor *s) {
         s->stop_requests = MAX(s->stop_requests, 2U);
         s->state = STATE_STOPPING;
-        s->kill_deadline_usec = USEC_INFINITY;
+        s->kill_deadline_usec = s->stop_again_usec = USEC_INFINITY;
         if (s->kill_fd >= 0 && pwrite(s->kill_fd, "1", 1, 0) == 1)
                 return;
         int r = pidref_kill(&s->leader,
                             SIGKILL); /* PID 1 of the PID namespace: the rest goes with it */
         if (r < 0 && r != -ESRCH)
                 log_warning_errno(r, "Killing the payload failed");
+}
+
+/* A mask of /proc/PID/status ("SigCgt"). */
+static uint64_t status_mask(const char *status, const char *name) {
+        const char *p = strstr(status, name);
+        return p ? strtoull(p + strlen(name), NULL, 16) : 0;
+}
+
+/* PID 1 never sees a signal that it neither catches nor blocks (for sigwait(3) and the like): pid_namespaces(7). Waiting for
+ * one that ignores it is in vain. */
+static bool payload_takes(const Supervisor *s, int sig) {
+        char path[STRLEN("/proc//status") + 12];
+        _cleanup_free_ char *text = NULL;
+        (void) snprintf(path, sizeof(path), "/proc/%d/status",
+                        s->leader.pid); /* fits by its size */
+        if (file_read_all(AT_FDCWD, path, 16384, &text, NULL) < 0)
+                return false;
+        uint64_t taken = status_mask(text, "\nSigCgt:\t") | status_mask(text, "\nSigBlk:\t");
+        return taken & (UINT64_C(1) << (sig - 1));
+}
+
+/* Sends the kill signal. An init that has just been started may not listen yet: then it is sent again a little later. */
+static void stop_send(Supervisor *s) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        s->stop_again_usec = payload_takes(s, s->stop_signal) ? USEC_INFINITY : now + AGAIN_USEC;
+        int r = pidref_kill(&s->leader, s->stop_signal);
+        if (r < 0 && r != -ESRCH)
+                stop_kill(s);
+}
+
+void stop_tick(Supervisor *s, usec_t now) {
+        if (now >= s->kill_deadline_usec) {
+                log_warning("Container '%s' did not stop in time and is killed", s->spec->name);
+                stop_kill(s);
+        } else if (now >= s->stop_again_usec)
+                stop_send(s);
 }
 
 static void stop_with(Supervisor *s, int sig) {
@@ -35,22 +73,8 @@ static void stop_with(Supervisor *s, int sig) {
         links_send(s, CONTROL_STOPPING, NULL, NULL, 0);
         s->kill_deadline_usec =
                 usec_add(now_usec(CLOCK_MONOTONIC), s->spec->payload.stop_timeout_usec);
-        int r = pidref_kill(&s->leader, sig);
-        if (r < 0 && r != -ESRCH)
-                stop_kill(s);
-}
-
-/* PID 1 never sees a signal that it has no handler for (pid_namespaces(7)): waiting for one that ignores SIGTERM is in vain. */
-static bool payload_catches(const Supervisor *s, int sig) {
-        char path[STRLEN("/proc//status") + 12];
-        _cleanup_free_ char *text = NULL;
-        (void) snprintf(path, sizeof(path), "/proc/%d/status",
-                        s->leader.pid); /* fits by its size */
-        if (file_read_all(AT_FDCWD, path, 16384, &text, NULL) < 0)
-                return false;
-        const char *caught = strstr(text, "\nSigCgt:\t");
-        return caught &&
-               (strtoull(caught + STRLEN("\nSigCgt:\t"), NULL, 16) & (UINT64_C(1) << (sig - 1)));
+        s->stop_signal = sig;
+        stop_send(s);
 }
 
 void stop_request(Supervisor *s) {
@@ -59,7 +83,7 @@ void stop_request(Supervisor *s) {
                 sig = SIGRTMIN + 3;
         if (sig <= 0 && s->spec->payload.start == START_PID2)
                 sig = SIGRTMIN + 4; /* the stub init's word for it */
-        if (sig <= 0 && payload_catches(s, SIGTERM))
+        if (sig <= 0 && payload_takes(s, SIGTERM))
                 sig = SIGTERM;
         if (sig <= 0)
                 stop_kill(s);
@@ -68,7 +92,10 @@ void stop_request(Supervisor *s) {
 }
 
 void stop_poweroff(Supervisor *s) {
-        stop_with(s, s->spec->payload.start == START_COMMAND ? SIGTERM : SIGRTMIN + 4);
+        if (s->spec->payload.start == START_COMMAND)
+                stop_request(s);
+        else
+                stop_with(s, SIGRTMIN + 4);
 }
 
 void stop_reboot(Supervisor *s) {

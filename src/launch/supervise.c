@@ -119,7 +119,7 @@ static void fill_console(const Console *c, struct pollfd *p, bool resting) {
 
 /* Milliseconds until something is due by time. */
 static int next_timeout(const Supervisor *s, usec_t now, bool console_rests) {
-        usec_t next = s->kill_deadline_usec;
+        usec_t next = MIN(s->kill_deadline_usec, s->stop_again_usec);
         if (s->manager.fd < 0)
                 next = MIN(next, s->manager.retry_usec);
         if (s->watchdog_usec > 0)
@@ -191,11 +191,7 @@ int supervise(Supervisor *s) {
         s->next_watchdog_usec = now_usec(CLOCK_MONOTONIC);
         for (;;) {
                 usec_t now = now_usec(CLOCK_MONOTONIC);
-                if (now >= s->kill_deadline_usec) {
-                        log_warning("Container '%s' did not stop in time and is killed",
-                                    s->spec->name);
-                        stop_kill(s);
-                }
+                stop_tick(s, now);
                 links_retry(s);
                 notify_watchdog(s, now);
 

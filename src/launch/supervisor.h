@@ -68,7 +68,9 @@ typedef struct Supervisor {
         bool ready;
         unsigned stop_requests;
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
-        bool restart;              /* main(): start anew, with the same descriptors */
+        int stop_signal;
+        usec_t stop_again_usec; /* monotonic: the kill signal is sent again, for nobody listened; USEC_INFINITY: not */
+        bool restart; /* main(): start anew, with the same descriptors */
 } Supervisor;
 
 /* launch.c */
@@ -120,7 +122,8 @@ void notify_dispatch(Supervisor *s);
 void notify_watchdog(Supervisor *s, usec_t now);
 
 /* stop.c */
-void stop_request(Supervisor *s); /* first: the kill signal; second: now */
+void stop_request(Supervisor *s);          /* first: the kill signal; second: now */
+void stop_tick(Supervisor *s, usec_t now); /* what is due by time */
 void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);
 void stop_poweroff(Supervisor *s);

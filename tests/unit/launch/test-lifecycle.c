@@ -95,6 +95,24 @@ TEST(stub_passes_it_on) {
         ASSERT_EQ(start_end(&run), 6);
 }
 
+/* An init that is told to stop before it listens: told again, not waited for in vain. */
+TEST(init_that_does_not_listen_yet) {
+        _cleanup_spec_ ContainerSpec *s = start_spec(NULL);
+        usec_t begin = now_monotonic();
+        write_text(
+                "/run/root/sbin/init",
+                "#!/bin/sh\necho up; sleep 1; trap 'echo halted; poweroff -f; sleep 5' 37; while :; do sleep 0.1; done\n",
+                0755);
+        s->payload.start = START_BOOT;
+        start(&run, s);
+        start_read(&run, "up");
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        ASSERT_EQ(start_end(&run), 0);
+        ASSERT_CONTAINS(run.out_text, "halted");
+        ASSERT_TRUE(now_monotonic() - begin < 10 * USEC_PER_SEC);
+        (void) unlink("/run/root/sbin/init");
+}
+
 TEST(stopped_payload_is_killed_all_the_same) {
         _cleanup_spec_ ContainerSpec *s =
                 start_spec(SHELL("trap : TERM; echo up; while :; do sleep 0.1; done"));
