@@ -36,7 +36,8 @@
 struct Keeper {
         sd_event *event;
         sd_bus *bus;
-        const ContainerSpec *spec; /* borrowed; the owner keeps it */
+        const ContainerSpec *spec;     /* borrowed; the owner keeps it */
+        ContainerSpec *dismissed_spec; /* or ours, since the owner has dismissed us */
         KeeperMessage on_message;
         void *userdata;
         bool may_overlap;
@@ -50,6 +51,7 @@ struct Keeper {
         bool overlapped; /* this time */
         bool requested;  /* systemd was asked */
         bool ended;      /* the link has, and the owner is to know when the job has, too */
+        bool dismissed;  /* nobody is to know, only the job's end is waited for */
         bool again; /* the payload rebooted, and the scope is to be made again when the job has ended */
         int (*begin)(Keeper *k, Error *reterr); /* scope_begin() */
 
@@ -84,6 +86,7 @@ static void keeper_destroy(Keeper *k) {
         sd_event_unref(k->event);
         fd_close(k->link_fd);
         fd_close(k->scope_fd);
+        spec_free(k->dismissed_spec);
         free(k->unit);
         free(k);
 }
@@ -98,6 +101,30 @@ Keeper *keeper_free(Keeper *k) {
         return NULL;
 }
 
+static void link_close(Keeper *k) {
+        k->link_source = sd_event_source_disable_unref(k->link_source);
+        k->link_fd = fd_close(k->link_fd);
+}
+
+void keeper_end(Keeper *k) {
+        link_close(k);
+        k->on_message = NULL;
+        k->dismissed = true;
+        if (k->job)
+                scope_job_hurry(k->job);
+}
+
+Keeper *keeper_dismiss(Keeper *k, ContainerSpec *spec) {
+        if (!k || !k->job) {
+                keeper_free(k);
+                spec_free(spec);
+                return NULL;
+        }
+        keeper_end(k);
+        k->dismissed_spec = spec;
+        return NULL;
+}
+
 /* Returns false if the owner has freed the keeper meanwhile. */
 static bool tell_owner(Keeper *k, const ControlMessage *m) {
         k->dispatching++;
@@ -107,11 +134,6 @@ static bool tell_owner(Keeper *k, const ControlMessage *m) {
                 return true;
         keeper_destroy(k);
         return false;
-}
-
-static void link_close(Keeper *k) {
-        k->link_source = sd_event_source_disable_unref(k->link_source);
-        k->link_fd = fd_close(k->link_fd);
 }
 
 /* Our own failure reaches the owner as an ERROR message; the closed link ends the start in the supervisor. */
@@ -255,6 +277,17 @@ static void on_job_ended(const Error *e, void *userdata) {
         bool released = k->overlapped && !k->mark_source; /* told already */
         int r = 0;
         k->job = scope_job_free(k->job);
+        if (k->dismissed) {
+                if (k->dismissed_spec)
+                        keeper_destroy(k);
+                else
+                        placeholder_drop(k); /* the owner frees us some time */
+                return;
+        }
+        if (k->ended && !k->overlapped) { /* why is told already */
+                link_ended(k);
+                return;
+        }
         if (!e && !k->overlapped) {
                 r = scope_open(k, &own);
                 if (r >= 0)
@@ -368,15 +401,17 @@ static void link_message(Keeper *k, const ControlMessage *m) {
         placeholder_release(k);
 }
 
-/* A payload that has ended at once: the scope needs its placeholder until systemd is through. */
+/* A start that failed, or a payload that has ended at once: the scope needs its placeholder until systemd is through, else
+ * systemd overlooks that it is empty, and the scope stays. */
 static void on_link_end(Keeper *k) {
-        if (!k->overlapped || !k->job) {
+        if (!k->job) {
                 link_ended(k);
                 return;
         }
         link_close(k);
         k->state = STATE_EXITED;
         k->ended = true;
+        scope_job_hurry(k->job);
 }
 
 static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

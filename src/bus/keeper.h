@@ -30,6 +30,11 @@ int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *lin
                KeeperMessage on_message, void *userdata, Keeper **ret, Error *reterr);
 Keeper *keeper_free(Keeper *k);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Keeper *, keeper_free)
+/* Closes the link, which ends the supervisor; on_message is not called any more. What systemd is still making goes when it is made: freeing
+ * the keeper before that may leave an empty scope. So an owner whose event loop goes on ends a keeper in the middle of a start with
+ * keeper_dismiss(): that takes the spec as well, and frees both as soon as can be. */
+void keeper_end(Keeper *k);
+Keeper *keeper_dismiss(Keeper *k, ContainerSpec *spec);
 /* Before keeper_start(): the scope's cgroup is made before systemd makes the scope, so that the payload need not wait for all of that
  * (keeper.c says how). Not for owners that must never wait, or that free a keeper before its link has ended. */
 void keeper_allow_overlap(Keeper *k);

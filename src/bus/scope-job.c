@@ -18,6 +18,8 @@
         (5 * USEC_PER_SEC) /* how long an old, empty scope of the name may take to go */
 #define SCOPE_GONE_IN_PLACE_USEC \
         (1 * USEC_PER_SEC) /* the same, when its cgroup has gone before it */
+#define SCOPE_HURRY_USEC \
+        (500 * USEC_PER_MSEC) /* for systemd to take a request that nobody waits for */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
 #define POLL_USEC (1 * USEC_PER_SEC)
 
@@ -242,6 +244,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         if (r < 0)
                 j->done(&e, j->userdata);
         return 0;
+}
+
+void scope_job_hurry(ScopeJob *j) {
+        if (j->accepted)
+                return;
+        j->deadline = MIN(j->deadline, usec_add(now_usec(CLOCK_MONOTONIC), SCOPE_HURRY_USEC));
+        timer_arm(j, SCOPE_HURRY_USEC);
 }
 
 int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done,

@@ -23,6 +23,8 @@ typedef struct ScopeRequest {
 
 int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done,
                   void *userdata, ScopeJob **ret, Error *reterr);
+/* Nobody needs the scope any more: `done` comes when the job has ended, or soon if systemd does not even take the request. */
+void scope_job_hurry(ScopeJob *j);
 ScopeJob *scope_job_free(ScopeJob *j);
 DEFINE_TRIVIAL_CLEANUP_FUNC(ScopeJob *, scope_job_free)
 

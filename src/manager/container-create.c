@@ -87,7 +87,8 @@ void container_create_fail(Container *c, const Error *e) {
         creation_end(c);
         if (c->state != STATE_FAILED)
                 container_set_state(c, STATE_FAILED);
-        c->keeper = keeper_free(c->keeper); /* closes the link: the supervisor ends, too */
+        if (c->keeper)
+                keeper_end(c->keeper); /* closes the link: the supervisor ends, too */
 }
 
 static void fail_and_remove(Container *c, const Error *e) {

@@ -78,12 +78,11 @@ void container_free(Container *c) {
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
         creation_free(c->creation);
-        keeper_free(c->keeper);
+        c->keeper = keeper_dismiss(c->keeper, TAKE_PTR(c->spec));
         link_free(c->link);
         sd_event_source_disable_unref(c->supervisor_source);
         pidref_done(&c->leader);
         pidref_done(&c->supervisor);
-        spec_free(c->spec);
         free(c->name);
         free(c->path);
         free(c->id);

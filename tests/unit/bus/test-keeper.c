@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "basic/alloc.h"
 #include "bus/bus.h"
 #include "bus/keeper-scope.h"
 #include "bus/keeper.h"
@@ -208,6 +209,40 @@ TEST(protocol_is_broken) {
         ASSERT_OK(control_send(t.link, CONTROL_READY, NULL, NULL, 0)); /* before STARTED */
         trial_run(&t);
         ASSERT_EQ(t.ends, 1);
+}
+
+/* A supervisor that finds no root, say: with its end the keeper must not end before systemd is through with the scope. */
+TEST(supervisor_fails_while_the_scope_is_made) {
+        _cleanup_(trial_done) Trial t;
+        trial_begin(&t, "silent", true); /* the job is known to have ended after a second only */
+        t.link = fd_close(t.link);
+        for (unsigned i = 0; i < 30; i++)
+                ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
+        ASSERT_EQ(t.ends, 0);
+        trial_run(&t);
+        ASSERT_EQ(t.ends, 1);
+        ASSERT_FALSE(t.go);
+        ASSERT_FALSE(error_is_set(&t.error));
+}
+
+TEST(dismissed_while_the_scope_is_made) {
+        if (fake.cgroup_fd < 0)
+                TEST_SKIP("no cgroup v2 can be mounted here");
+        _cleanup_(trial_done) Trial t;
+        ContainerSpec *spec = new0(ContainerSpec, 1);
+        ASSERT_NOT_NULL(spec);
+        trial_begin(&t, "silent-dismissed", true);
+        for (unsigned i = 0; i < 30; i++)
+                ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
+        _cleanup_close_ int fd = cgroup_open(fake.cgroup_fd, "machine-silent\\x2ddismissed.scope");
+        ASSERT_OK(fd);
+        t.keeper = keeper_dismiss(t.keeper, spec);
+        char c;
+        ASSERT_EQ(recv(t.link, &c, 1, MSG_DONTWAIT), 0); /* tells the supervisor to end */
+        ASSERT_EQ(cgroup_is_populated(fd), 1);
+        for (unsigned i = 0; i < 300 && cgroup_is_populated(fd) != 0; i++)
+                ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
+        ASSERT_EQ(cgroup_is_populated(fd), 0);
 }
 
 /* ---- overlapped ---- */
