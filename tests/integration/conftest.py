@@ -14,6 +14,7 @@
 
 Hosts live as long as the pytest session. Nothing is skipped: where a host cannot be started, its tests fail.
 """
+import fcntl
 import os
 import re
 import shutil
@@ -48,12 +49,14 @@ def pytest_configure(config):
 
 def pytest_sessionstart():
     # hosts that an interrupted session left behind: their names carry the process ID of its pytest
-    for cls in HOST_CLASSES.values():
-        for line in local(HOST_TOOLS / cls.tool, "list").stdout.splitlines():
-            name = line.split()[0]
-            m = re.match(r"t(\d+)-", name)
-            if m and not Path(f"/proc/{m[1]}").exists():
-                local(HOST_TOOLS / cls.tool, "stop", name)
+    with open(f"{tempfile.gettempdir()}/berth-test-hosts.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)    # sessions that begin together must not both clean up
+        for cls in HOST_CLASSES.values():
+            for line in local(HOST_TOOLS / cls.tool, "list").stdout.splitlines():
+                name = line.split()[0]
+                m = re.match(r"t(\d+)-", name)
+                if m and not Path(f"/proc/{m[1]}").exists():
+                    local(HOST_TOOLS / cls.tool, "stop", name)
 
 
 def pytest_generate_tests(metafunc):

@@ -90,15 +90,9 @@ class Terminal:
 
     def wait(self, timeout=30):
         """Wait for the end; returns the command's exit status."""
-        deadline = time.monotonic() + timeout
-        while self._read(deadline):
-            pass
-        m = re.search(r"\[exit (\d+)\]\s*$", self.text)
-        if not m:
-            self.close()
-            raise AssertionError(f"the command did not end; the terminal shows:\n{self.text}")
-        self.popen.wait(timeout)
-        return int(m[1])
+        status = int(self.expect(r"\[exit (\d+)\]\r?\n", timeout)[1])
+        self.close()
+        return status
 
     def close(self):
         if self.popen.poll() is None:
@@ -182,8 +176,9 @@ class Host:
     def terminal(self, *args, rows=24, columns=80, term="xterm"):
         """A command on a pseudo-terminal of the host; a Terminal."""
         command = args[0] if len(args) == 1 else shlex.join(str(a) for a in args)
-        # the shell outlives the command, to tell its exit status; socat relays the terminal
-        inner = f'stty rows {rows} cols {columns}\n{command}\nprintf "\\n[exit %s]\\n" "$?"'
+        # the shell outlives the command, to tell its exit status, and the telling: what is still in a terminal
+        # when its last process ends may be lost; socat relays the terminal
+        inner = f'stty rows {rows} cols {columns}\n({command}\n)\nprintf "\\n[exit %s]\\n" "$?"\nsleep 60'
         script = f"/run/terminal-{self.name}-{self._next()}"
         self.write(script, f"rm -f {script}\nexport TERM={term}\n{inner}\n")
         return Terminal(self.spawn("socat", "-t0.2", "-", f"EXEC:sh {script},pty,setsid,ctty,stderr",
