@@ -126,8 +126,8 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         l->container = c;
         c->link = l;
         l->state = state;
-        apply_fields(c, m);
         r = container_set_spec(c, spec);
+        apply_fields(c, m); /* the supervisor knows better, what the description leaves open */
         if (r >= 0)
                 r = container_take_supervisor(c, &l->peer);
         if (r < 0) {

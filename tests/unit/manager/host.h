@@ -115,6 +115,7 @@ static inline int supervisor_hello(const char *control, const char *name, const 
                                  (char *) "UNIT=machine-x.scope",
                                  (char *) "CGROUP=/machine.slice/machine-x.scope",
                                  (char *) "STARTED_USEC=1000000",
+                                 (char *) "ID=0123456789abcdef0123456789abcdef",
                                  NULL };
         _cleanup_(pidref_done) PidRef self = PIDREF_NULL;
         if (fd < 0 || pidref_open(getpid(), &self) < 0)

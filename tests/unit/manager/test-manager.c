@@ -19,6 +19,8 @@ TEST(hello_and_properties) {
         ASSERT_EQ(info.supervisor, s.pid);
         ASSERT_EQ(info.leader, s.pid);
         ASSERT_EQ(info.started_usec, 1000000);
+        ASSERT_STREQ(info.id,
+                     "0123456789abcdef0123456789abcdef"); /* though the description has none */
         ASSERT_FALSE(info.ready);
 
         supervisor_send(&s, 'r');
