@@ -172,9 +172,8 @@ static int prepare_cgroup(Supervisor *s, Error *reterr) {
                 if (r < 0)
                         return cgroup_error(r, "giving the cgroup to the payload", reterr);
         }
-        /* opened while we have the right to; both are fine to lack */
+        /* opened while we have the right to; fine to lack */
         s->kill_fd = openat(s->payload_cgroup_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-        s->events_fd = openat(parent, "memory.events", O_RDONLY | O_CLOEXEC);
         return 0;
 }
 
@@ -387,10 +386,18 @@ static void drop_privileges(const Supervisor *s) {
                 log_warning_errno(r, "Dropping privileges failed");
 }
 
+/* A scope's cgroup may be ours until the payload is cloned: it has its controllers, and their files, now that the payload runs. */
+static void open_memory_events(Supervisor *s) {
+        int parent = s->go_cgroup_fd >= 0 ? s->go_cgroup_fd : s->parent_cgroup_fd;
+        if (parent >= 0 && s->events_fd < 0)
+                s->events_fd = openat(parent, "memory.events", O_RDONLY | O_CLOEXEC);
+}
+
 static void tell_started(Supervisor *s) {
         _cleanup_strv_free_ char **fields = NULL;
         char id[ID128_STRING_MAX];
         s->state = STATE_RUNNING;
+        open_memory_events(s);
         int r = strv_extendf(&fields, "PID=%d", s->leader.pid);
         if (r >= 0)
                 r = strv_extendf(&fields, "ID=%s", id128_to_string(s->rootfs.machine_id, id));

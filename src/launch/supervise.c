@@ -27,6 +27,7 @@ enum {
         POLL_MASTER,
         POLL_INPUT,
         POLL_OUTPUT,
+        POLL_EVENTS,
         _POLL_MAX
 };
 
@@ -134,28 +135,34 @@ static int next_timeout(const Supervisor *s, usec_t now, bool console_rests) {
         return ms > 3600000 ? 3600000 : (int) ms;
 }
 
-static bool was_out_of_memory(const Supervisor *s) {
+/* Looked at when the kernel says that something has changed, too: with its last process the cgroup may go before we can ask. */
+static void check_memory_events(Supervisor *s) {
         char text[512] = "";
-        if (s->events_fd < 0 || pread(s->events_fd, text, sizeof(text) - 1, 0) <= 0)
-                return false;
+        if (s->events_fd < 0)
+                return;
+        if (pread(s->events_fd, text, sizeof(text) - 1, 0) <= 0) {
+                s->events_fd = fd_close(s->events_fd); /* the cgroup is gone: no more news */
+                return;
+        }
         const char *count = strstr(text, "oom_kill ");
-        return count && strtoull(count + STRLEN("oom_kill "), NULL, 10) > 0;
+        if (count && strtoull(count + STRLEN("oom_kill "), NULL, 10) > 0)
+                s->out_of_memory = true;
 }
 
-static void tell_ending(Supervisor *s, const Ending *e, bool oom) {
+static void tell_ending(Supervisor *s, const Ending *e) {
         _cleanup_strv_free_ char **fields = NULL;
         char name[16];
         int r = strv_extendf(&fields, "REASON=%s", e->reason);
         if (r >= 0)
                 r = strv_extendf(&fields, "STATUS=%d", e->status);
         if (r >= 0)
-                r = strv_extendf(&fields, "OOM=%s", oom ? "yes" : "no");
+                r = strv_extendf(&fields, "OOM=%s", s->out_of_memory ? "yes" : "no");
         if (e->restart)
                 links_send(s, CONTROL_RESTARTING, NULL, NULL, 0);
         else if (r >= 0)
                 links_send(s, CONTROL_EXITED, fields, NULL, 0);
 
-        if (oom)
+        if (s->out_of_memory)
                 log_error(
                         "A process of container '%s' was killed by the kernel: out of memory (see MemoryMax=)",
                         s->spec->name);
@@ -179,8 +186,8 @@ static int finish(Supervisor *s, const siginfo_t *info) {
         }
         console_drain(s);
         console_done(&s->console); /* the terminal is itself again before anything is said */
-        bool oom = was_out_of_memory(s);
-        tell_ending(s, &e, oom);
+        check_memory_events(s);
+        tell_ending(s, &e);
         s->state = STATE_EXITED;
         s->restart = e.restart;
         return e.exit_status;
@@ -202,6 +209,7 @@ int supervise(Supervisor *s) {
                 p[POLL_SIGNAL] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
                 if (now >= s->notify_pause_usec)
                         p[POLL_NOTIFY] = (struct pollfd){ .fd = s->notify_fd, .events = POLLIN };
+                p[POLL_EVENTS] = (struct pollfd){ .fd = s->events_fd, .events = POLLPRI };
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };
                 fill_console(&s->console, p, console_rests);
@@ -211,6 +219,8 @@ int supervise(Supervisor *s) {
                 }
 
                 console_rests = false;
+                if (p[POLL_EVENTS].revents)
+                        check_memory_events(s);
                 if (p[POLL_NOTIFY].revents)
                         notify_dispatch(s);
                 if (p[POLL_MASTER].revents || p[POLL_INPUT].revents || p[POLL_OUTPUT].revents)

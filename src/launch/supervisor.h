@@ -58,7 +58,8 @@ typedef struct Supervisor {
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
         int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may */
-        int events_fd;       /* memory.events of it, or -EBADF */
+        int events_fd;       /* memory.events of the unit's cgroup, or -EBADF */
+        bool out_of_memory;  /* a process in it was killed by the kernel */
         char *unit;          /* from GO */
         usec_t started_usec; /* realtime */
         usec_t watchdog_usec, next_watchdog_usec;
