@@ -243,10 +243,9 @@ int scope_prepare(const ContainerSpec *spec, const char *unit, int *ret_fd) {
         if (mkdirat(slice_fd, unit, 0755) < 0)
                 return errno == EEXIST ? 0 : -errno;
         _cleanup_close_ int fd = cgroup_open(slice_fd, unit);
-        int r = fd < 0 ? fd : cgroup_freeze(fd, true);
-        if (r < 0) {
+        if (fd < 0) {
                 (void) unlinkat(slice_fd, unit, AT_REMOVEDIR); /* just made, empty */
-                return r;
+                return fd;
         }
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -257,12 +256,8 @@ bool scope_is_configured(int fd) {
         return fgetxattr(fd, "trusted.delegate", value, sizeof(value)) > 0;
 }
 
-int scope_thaw(int fd) {
-        return cgroup_freeze(fd, false);
-}
-
 void scope_abandon(const ContainerSpec *spec, const char *unit, int fd) {
-        (void) cgroup_kill(fd); /* frozen processes die, too */
+        (void) cgroup_kill(fd); /* no process, no file: fine */
         _cleanup_close_ int root_fd = cgroup_open_root();
         _cleanup_close_ int slice_fd = root_fd < 0 ? root_fd : open_slice(spec, unit, root_fd);
         for (unsigned i = 0; slice_fd >= 0 && !scope_is_configured(fd) && i < 50; i++) {

@@ -23,12 +23,11 @@ int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret);
  * begun. */
 int scope_is_in_use(const ContainerSpec *spec, const char *unit);
 
-/* Makes the scope's cgroup before systemd does, frozen: what is born in it runs when scope_thaw() says so. *ret_fd is -EBADF if that cannot
+/* Makes the scope's cgroup before systemd does: what is born in it has no limits yet. *ret_fd is -EBADF if that cannot
  * be: the slice is not there yet, the name is taken, or limits are not (all) in the v2 hierarchy. */
 int scope_prepare(const ContainerSpec *spec, const char *unit, int *ret_fd);
 /* systemd has written all limits and attached its device policy: it marks a delegated cgroup as such right after that. */
 bool scope_is_configured(int fd);
-int scope_thaw(int fd);
 /* Ends what is in it; and the cgroup itself, if systemd has not made it its own. */
 void scope_abandon(const ContainerSpec *spec, const char *unit, int fd);
 

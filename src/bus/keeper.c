@@ -4,11 +4,12 @@
  * Strict: clone a placeholder, StartTransientUnit, wait for the job (13 to 18 ms, most of it the kernel moving one process
  * into a cgroup), GO.
  *
- * Overlapped: make the scope's cgroup ourselves, frozen; clone the placeholder into it; GO at once. The supervisor makes
- * payload/ in it: StartTransientUnit; and clones the payload, which is frozen before its first instruction. (The other
- * way round the clone could come when systemd is moving the placeholder, and would wait for that.) As soon as systemd has written all limits and the device policy
- * (3.5 ms) it marks the cgroup as delegated: thaw. The job ends later, nobody waits for that but the placeholder, so that the
- * scope is never empty before systemd knows it well. Not for booted payloads: the placeholder is in the scope's own group
+ * Overlapped: make the scope's cgroup ourselves; clone the placeholder into it; GO with HOLD=yes at once. The supervisor makes
+ * payload/ in it: StartTransientUnit; and clones its child, which sets itself up, mounts and all, and stops before it executes the
+ * payload. (The other way round it would be cloned, or mount cgroup2, when systemd is moving the placeholder, and wait for that.) As
+ * soon as systemd has written all limits and the device policy (3.5 ms) it marks the cgroup as delegated: a second GO, the payload
+ * runs. The job ends later, nobody waits for that but the placeholder, so that the scope is never empty before systemd knows it well.
+ * Not for booted payloads: the placeholder is in the scope's own group
  * until the job ends, and controllers cannot be turned on below that as long; an init looks for them when it starts.
  * docs/scope.md has the numbers, and what was proven. */
 #include "bus/keeper.h"
@@ -165,9 +166,10 @@ static void link_ended(Keeper *k) {
 
 /* ---- GO ---- */
 
-static int go_send(Keeper *k, Error *reterr) {
+/* hold: all but the payload itself may go on; a second GO follows. */
+static int go_send(Keeper *k, bool hold, Error *reterr) {
         _cleanup_free_ char *field = strf("UNIT=%s", k->unit);
-        char *const fields[] = { field, NULL };
+        char hold_field[] = "HOLD=yes", *const fields[] = { field, hold ? hold_field : NULL, NULL };
         int r = field ? control_send(k->link_fd, CONTROL_GO, fields, &k->scope_fd, 1) : -ENOMEM;
         if (r < 0 && r != -EPIPE) /* EPIPE: the end of the link follows */
                 return error_set_errno(reterr, r, ERROR_PROTOCOL,
@@ -250,16 +252,13 @@ static void placeholder_release(Keeper *k) {
                                on_placeholder_ended, k);
 }
 
-/* Overlapped: is it this cgroup that systemd has taken? */
-static int thaw(Keeper *k, Error *reterr) {
+/* Overlapped: is it this cgroup that systemd has taken? Then the payload may run. */
+static int release(Keeper *k, Error *reterr) {
         k->mark_source = sd_event_source_disable_unref(k->mark_source);
         if (!scope_is_configured(k->scope_fd))
                 return error_set(reterr, -ESTALE, ERROR_CGROUP_FAILED,
                                  "systemd made scope '%s' in another place than expected", k->unit);
-        int r = scope_thaw(k->scope_fd);
-        return r < 0 ? error_set_errno(reterr, r, ERROR_CGROUP_FAILED, "Thawing scope '%s' failed",
-                                       k->unit)
-                     : 0;
+        return k->link_fd < 0 ? 0 : go_send(k, /* hold= */ false, reterr); /* < 0: it has ended */
 }
 
 /* ---- making it ---- */
@@ -291,9 +290,9 @@ static void on_job_ended(const Error *e, void *userdata) {
         if (!e && !k->overlapped) {
                 r = scope_open(k, &own);
                 if (r >= 0)
-                        r = go_send(k, &own);
+                        r = go_send(k, /* hold= */ false, &own);
         } else if (!e && !released)
-                r = thaw(k, &own);
+                r = release(k, &own);
         if (e || r < 0) {
                 fail(k, e ?: &own);
                 return;
@@ -337,14 +336,14 @@ static int on_mark(sd_event_source *s, const struct inotify_event *event, void *
         }
         if (!scope_is_configured(k->scope_fd))
                 return 0;
-        if (thaw(k, &e) < 0)
+        if (release(k, &e) < 0)
                 fail(k, &e);
         else
                 tell_go(k);
         return 0;
 }
 
-/* Overlapped: the supervisor may clone the payload from now on. */
+/* Overlapped: the supervisor may clone its child from now on. */
 static int overlap_begin(Keeper *k, Error *reterr) {
         int r = sd_event_add_inotify_fd(k->event, &k->mark_source, k->scope_fd,
                                         IN_ATTRIB | IN_CREATE, on_mark, k);
@@ -353,7 +352,7 @@ static int overlap_begin(Keeper *k, Error *reterr) {
                                                0, on_late, k);
         return r < 0 ? error_set_errno(reterr, r, ERROR_CGROUP_FAILED, "Watching scope '%s' failed",
                                        k->unit)
-                     : go_send(k, reterr);
+                     : go_send(k, /* hold= */ true, reterr);
 }
 
 static int scope_begin(Keeper *k, Error *reterr) {

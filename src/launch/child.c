@@ -236,6 +236,7 @@ static int (*const run_table[_CHILD_OP_TYPE_MAX])(const ChildOp *op) = {
         [CHILD_OP_NO_NEW_PRIVS] = run_no_new_privs,
         [CHILD_OP_PDEATHSIG]    = run_pdeathsig,
         [CHILD_OP_CHDIR]        = run_chdir,
+        [CHILD_OP_HOLD]         = NULL, /* child_main() has the socket */
         [CHILD_OP_SECCOMP]      = run_seccomp,
         [CHILD_OP_CLOSE_FDS]    = run_close_fds,
         [CHILD_OP_STUB_INIT]    = run_stub_init,
@@ -262,6 +263,11 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd)
 
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;
+                if (op->type == CHILD_OP_HOLD) {
+                        if (sync_wait_go(sync_fd) < 0)
+                                _exit(125); /* as above */
+                        continue;
+                }
                 int r = run_table[op->type](op);
                 if (r >= 0 && op->type == CHILD_OP_PDEATHSIG && supervisor_is_gone(sync_fd))
                         _exit(125); /* it ended before it could be told to take us along */

@@ -110,8 +110,10 @@ static int cgroup_error(int code, const char *what, Error *reterr) {
         return r;
 }
 
-/* Our own cgroup's directory; for a unit the unit's, with us in its sub-group supervisor/. */
-static int open_parent_cgroup(Supervisor *s, Error *reterr) {
+/* Our own cgroup's directory; for a unit the unit's. *ret_apart: nobody is in it, so that controllers can be turned on below it. For a
+ * booted payload that is made so, with us in the sub-group supervisor/. Others need no controllers of their own: the unit has the
+ * limits, and moving a process takes the kernel 13 ms. */
+static int open_parent_cgroup(Supervisor *s, bool *ret_apart, Error *reterr) {
         _cleanup_close_ int root_fd = cgroup_open_root(), own_fd = -EBADF;
         _cleanup_free_ char *path = NULL, *unit = NULL;
         int r = root_fd < 0 ? root_fd : cgroup_get_path(0, &path);
@@ -124,13 +126,15 @@ static int open_parent_cgroup(Supervisor *s, Error *reterr) {
                 if (r < 0)
                         return error_oom(reterr);
         }
+        *ret_apart = unit || s->spec->payload.start == START_BOOT ||
+                     s->spec->resources.cgroup != CGROUP_UNIT;
         s->parent_cgroup_fd = cgroup_open(root_fd, unit ?: path);
         if (s->parent_cgroup_fd < 0)
                 return cgroup_error(s->parent_cgroup_fd, "opening our own cgroup", reterr);
         if (s->spec->resources.cgroup != CGROUP_UNIT)
                 return 0;
         (void) free_and_strdup(&s->unit, path_last_component(unit ?: path)); /* for display only */
-        if (unit)
+        if (unit || !*ret_apart)
                 return 0;
         own_fd = cgroup_make(s->parent_cgroup_fd, "supervisor");
         r = own_fd < 0 ? own_fd : cgroup_attach(own_fd, 0);
@@ -149,20 +153,21 @@ static int make_own_cgroup(Supervisor *s, Error *reterr) {
 
 static int prepare_cgroup(Supervisor *s, Error *reterr) {
         CgroupMode mode = s->spec->resources.cgroup;
+        bool apart = true;
         int r = 0;
         if (mode == CGROUP_NONE)
                 return 0;
         if (mode == CGROUP_WAIT)
                 r = links_wait_go(s, reterr);
         else
-                r = open_parent_cgroup(s, reterr);
+                r = open_parent_cgroup(s, &apart, reterr);
         if (r >= 0 && mode == CGROUP_OWN)
                 r = make_own_cgroup(s, reterr);
         if (r < 0)
                 return r;
         int parent = s->go_cgroup_fd >= 0 ? s->go_cgroup_fd : s->parent_cgroup_fd;
-        (void) cgroup_enable_controllers(
-                parent); /* without, the container has no limits of its own inside */
+        if (apart) /* best effort: without, the container has no limits of its own inside */
+                (void) cgroup_enable_controllers(parent);
         s->payload_cgroup_fd = cgroup_make(parent, "payload");
         if (s->payload_cgroup_fd < 0)
                 return cgroup_error(s->payload_cgroup_fd, "making the payload's cgroup", reterr);
@@ -300,6 +305,17 @@ static int prepare_child(const Supervisor *s, const ChildPlan *plan, Error *rete
         return r < 0 ? r : set_affinity(s, reterr);
 }
 
+/* CHILD_OP_HOLD: from now on the payload may run. */
+static int release_child(const Supervisor *s, int sync_fd, Error *reterr) {
+        if (s->spec->resources.cgroup != CGROUP_WAIT || s->held)
+                return 0;
+        int r = sync_go(sync_fd);
+        return r < 0 && r != -EPIPE /* what it reported before its end is read next */
+                       ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                         "letting the payload run failed")
+                       : 0;
+}
+
 /* Waits for the exec; a launcher that gives up or a signal ends the start. */
 static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error *reterr) {
         StageReport report;
@@ -320,6 +336,12 @@ static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error 
                         if (r > 0 && IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE))
                                 return error_set(reterr, -EINTR, ERROR_FAILED,
                                                  "stopped before it ran");
+                        if (r > 0 && m.type == CONTROL_GO && s->held) {
+                                s->held = false;
+                                r = release_child(s, sync_fd, reterr);
+                                if (r < 0)
+                                        return r;
+                        }
                 }
                 if (p[1].revents && signal_ends_start(s))
                         return error_set(reterr, -EINTR, ERROR_FAILED, "interrupted by a signal");
@@ -337,7 +359,8 @@ static void abort_child(Supervisor *s) {
         if (!pidref_is_set(&s->leader))
                 return;
         (void) pidref_kill(&s->leader, SIGKILL);
-        if (s->kill_fd >= 0 &&
+        /* looked at first: that takes no lock of the kernel's, while the kill would wait for all that systemd does with any cgroup */
+        if (s->kill_fd >= 0 && cgroup_is_populated(s->payload_cgroup_fd) != 0 &&
             pwrite(s->kill_fd, "1", 1, 0) < 0) /* a frozen cgroup's processes die, too */
                 log_debug_errno(-errno, "Killing the payload's cgroup failed");
         (void) pidref_wait(&s->leader, /* block= */ true, &info);
@@ -365,6 +388,8 @@ static int run_payload(Supervisor *s, Error *reterr) {
         if (r >= 0 && sync_go(sync_fd) < 0)
                 r = error_set(reterr, -EPIPE, ERROR_SETUP_FAILED,
                               "the payload ended before it ran");
+        if (r >= 0)
+                r = release_child(s, sync_fd, reterr);
         if (r >= 0)
                 r = wait_exec(s, &plan, sync_fd, reterr);
         if (r < 0)

@@ -146,6 +146,7 @@ static int take_go(Supervisor *s, ControlMessage *m, Error *reterr) {
         s->go_cgroup_fd = TAKE_FD(m->fds[0]);
         if (s->go_cgroup_fd < 0)
                 return error_set(reterr, -EPROTO, ERROR_PROTOCOL, "the launcher gave no cgroup");
+        s->held = streq(strempty(control_message_get(m, "HOLD")), "yes");
         return free_and_strdup(&s->unit, control_message_get(m, "UNIT")) < 0 ? error_oom(reterr)
                                                                              : 0;
 }

@@ -184,6 +184,8 @@ static void append_confinement(const Supervisor *s, PayloadPlan *p) {
         append_attr(&p->plan, CHILD_OP_BOUNDING, spec->security.bounding);
         if (spec->security.no_new_privileges)
                 (void) child_plan_append(&p->plan, CHILD_OP_NO_NEW_PRIVS);
+        if (spec->resources.cgroup == CGROUP_WAIT) /* as late as can be; a filter might refuse it */
+                (void) child_plan_append(&p->plan, CHILD_OP_HOLD);
         if (p->seccomp_size >
             0) { /* while CAP_SYS_ADMIN is still there; the rest of the plan passes every filter */
                 ChildOp *op = child_plan_append(&p->plan, CHILD_OP_SECCOMP);

@@ -54,6 +54,7 @@ typedef struct Supervisor {
         int signal_fd;
         int notify_fd;
         int go_cgroup_fd;     /* from GO: the delegated cgroup */
+        bool held;            /* from GO: the payload is set up, but runs only after a second GO */
         int parent_cgroup_fd; /* directory that payload/ (or the own cgroup) was made in */
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */

@@ -40,6 +40,7 @@ typedef enum ChildOpType {
         CHILD_OP_NO_NEW_PRIVS,
         CHILD_OP_PDEATHSIG, /* number: signal; after the identity, since set*id clears it */
         CHILD_OP_CHDIR, /* where, absolute inside; must not leave the root ("(unreachable)" is refused) */
+        CHILD_OP_HOLD,      /* wait for the second GO: the cgroup has its limits */
         CHILD_OP_SECCOMP,   /* data, number: program bytes and size */
         CHILD_OP_CLOSE_FDS, /* everything from 3 up close-on-exec, the sync socket included; number: first descriptor kept open for the payload.. */
         CHILD_OP_STUB_INIT, /* fork: the child goes on with the plan as PID 2, PID 1 stays as stub init */

@@ -108,7 +108,7 @@ typedef struct SpecLimit { /* soft == hard == RLIM_INFINITY - 1 … see set */
 typedef enum CgroupMode {
         CGROUP_NONE, /* stay in the caller's cgroup */
         CGROUP_OWN,  /* the supervisor makes and removes one beside the caller's */
-        CGROUP_UNIT, /* the caller's cgroup is a delegated unit: split it into supervisor/ and payload/ */
+        CGROUP_UNIT, /* the caller's cgroup is a delegated unit: payload/ in it, and for a booted payload supervisor/ */
         CGROUP_WAIT, /* GO on descriptor 4 brings a descriptor of a delegated cgroup; payload/ is made in it */
         _CGROUP_MODE_MAX,
         _CGROUP_MODE_INVALID = -EINVAL,

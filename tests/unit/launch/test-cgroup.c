@@ -100,11 +100,17 @@ TEST(own_cgroup_left_over) {
         tear_down();
 }
 
-static void unit(bool userns, const char *group) {
+/* A supervisor in unit.service, or in a group in it: is it in supervisor/ then? */
+static void unit(bool userns, bool boot, const char *group) {
         set_up();
-        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL(busy));
-        _cleanup_free_ char *path = NULL;
+        _cleanup_spec_ ContainerSpec *s = boot ? start_spec(NULL) : start_spec(SHELL(busy));
+        _cleanup_free_ char *path = NULL, *init = strf("#!/bin/sh\n%s\n", busy);
+        bool apart = boot || strchr(group, '/');
         s->resources.cgroup = CGROUP_UNIT;
+        if (boot) {
+                s->payload.start = START_BOOT;
+                write_text("/run/root/sbin/init", init, 0755);
+        }
         if (userns)
                 use_range(s);
         if (strchr(group, '/')) {
@@ -119,25 +125,40 @@ static void unit(bool userns, const char *group) {
         start_read(&run, "up");
         ASSERT_TRUE(startswith(run.out_text, "0::/\nmade\n"));
         ASSERT_OK(cgroup_get_path(run.supervisor.pid, &path));
-        ASSERT_CONTAINS(path, "/unit.service/supervisor");
+        ASSERT_STREQ(strstr(path, "/unit.service"),
+                     apart ? "/unit.service/supervisor" : "/unit.service");
         ASSERT_TRUE(exists("unit.service/payload/a/b"));
         ASSERT_EQ(start_end(&run), 0);
         ASSERT_STREQ(run.err_text, "");
+        ASSERT_FALSE(exists("unit.service/payload"));
+        (void) unlink("/run/root/sbin/init");
         tear_down();
 }
 
+TEST(unit_is_shared) {
+        unit(false, false, "unit.service");
+}
+TEST(unit_is_shared_user_namespace) {
+        unit(true, false, "unit.service");
+}
 TEST(unit_is_split) {
-        unit(false, "unit.service");
+        unit(false, true, "unit.service");
 }
 TEST(unit_is_split_user_namespace) {
-        unit(true, "unit.service");
+        unit(true, true, "unit.service");
 }
 TEST(unit_is_split_already) {
-        unit(true, "unit.service/supervisor");
+        unit(true, false, "unit.service/supervisor");
 }
 
-/* GO brings the directory; a frozen one holds the payload before its first instruction. */
-static void wait_mode(bool userns, bool frozen) {
+static void go(int fd, int scope, const char *hold) {
+        char unit[] = "UNIT=machine-web.scope";
+        char *const fields[] = { unit, (char *) hold, NULL };
+        ASSERT_OK(control_send(fd, CONTROL_GO, fields, &scope, 1));
+}
+
+/* GO brings the directory. With HOLD=yes the payload is cloned, but runs only after a second GO. */
+static void wait_mode(bool userns, bool hold) {
         set_up();
         _cleanup_spec_ ContainerSpec *s = start_spec(SHELL(busy));
         _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
@@ -146,19 +167,18 @@ static void wait_mode(bool userns, bool frozen) {
         if (userns)
                 use_range(s);
         ASSERT_OK(scope);
-        if (frozen)
-                ASSERT_OK(cgroup_freeze(scope, true));
         ASSERT_OK(socket_pair_seqpacket(pair));
         start_on(&run, s, pair[1]);
         fd_close(pair[1]);
-        ASSERT_OK(control_send(pair[0], CONTROL_GO,
-                               (char *const[]){ (char *) "UNIT=machine-web.scope", NULL }, &scope,
-                               1));
-        if (frozen) {
+        go(pair[0], scope, hold ? "HOLD=yes" : NULL);
+        if (hold) {
                 struct pollfd p = { .fd = pair[0], .events = POLLIN };
                 ASSERT_EQ(poll(&p, 1, 500), 0);
-                ASSERT_TRUE(exists("machine-web.scope/payload"));
-                ASSERT_OK(cgroup_freeze(scope, false));
+                int payload = cgroup_open(scope, "payload");
+                ASSERT_OK(payload);
+                ASSERT_EQ(cgroup_is_populated(payload), 1);
+                fd_close(payload);
+                go(pair[0], scope, NULL);
         }
         ASSERT_EQ(control_receive(pair[0], &m), 1);
         ASSERT_EQ(m.type, CONTROL_STARTED);
@@ -176,23 +196,26 @@ TEST(scope) {
 TEST(scope_user_namespace) {
         wait_mode(true, false);
 }
-TEST(scope_frozen) {
+TEST(scope_held) {
+        wait_mode(false, true);
+}
+TEST(scope_held_user_namespace) {
         wait_mode(true, true);
 }
 
-/* A launcher that gives up while the payload is frozen: all ends, quietly. */
-TEST(scope_frozen_for_ever) {
+/* A launcher that gives up while the payload is held: all ends, quietly. */
+TEST(scope_held_for_ever) {
         set_up();
         _cleanup_spec_ ContainerSpec *s = start_spec(SHELL("echo up"));
         int pair[2], scope = cgroup_make(base_fd, "machine-web.scope");
         s->resources.cgroup = CGROUP_WAIT;
-        ASSERT_OK(cgroup_freeze(scope, true));
         ASSERT_OK(socket_pair_seqpacket(pair));
         start_on(&run, s, pair[1]);
         fd_close(pair[1]);
-        ASSERT_OK(control_send(pair[0], CONTROL_GO, NULL, &scope, 1));
+        go(pair[0], scope, "HOLD=yes");
         usleep(300000);
         ASSERT_TRUE(exists("machine-web.scope/payload"));
+        ASSERT_EQ(cgroup_is_populated(scope), 1);
         fd_close(pair[0]);
         ASSERT_EQ(start_end(&run), 125);
         ASSERT_STREQ(run.out_text, "");
