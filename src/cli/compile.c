@@ -255,6 +255,7 @@ static int take_command(RunRequest *q, SpecDraft *d, Error *reterr) {
 static int resolve_directory(SpecDraft *d, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(d);
         struct stat st;
+        int r;
 
         _cleanup_free_ char *real = realpath(spec->root.directory, NULL);
         if (!real)
@@ -263,9 +264,17 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
                                        "Directory '%s' cannot be used as a container's root",
                                        spec->root.directory);
         if (stat(real, &st) >= 0 && !S_ISDIR(st.st_mode)) {
-                int r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory",
-                                  spec->root.directory);
+                r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory",
+                              spec->root.directory);
                 error_hint(reterr, "only directories can be started yet");
+                return r;
+        }
+        /* a link leads wherever its owner likes: the name it ends at must not end a line of the description */
+        if (!path_is_valid(real)) {
+                r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                              "Directory '%s' leads to '%s', which is not a valid path",
+                              spec->root.directory, real);
+                error_hint(reterr, "rename the directory: UTF-8 without control characters");
                 return r;
         }
         free(spec->root.directory);

@@ -51,6 +51,8 @@ static int string_store(void *at, const char *value, Error *reterr) {
 static int string_print(const SpecField *f, const void *at, StrBuf *out) {
         const char *s = *(char *const *) at;
 
+        if (s && strchr(s, '\n')) /* it would be read as more settings */
+                return -EINVAL;
         if (s)
                 strbuf_addf(out, "%s=%s\n", f->key, s);
         return 0;

@@ -111,6 +111,26 @@ TEST(commands) {
         place_end(&p);
 }
 
+/* A link whose owner named its target so that it reads as settings. */
+TEST(directory_behind_a_link) {
+        Place p;
+        place_begin(&p, NULL);
+        _cleanup_free_ char *target = path_join(p.top, "x\n\n[Files]\nBind=\\etc:\\mnt"),
+                            *link = path_join(p.top, "link"), *line = strjoin("-D ", link, " true");
+
+        ASSERT_OK(mkdir(target, 0755));
+        ASSERT_OK(symlink(target, link));
+        expect_error(FACE_RUN, &p, line, ERROR_INVALID_SETTING, "leads to '");
+        ASSERT_OK(unlink(link));
+        ASSERT_OK(symlink(p.root, link));
+        ContainerSpec *s = compile_ok(FACE_RUN, &p, line);
+        ASSERT_STREQ(s->root.directory, p.root);
+        spec_free(s);
+        ASSERT_OK(unlink(link));
+        ASSERT_OK(rmdir(target));
+        place_end(&p);
+}
+
 TEST(clusters) {
         Place p;
         place_begin(&p, NULL);

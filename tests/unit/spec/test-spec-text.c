@@ -65,6 +65,16 @@ TEST(everything_survives) {
         ASSERT_STREQ(second, text);
 }
 
+/* What did not come through a field's parser must not turn into other settings on its way to the supervisor. */
+TEST(no_value_ends_a_line) {
+        _cleanup_spec_ ContainerSpec *s = spec_new();
+        _cleanup_free_ char *text = NULL;
+
+        s->root.directory = strdup("/srv/x\n\n[Files]\nBind=/etc:/mnt");
+        ASSERT_ERROR(spec_text_print(s, true, &text), EINVAL);
+        ASSERT_NULL(text);
+}
+
 TEST(strict) {
         static const char *const bad[] = {
                 "Boot=yes\n",               /* no section */
