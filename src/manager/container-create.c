@@ -12,6 +12,8 @@
 #include "manager/container.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -200,6 +202,25 @@ static int bad_message(int r, Error *reterr) {
                                "The arguments of the call cannot be read");
 }
 
+/* Something to read from or to write to, not a name or a handle of something else. */
+static int check_stdio(const char *name, int fd, bool writes, Error *reterr) {
+        struct stat st;
+        int flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fstat(fd, &st) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "Looking at descriptor '%s' failed", name);
+        if ((flags & O_PATH) || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ||
+                                  S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+                return error_set(
+                        reterr, -EINVAL, ERROR_INVALID_SETTING,
+                        "Descriptor '%s' is no file, terminal, pipe or socket that is open", name);
+        if ((flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "Descriptor '%s' is not open for %s", name,
+                                 writes ? "writing" : "reading");
+        return 0;
+}
+
 static int take_descriptor(Creation *cr, const char *name, int fd, Error *reterr) {
         static const char *const names[] = { "stdin", "stdout", "stderr" };
         int *slot = streq(name, "root") ? &cr->root_fd : NULL;
@@ -219,6 +240,11 @@ static int take_descriptor(Creation *cr, const char *name, int fd, Error *reterr
         if (slot == &cr->root_fd && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)))
                 return error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT,
                                  "Descriptor 'root' is not a directory");
+        if (slot != &cr->root_fd) {
+                int r = check_stdio(name, fd, slot != &cr->stdio[STDIN_FILENO], reterr);
+                if (r < 0)
+                        return r;
+        }
         *slot = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         return *slot < 0 ? error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                            "Keeping descriptor '%s' failed", name)
@@ -241,17 +267,30 @@ static int read_descriptors(sd_bus_message *m, Creation *cr, Error *reterr) {
         return r < 0 ? bad_message(r, reterr) : 0;
 }
 
+/* The path that the kernel has for a descriptor: for people, the supervisor uses the descriptor. Whoever named the directory must
+ * not add lines to the description. */
+static int root_descriptor_path(int fd, char **ret, Error *reterr) {
+        char link[32], path[PATH_MAX];
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "Finding the path of descriptor 'root' failed");
+        path[n] = '\0';
+        if (!path_is_absolute(path) || !path_is_valid(path))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "Descriptor 'root' leads to '%s', which is not a valid path",
+                                 path);
+        return free_and_strdup(ret, path) < 0 ? error_oom(reterr) : 0;
+}
+
 /* Where the root is: a descriptor, else Directory=, else the image of this name. */
 static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(draft);
         _cleanup_free_ char *directory = NULL;
         if (cr->root_fd >= 0) {
-                /* the path is for people; the supervisor uses the descriptor */
-                _cleanup_free_ char *link = strf("/proc/self/fd/%d", cr->root_fd), *path = NULL;
-                path = link ? realpath(link, NULL) : NULL;
                 spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
-                return free_and_strdup(&spec->root.directory, path ?: "/") < 0 ? error_oom(reterr)
-                                                                               : 0;
+                return root_descriptor_path(cr->root_fd, &spec->root.directory, reterr);
         }
         if (spec->root.directory)
                 return 0;

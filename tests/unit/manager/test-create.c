@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <sched.h>
+#include <sys/epoll.h>
 
 #include "ipc/spawn.h"
 
@@ -168,6 +169,44 @@ TEST(descriptors) {
         if (create(&h, &(Request){ .name = "root", .descriptor = "root", .fd = root }, &e) < 0)
                 TEST_FAIL("%s", e.message);
         close(root);
+        close(p[0]);
+        close(p[1]);
+}
+
+/* What a caller hands in is looked at before anything is started. */
+TEST(bad_descriptors) {
+        _cleanup_(create_host_stop) CreateHost h;
+        char top[] = "/tmp/test-create.XXXXXX";
+        int p[2];
+        create_host_start(&h);
+        ASSERT_OK(pipe2(p, O_CLOEXEC));
+        ASSERT_NOT_NULL(mkdtemp(top));
+        _cleanup_free_ char *evil = strjoin(top, "/x\n[Files]\nBind=etc:mnt");
+        ASSERT_OK(mkdir(evil, 0755));
+        int evil_fd = open(evil, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+            path_fd = open("/dev/null", O_PATH | O_CLOEXEC),
+            event_fd = epoll_create1(EPOLL_CLOEXEC);
+        const struct {
+                const char *name;
+                int fd;
+                const char *words;
+        } bad[] = {
+                { "stdout", p[0], "'stdout' is not open for writing" },
+                { "stdin", p[1], "'stdin' is not open for reading" },
+                { "stdin", path_fd, "'stdin' is no file" },
+                { "stderr", event_fd, "'stderr' is no file" },
+                { "stdin", evil_fd, "'stdin' is no file" },
+                { "root", evil_fd, "'root' leads to '" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                expect_error(
+                        &h, &(Request){ .name = "web", .descriptor = bad[i].name, .fd = bad[i].fd },
+                        ERROR_INVALID_SETTING, bad[i].words);
+        ASSERT_OK(rmdir(evil));
+        ASSERT_OK(rmdir(top));
+        close(evil_fd);
+        close(path_fd);
+        close(event_fd);
         close(p[0]);
         close(p[1]);
 }
