@@ -315,6 +315,7 @@ static void on_stopping(Container *c, const ControlMessage *m) {
 
 static void on_restarting(Container *c, const ControlMessage *m) {
         set_ready(c, false);
+        c->stop_requested = false;
         pidref_done(&c->leader);
         container_changed(c, "Leader");
         container_set_state(c, STATE_LAUNCHING);

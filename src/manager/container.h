@@ -19,7 +19,8 @@ struct Container {
         char *path; /* object path */
         ContainerState state;
         bool ready;
-        char *id; /* machine id, or "" if the image has its own */
+        bool stop_requested; /* STOP was sent: a second one would kill */
+        char *id;            /* machine id, or "" if the image has its own */
         char *unit, *control_group, *root_directory, *status_text, *result;
         char *spec_text;
         PidRef leader, supervisor;

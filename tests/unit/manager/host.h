@@ -162,10 +162,12 @@ static inline void supervisor_command(int fd, char command) {
         }
 }
 
-/* Obeys its commands; STOP ends it, unless it is named "stubborn"; connects again when the manager is gone. */
+/* Obeys its commands; STOP ends it, unless it is named "stubborn", the second one if "patient"; connects again when the manager
+ * is gone. */
 static inline _noreturn_ void supervisor_main(const char *control, const char *name,
                                               const char *phase, int command_fd) {
         int fd = supervisor_hello(control, name, phase, true);
+        unsigned stops = startswith(name, "patient") ? 2 : 1;
         for (;;) {
                 struct pollfd p[2] = { { .fd = command_fd, .events = POLLIN },
                                        { .fd = fd, .events = POLLIN } };
@@ -183,7 +185,8 @@ static inline _noreturn_ void supervisor_main(const char *control, const char *n
                         close(fd);
                         usleep(50000);
                         fd = supervisor_hello(control, name, phase, true);
-                } else if (r > 0 && m.type == CONTROL_STOP && !startswith(name, "stubborn"))
+                } else if (r > 0 && m.type == CONTROL_STOP && !startswith(name, "stubborn") &&
+                           --stops == 0)
                         supervisor_exited(fd);
                 else if (r > 0 && m.type == CONTROL_TERMINATE)
                         _exit(0);

@@ -153,6 +153,26 @@ TEST(stop) {
         ASSERT_EQ(none.id, ERROR_NO_SUCH_CONTAINER);
 }
 
+/* To a supervisor the second STOP means "at once": two users, or one in a hurry, must not lose data. */
+TEST(stopping_twice_does_not_kill) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        s = supervisor_start(&h, "patient", "running");
+        expect_state(&h, "patient", "running");
+        for (unsigned i = 0; i < 3; i++) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                ASSERT_TRUE(manager1_stop(h.bus, "patient", 100 * USEC_PER_MSEC, &e) < 0);
+                ASSERT_EQ(e.id, ERROR_TIMEOUT);
+        }
+        expect_state(&h, "patient", "running");
+        supervisor_send(&s, 'b'); /* the payload rebooted instead: a new life */
+        expect_state(&h, "patient", "launching");
+        Error e = ERROR_NULL;
+        ASSERT_OK(manager1_stop(h.bus, "patient", USEC_INFINITY, &e));
+        expect_state(&h, "patient", "");
+}
+
 static int on_limit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         unsigned *refused = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
