@@ -14,6 +14,8 @@ struct PolkitCheck {
         sd_bus_message *call;
         sd_bus_slot *slot;
         char *action, *container;
+        uid_t uid; /* of the caller, once known */
+        PolkitAsk ask;
         PolkitDone done;
         void *userdata;
 };
@@ -30,7 +32,7 @@ PolkitCheck *polkit_check_free(PolkitCheck *c) {
 }
 
 static void finish(PolkitCheck *c, const Error *denied) {
-        c->done(c->call, denied, c->userdata);
+        c->done(c->call, c->uid, denied, c->userdata);
         polkit_check_free(c);
 }
 
@@ -79,13 +81,19 @@ static int ask_polkit(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
 
 static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         PolkitCheck *c = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
         uint32_t uid;
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
                 deny(c, "the caller is gone", "call again");
                 return 1;
         }
+        c->uid = uid;
         if (uid == 0) {
                 finish(c, NULL);
+                return 1;
+        }
+        if (c->ask && c->ask(uid, c->userdata, &e) < 0) {
+                finish(c, &e);
                 return 1;
         }
         sd_bus_slot *slot = NULL;
@@ -98,23 +106,22 @@ static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error
         return 1;
 }
 
-int polkit_check(sd_bus_message *call, const char *action, const char *container, PolkitDone done,
-                 void *userdata, PolkitCheck **ret) {
+int polkit_check(const PolkitQuestion *q, PolkitCheck **ret) {
         PolkitCheck *c = new0(PolkitCheck, 1);
         if (!c)
                 return -ENOMEM;
-        c->call = sd_bus_message_ref(call);
-        c->done = done;
-        c->userdata = userdata;
-        c->action = strdup(action);
-        if (!c->action || free_and_strdup(&c->container, container) < 0) {
-                polkit_check_free(c);
-                return -ENOMEM;
-        }
-        int r = sd_bus_call_method_async(sd_bus_message_get_bus(call), &c->slot,
-                                         "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                         "org.freedesktop.DBus", "GetConnectionUnixUser", on_user,
-                                         c, "s", sd_bus_message_get_sender(call));
+        c->call = sd_bus_message_ref(q->call);
+        c->uid = (uid_t) -1;
+        c->ask = q->ask;
+        c->done = q->done;
+        c->userdata = q->userdata;
+        c->action = strdup(q->action);
+        int r = c->action && free_and_strdup(&c->container, q->container) >= 0 ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_call_method_async(sd_bus_message_get_bus(c->call), &c->slot,
+                                             "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                             "org.freedesktop.DBus", "GetConnectionUnixUser",
+                                             on_user, c, "s", sd_bus_message_get_sender(c->call));
         if (r < 0) {
                 polkit_check_free(c);
                 return r;

@@ -9,11 +9,21 @@
 
 typedef struct PolkitCheck PolkitCheck;
 
-/* denied: NULL if the call is allowed, else the error to reply with. The check frees itself afterwards. */
-typedef void (*PolkitDone)(sd_bus_message *call, const Error *denied, void *userdata);
+/* Who calls is known. uid is not root: polkit would be asked next; a negative result, with its Error, refuses instead. */
+typedef int (*PolkitAsk)(uid_t uid, void *userdata, Error *reterr);
+/* denied: NULL if the call is allowed, else the error to reply with; uid: (uid_t) -1 if it never was known. The check frees itself
+ * afterwards. */
+typedef void (*PolkitDone)(sd_bus_message *call, uid_t uid, const Error *denied, void *userdata);
 
-/* action: "org.berth.containers1.stop". container: shown by polkit's agents as detail "container". */
-int polkit_check(sd_bus_message *call, const char *action, const char *container, PolkitDone done,
-                 void *userdata, PolkitCheck **ret);
+typedef struct PolkitQuestion {
+        sd_bus_message *call;
+        const char *action;    /* "org.berth.containers1.stop" */
+        const char *container; /* shown by polkit's agents as detail "container"; or NULL */
+        PolkitAsk ask;         /* or NULL */
+        PolkitDone done;
+        void *userdata;
+} PolkitQuestion;
+
+int polkit_check(const PolkitQuestion *q, PolkitCheck **ret);
 /* Gives the check up: done is not called. */
 PolkitCheck *polkit_check_free(PolkitCheck *c);

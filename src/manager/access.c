@@ -3,17 +3,27 @@
 #include "manager/access.h"
 
 #include "basic/alloc.h"
+#include "basic/log.h"
 #include "basic/path.h"
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "bus/polkit.h"
+#include "manager/container.h"
+
+/* dbus-daemon lets one connection wait for 128 replies: questions to polkit, which may take minutes, must leave room for calls to
+ * systemd. */
+#define ASKING_MAX 64U
+#define ASKING_USER_MAX 8U
 
 struct Access {
         Manager *manager;
         const Method *method;
         char *container;
+        uint64_t generation; /* of the container when it was named; 0: there was none */
         PolkitCheck *check;
+        bool asking; /* polkit, for this user */
+        uid_t uid;
         LIST_FIELDS(Access, accesses);
 };
 
@@ -40,26 +50,84 @@ static bool is_container_call(sd_bus_message *m) {
         return streq(strempty(sd_bus_message_get_interface(m)), BERTH_CONTAINER_INTERFACE);
 }
 
-static void on_checked(sd_bus_message *call, const Error *denied, void *userdata) {
+/* Polkit is to be asked, which can take as long as somebody likes. */
+static int on_ask(uid_t uid, void *userdata, Error *reterr) {
+        Access *a = userdata;
+        unsigned all = 0, own = 0;
+        LIST_FOREACH(accesses, other, a->manager->accesses)
+                if (other->asking) {
+                        all++;
+                        own += other->uid == uid;
+                }
+        if (all >= ASKING_MAX || own >= ASKING_USER_MAX) {
+                int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                                  "More than %u calls%s wait for polkit",
+                                  own >= ASKING_USER_MAX ? ASKING_USER_MAX : ASKING_MAX,
+                                  own >= ASKING_USER_MAX ? " of this user" : "");
+                error_hint(reterr, "answer what polkit asks, or try again later");
+                return r;
+        }
+        a->asking = true;
+        a->uid = uid;
+        return 0;
+}
+
+static uint64_t generation_of(Manager *m, const char *container) {
+        const Container *c = container ? hashmap_get(m->containers, container) : NULL;
+        return c ? c->generation : 0;
+}
+
+static bool makes_container(const Method *method) {
+        return streq(method->action, ACTION_CREATE);
+}
+
+/* What was done with whom, and who had it done. */
+static void log_call(sd_bus_message *call, const Method *method, const char *container, uid_t uid,
+                     const Error *denied) {
+        _cleanup_free_ char *name = strf("CONTAINER=%s", strempty(container)),
+                            *user = strf("CALLER_UID=%u", uid),
+                            *sender = strf("CALLER_BUS_NAME=%s",
+                                           strempty(sd_bus_message_get_sender(call))),
+                            *result = strf("RESULT=%s", denied ? "denied" : "allowed");
+        char *const fields[] = { name, user, sender, result, NULL };
+        if (streq(method->action, ACTION_INSPECT) || !name || !user || !sender || !result)
+                return;
+        (void) log_full(denied ? LOG_NOTICE : LOG_INFO, 0, __FILE__, __LINE__, __func__, fields,
+                        "User %u %s %s of '%s'", uid, denied ? "is denied" : "calls",
+                        method->member, strempty(container));
+}
+
+static int run(Manager *m, const Method *method, sd_bus_message *call, const char *container,
+               uint64_t generation, Error *reterr) {
+        /* What was allowed for one container is not allowed for the next one of its name. */
+        if (generation != generation_of(m, container) && !makes_container(method))
+                return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
+                                 "Container '%s' %s while the call waited", container,
+                                 generation != 0 ? "ended" : "was started");
+        int r = sd_bus_message_rewind(call, /* complete= */ true);
+        if (r >= 0 && method->signature[0] == 's' && !is_container_call(call))
+                r = sd_bus_message_skip(call, "s");
+        return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read")
+                     : method->body(m, call, container, reterr);
+}
+
+static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, void *userdata) {
         Access *a = userdata;
         Manager *m = a->manager;
         const Method *method = a->method;
+        const uint64_t generation = a->generation;
         _cleanup_free_ char *container = TAKE_PTR(a->container);
         _cleanup_error_ Error e = ERROR_NULL;
 
         a->check = NULL; /* frees itself */
         access_unlink(a);
         manager_touch(m);
+        log_call(call, method, container, uid, denied);
         if (denied) {
                 reply_error(call, denied);
                 return;
         }
-        int r = sd_bus_message_rewind(call, /* complete= */ true);
-        if (r >= 0 && method->signature[0] == 's' && !is_container_call(call))
-                r = sd_bus_message_skip(call, "s");
-        r = r < 0 ? error_set_errno(&e, r, ERROR_PROTOCOL, "The call cannot be read")
-                  : method->body(m, call, container, &e);
-        if (r < 0)
+        if (run(m, method, call, container, generation, &e) < 0)
                 reply_error(call, &e);
 }
 
@@ -120,9 +188,13 @@ static int begin(Manager *m, sd_bus_message *call, Error *reterr) {
         }
         a->manager = m;
         a->method = method;
+        a->generation = generation_of(m, container);
         a->container = TAKE_PTR(container);
         LIST_PREPEND(accesses, m->accesses, a);
-        r = polkit_check(call, method->action, a->container, on_checked, a, &a->check);
+        const PolkitQuestion question = {
+                call, method->action, a->container, on_ask, on_checked, a
+        };
+        r = polkit_check(&question, &a->check);
         if (r < 0) {
                 access_unlink(a);
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Asking who calls failed");

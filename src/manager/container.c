@@ -110,6 +110,7 @@ int container_new(Manager *m, const char *name, Container **ret, Error *reterr) 
         if (!c)
                 return error_oom(reterr);
         c->manager = m;
+        c->generation = ++m->last_generation;
         c->leader = c->supervisor = (PidRef) PIDREF_NULL;
         c->state = STATE_COMPILING;
         c->name = strdup(name);

@@ -15,6 +15,7 @@ typedef struct Waiter Waiter;
 
 struct Container {
         Manager *manager;
+        uint64_t generation; /* no other container ever has this one, whatever its name */
         char *name;
         char *path; /* object path */
         ContainerState state;

@@ -26,6 +26,7 @@ struct Manager {
         sd_event *event;
         sd_bus *bus;
         Hashmap *containers; /* by name; they own themselves: container_remove() */
+        uint64_t last_generation;
         LIST_HEAD(Link, links);
         size_t n_links;
         LIST_HEAD(Access, accesses);

@@ -425,6 +425,101 @@ TEST(others_than_root_ask_polkit) {
         expect_state(&h, "web", "running");
 }
 
+/* Answers yes, but late; or never. */
+static int on_late_answer(sd_event_source *s, uint64_t usec, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = userdata;
+        sd_event_source_unref(s);
+        (void) sd_bus_reply_method_return(m, "(bba{ss})", true, false, 0);
+        return 0;
+}
+
+static int allow_late(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const uint64_t *delay_usec = userdata;
+        sd_event_source *timer;
+        if (*delay_usec != USEC_INFINITY &&
+            sd_event_add_time_relative(sd_bus_get_event(sd_bus_message_get_bus(m)), &timer,
+                                       CLOCK_MONOTONIC, *delay_usec, 0, on_late_answer,
+                                       sd_bus_message_ref(m)) < 0)
+                return -EIO;
+        return 1;
+}
+
+static const sd_bus_vtable late_polkit_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", allow_late,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static pid_t late_polkit_start(uint64_t *delay_usec) {
+        return private_service_start(POLKIT_BUS_NAME, "/org/freedesktop/PolicyKit1/Authority",
+                                     "org.freedesktop.PolicyKit1.Authority", late_polkit_vtable,
+                                     delay_usec);
+}
+
+/* A user who leaves polkit's questions unanswered has his own calls refused, not those of others. */
+TEST(unanswered_questions_are_limited) {
+        _cleanup_(host_stop) Host h;
+        uint64_t never = USEC_INFINITY;
+        host_start(&h);
+        pid_t polkit = late_polkit_start(&never);
+        ASSERT_OK(polkit);
+        pid_t callers[12] = { 0 };
+        for (size_t i = 0; i < ELEMENTSOF(callers); i++) {
+                callers[i] = private_fork();
+                if (callers[i] == 0) /* each with a connection of its own */
+                        _exit(call_as_nobody("ListContainers", NULL, NULL) == ERROR_LIMIT_EXCEEDED);
+        }
+        unsigned refused = 0;
+        for (unsigned i = 0; i < 300 && refused < 4; i++) {
+                int status;
+                pid_t pid = waitpid(-1, &status, WNOHANG);
+                for (size_t k = 0; pid > 0 && k < ELEMENTSOF(callers); k++)
+                        if (callers[k] == pid) {
+                                callers[k] = 0;
+                                refused += status != 0;
+                        }
+                usleep(10000);
+        }
+        ContainerInfo *list = NULL;
+        size_t n;
+        Error e = ERROR_NULL;
+        int r = manager1_list(h.bus, &list, &n, &e);
+        for (size_t i = 0; i < ELEMENTSOF(callers); i++)
+                private_child_stop(&callers[i]);
+        private_child_stop(&polkit);
+        free(list);
+        ASSERT_EQ(refused, 4);
+        ASSERT_OK(r);
+}
+
+/* Who was allowed to stop one container has not stopped its successor. */
+TEST(leave_is_for_one_container) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF },
+                                              t = { .command_fd = -EBADF };
+        uint64_t delay = 500 * USEC_PER_MSEC;
+        host_start(&h);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        pid_t polkit = late_polkit_start(&delay);
+        ASSERT_OK(polkit);
+        pid_t caller = private_fork();
+        if (caller == 0)
+                _exit(call_as_nobody("TerminateContainer", "s", "web") == ERROR_NO_SUCH_CONTAINER);
+        usleep(200000);
+        supervisor_send(&s, 'e');
+        expect_state(&h, "web", "");
+        t = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        int status = 0;
+        ASSERT_EQ(waitpid(caller, &status, 0), caller);
+        private_child_stop(&polkit);
+        ASSERT_TRUE(WIFEXITED(status));
+        ASSERT_EQ(WEXITSTATUS(status), 1);
+        expect_state(&h, "web", "running");
+}
+
 TEST(only_root_connects_to_the_control_socket) {
         _cleanup_(host_stop) Host h;
         host_start(&h);
