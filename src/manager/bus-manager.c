@@ -99,14 +99,7 @@ static int body_stop(Manager *m, sd_bus_message *call, const char *container, Er
         Container *c = container_find(m, container, reterr);
         if (!c)
                 return -ENXIO;
-        /* one that is on its way down already, even if its supervisor has not said so yet: a second STOP would kill it */
-        if (!c->stop_requested && !IN_SET(c->state, STATE_STOPPING, STATE_EXITED, STATE_FAILED)) {
-                r = container_request(c, CONTROL_STOP, reterr);
-                if (r < 0)
-                        return r;
-                c->stop_requested = true;
-        }
-        return container_wait(c, call, timeout_usec, reterr);
+        return container_stop(c, call, timeout_usec, reterr);
 }
 
 static int request(Manager *m, sd_bus_message *call, const char *container, ControlType type,

@@ -47,7 +47,11 @@ static int on_wait_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr) {
+#define WAIT_MAX_USEC \
+        (365 * USEC_PER_DAY) /* timers cannot be armed for any time; longer is for ever */
+
+static int waiter_new(Container *c, sd_bus_message *call, usec_t timeout_usec, Waiter **ret,
+                      Error *reterr) {
         int r = manager_call_begin(c->manager, reterr);
         if (r < 0)
                 return r;
@@ -59,15 +63,16 @@ int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Erro
         w->container = c;
         w->call = sd_bus_message_ref(call);
         LIST_PREPEND(waiters, c->waiters, w);
-        if (timeout_usec == USEC_INFINITY)
-                return 0;
-        r = sd_event_add_time_relative(c->manager->event, &w->timer, CLOCK_MONOTONIC, timeout_usec,
-                                       0, on_wait_timeout, w);
-        if (r >= 0)
-                return 0;
-        waiter_free(w);
-        return error_set_errno(reterr, r, ERROR_FAILED, "Waiting for the end of '%s' failed",
-                               c->name);
+        if (timeout_usec <= WAIT_MAX_USEC)
+                r = sd_event_add_time_relative(c->manager->event, &w->timer, CLOCK_MONOTONIC,
+                                               timeout_usec, 0, on_wait_timeout, w);
+        if (r < 0) {
+                waiter_free(w);
+                return error_set_errno(reterr, r, ERROR_FAILED,
+                                       "Waiting for the end of '%s' failed", c->name);
+        }
+        *ret = w;
+        return 0;
 }
 
 /* ---- life ---- */
@@ -395,4 +400,21 @@ int container_request(Container *c, ControlType type, Error *reterr) {
                             c->name);
         error_hint(reterr, "try again in a moment: it connects again by itself");
         return r;
+}
+
+int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr) {
+        Waiter *w;
+        int r = waiter_new(c, call, timeout_usec, &w, reterr);
+        if (r < 0) /* nobody would hear the answer, so nothing is done */
+                return r;
+        /* one that is on its way down already, even if its supervisor has not said so yet: a second STOP would kill it */
+        if (c->stop_requested || IN_SET(c->state, STATE_STOPPING, STATE_EXITED, STATE_FAILED))
+                return 0;
+        r = container_request(c, CONTROL_STOP, reterr);
+        if (r < 0) {
+                waiter_free(w);
+                return r;
+        }
+        c->stop_requested = true;
+        return 0;
 }

@@ -59,8 +59,8 @@ void container_message(Container *c, const ControlMessage *m);
 
 /* Asks the supervisor (STOP, TERMINATE, REBOOT): over its connection, the launcher link, or else by signal. */
 int container_request(Container *c, ControlType type, Error *reterr);
-/* Replies to call when it has ended, or with ERROR_TIMEOUT. */
-int container_wait(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr);
+/* Asks it to stop, once; replies to call when it has ended, or with ERROR_TIMEOUT. */
+int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr);
 
 /* in bus-container.c */
 extern const sd_bus_vtable container_vtable[];

@@ -135,7 +135,8 @@ TEST(name_is_taken) {
 TEST(stop) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF },
-                                              t = { .command_fd = -EBADF };
+                                              t = { .command_fd = -EBADF },
+                                              u = { .command_fd = -EBADF };
         _cleanup_error_ Error e = ERROR_NULL, late = ERROR_NULL, none = ERROR_NULL;
         host_start(&h);
         s = supervisor_start(&h, "web", "running");
@@ -149,6 +150,10 @@ TEST(stop) {
         ASSERT_CONTAINS(late.message, "'stubborn'");
         ASSERT_OK(manager1_terminate(h.bus, "stubborn", &e));
         expect_state(&h, "stubborn", "");
+        u = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_OK(manager1_stop(h.bus, "web", USEC_INFINITY - 1, &e)); /* no timer goes that far */
+        expect_state(&h, "web", "");
         ASSERT_TRUE(manager1_stop(h.bus, "web", 0, &none) < 0);
         ASSERT_EQ(none.id, ERROR_NO_SUCH_CONTAINER);
 }
