@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""berthd's D-Bus interface as users see it who are not root: the bus policy, and what polkit is asked."""
+import time
+
+import pytest
+
+NAME = "org.berth.Containers1"
+PATH = "/org/berth/Containers1"
+MANAGER = f"{NAME}.Manager"
+
+#: every method of the manager, with arguments for container NAME that would do something
+CALLS = {
+    "ListContainers": [],
+    "GetContainer": ["s", "NAME"],
+    "GetContainerByPID": ["u", "1"],
+    "DescribeContainer": ["s", "NAME"],
+    "GetSpec": ["s", "NAME"],
+    "CreateContainer": ["sa{sv}a(sh)", "NAME", "1", "Directory", "s", "/var/lib/machines/busybox", "0"],
+    "StopContainer": ["st", "NAME", "0"],
+    "TerminateContainer": ["s", "NAME"],
+    "KillContainer": ["ssi", "NAME", "all", "9"],
+    "RebootContainer": ["s", "NAME"],
+}
+
+
+def as_nobody(host, *args, **kwargs):
+    return host.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *args, check=False, **kwargs)
+
+
+@pytest.fixture
+def container(host, busybox, clean):
+    """A running container named "secret"."""
+    p = host.spawn(f"exec berth run -q -M secret -D {busybox} -- sleep 60")
+    host.wait_for("berth show secret -p State | grep -q running")
+    yield "secret"
+    host.berth("terminate", "secret", check=False)      # the test may have ended it
+    host.end(p)
+
+
+def test_every_method_is_tried(host):
+    xml = host.run("busctl", "introspect", NAME, PATH, MANAGER).stdout
+    methods = {line.split()[0].lstrip(".") for line in xml.splitlines() if " method " in line}
+    assert methods == set(CALLS)
+
+
+def test_nobody_may_do_nothing(host, container):
+    """Each call of a stranger is denied, in the same words whether the container exists or not."""
+    for method, args in CALLS.items():
+        said = {}
+        for name in (container, "other"):
+            r = as_nobody(host, "busctl", "call", NAME, PATH, MANAGER, method,
+                          *(name if a == "NAME" else a for a in args))
+            assert r.returncode != 0, r
+            assert "Access denied" in r.stderr, r
+            said[name] = r.stderr
+        assert said[container] == said["other"], method
+    assert host.berth("show", container, "-p", "State", "--value").out == "running"
+
+
+def test_nobody_sees_no_names(host, container):
+    """Neither introspection nor objects, properties or signals tell which containers there are."""
+    tree = as_nobody(host, "busctl", "tree", NAME)
+    assert PATH in tree.stdout and container not in tree.stdout, tree
+    answers = {}
+    for name in (container, "other"):
+        path = f"{PATH}/container/{name}"
+        answers[name] = [as_nobody(host, "busctl", *words).stderr.replace(name, "NAME") for words in (
+            ["introspect", NAME, path],
+            ["get-property", NAME, path, f"{NAME}.Container", "State"],
+            ["call", NAME, path, f"{NAME}.Container", "Terminate"],
+            ["call", NAME, path, "org.freedesktop.DBus.Peer", "Ping"],
+        )]
+    assert answers[container] == answers["other"]
+    for words in (["get-property", NAME, PATH, MANAGER, "NContainers"],
+                  ["call", NAME, PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"]):
+        r = as_nobody(host, "busctl", *words)
+        assert r.returncode != 0 and "ccess denied" in r.stderr, r
+
+    heard = host.spawn("timeout 2 setpriv --reuid=65534 --regid=65534 --clear-groups "
+                       f"dbus-monitor --system \"sender='{NAME}'\" || :")
+    time.sleep(0.5)
+    host.berth("terminate", container)
+    out = heard.communicate(timeout=20)[0].decode()
+    assert "NameAcquired" in out and container not in out, out
+
+
+def test_nobody_cannot_take_the_name(host):
+    r = as_nobody(host, "busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                  "RequestName", "su", NAME, "0")
+    assert r.returncode != 0 and "denied" in r.stderr, r
+
+
+def test_the_control_socket_is_for_root(host):
+    host.berth("list")
+    r = as_nobody(host, "socat", "-u", "/dev/null", "UNIX-CONNECT:/run/berth/control,type=5")
+    assert r.returncode != 0 and "Permission denied" in r.stderr, r
