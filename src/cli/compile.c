@@ -319,8 +319,8 @@ int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr
 
         if (q->settings != SETTINGS_NO) {
                 const char *root = spec->root.directory ?: image;
-                if (root && path_extract_directory(root, &beside) < 0)
-                        return error_oom(reterr);
+                if (root && !streq(root, "/") && path_extract_directory(root, &beside) < 0)
+                        return error_oom(reterr); /* nothing lies beside the root directory */
                 r = spec_settings_load(d, spec->name, beside, q->settings == SETTINGS_TRUSTED,
                                        q->settings == SETTINGS_OVERRIDE, ret_path, reterr);
                 if (r < 0)

@@ -135,6 +135,19 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups test -x "$berth"; 
         [ $? = 2 ] && ok || fail "nobody, bad option: $(cat "$work/err")"
 fi
 
+# without libsystemd (in a mount namespace of its own) only what needs it fails; a linked one could not even start
+library=$(ldconfig -p | sed -n 's/.*libsystemd\.so\.0 (.*x86-64.*=> //p' | head -n 1)
+if [ "$(id -u)" = 0 ] && [ "$library" ] && unshare -m true && ! ldd "$berth" | grep -q libsystemd; then
+        without_library() {
+                # shellcheck disable=SC2016 # for the inner shell
+                unshare -m sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$library" "$berth" "$@" >"$work/out" 2>"$work/err"
+        }
+        without_library list
+        [ $? = 1 ] && [ "$(cat "$work/err")" = "berth: libsystemd.so.0, which talks to systemd, cannot be opened
+Hint: install libsystemd0, version 252 or newer" ] && ok || fail "list without libsystemd: $(cat "$work/err")"
+        without_library verify -D / true && ok || fail "verify without libsystemd: $(cat "$work/err")"
+fi
+
 # ---- verify ----
 mkdir "$work/web"
 printf '[Exec]\nHostname=inside\nBogus=1\n[Files]\nBind=/etc\n' >"$work/web.nspawn"
@@ -166,6 +179,7 @@ assert rows["Exec.Hostname"] == "inside", v
 assert len(v["warnings"]) == 2, v
 assert v["settings_file"].endswith("/web.nspawn"), v
 assert "Hostname=inside" in v["spec"], v' && [ ! -s "$work/err" ] && ok || fail "verify --json: $(cat "$work/err")"
+"$berth" verify -D / -M rootfs >"$work/out" 2>"$work/err" && grep -qx 'Directory=/' "$work/out" && ok || fail "verify -D /: $(cat "$work/err")"
 # what it prints is a settings file that gives the same again
 mkdir "$work/again"
 grep -v -e '^#' -e '^Name=' -e '^Directory=' "$work/expected" >"$work/again.berth"
