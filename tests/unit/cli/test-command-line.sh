@@ -145,7 +145,7 @@ if [ "$(id -u)" = 0 ] && [ "$library" ] && unshare -m true && ! ldd "$berth" | g
         without_library list
         [ $? = 1 ] && [ "$(cat "$work/err")" = "berth: libsystemd.so.0, which talks to systemd, cannot be opened
 Hint: install libsystemd0, version 252 or newer" ] && ok || fail "list without libsystemd: $(cat "$work/err")"
-        without_library verify -D / true && ok || fail "verify without libsystemd: $(cat "$work/err")"
+        without_library verify -D / --read-only true && ok || fail "verify without libsystemd: $(cat "$work/err")"
 fi
 
 # ---- verify ----
@@ -179,7 +179,7 @@ assert rows["Exec.Hostname"] == "inside", v
 assert len(v["warnings"]) == 2, v
 assert v["settings_file"].endswith("/web.nspawn"), v
 assert "Hostname=inside" in v["spec"], v' && [ ! -s "$work/err" ] && ok || fail "verify --json: $(cat "$work/err")"
-"$berth" verify -D / -M rootfs >"$work/out" 2>"$work/err" && grep -qx 'Directory=/' "$work/out" && ok || fail "verify -D /: $(cat "$work/err")"
+"$berth" verify -D / -M rootfs --read-only >"$work/out" 2>"$work/err" && grep -qx 'Directory=/' "$work/out" && ok || fail "verify -D /: $(cat "$work/err")"
 # what it prints is a settings file that gives the same again
 mkdir "$work/again"
 grep -v -e '^#' -e '^Name=' -e '^Directory=' "$work/expected" >"$work/again.berth"
