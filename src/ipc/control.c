@@ -220,12 +220,12 @@ int control_receive(int fd, ControlMessage *ret) {
                 return -ENOMEM;
 
         ssize_t n = socket_receive(fd, buffer, CONTROL_MESSAGE_MAX, m.fds);
-        if (n ==
-            -ECONNRESET) /* the peer left without having read all that was sent to it: the end, too */
-                n = 0;
+        /* The peer left without having read all that was sent to it. The kernel says so once, before what the peer itself has sent. */
+        if (n == -ECONNRESET)
+                n = socket_receive(fd, buffer, CONTROL_MESSAGE_MAX, m.fds);
         if (n <= 0) {
                 control_message_done(&m);
-                return n == 0 ? 0 : (int) n;
+                return n == -ECONNRESET ? 0 : (int) n;
         }
 
         ControlHeader header = { 0 };

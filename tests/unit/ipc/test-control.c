@@ -142,6 +142,25 @@ TEST(end_and_nothing) {
         fd_close_pair(pair);
 }
 
+/* A peer that leaves with something unread has still said what it said. */
+TEST(last_words) {
+        int p[2];
+        _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+        ASSERT_OK(socket_pair_seqpacket(p));
+        ASSERT_OK(control_send(p[0], CONTROL_GO, NULL, NULL, 0));
+        ASSERT_OK(control_send(p[1], CONTROL_STARTED, NULL, NULL, 0));
+        ASSERT_OK(control_send(p[1], CONTROL_EXITED, NULL, NULL, 0));
+        close(p[1]);
+        ASSERT_EQ(control_receive(p[0], &m), 1);
+        ASSERT_EQ(m.type, CONTROL_STARTED);
+        control_message_done(&m);
+        ASSERT_EQ(control_receive(p[0], &m), 1);
+        ASSERT_EQ(m.type, CONTROL_EXITED);
+        control_message_done(&m);
+        ASSERT_EQ(control_receive(p[0], &m), 0);
+        close(p[0]);
+}
+
 TEST(headers) {
         ASSERT_EQ(receive_body("TEXT=a\n"), 1);
         ASSERT_ERROR(receive_raw(0, 1, 8, "", 0), EBADMSG);
