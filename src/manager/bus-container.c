@@ -79,6 +79,8 @@ int container_append_properties(const Container *c, sd_bus_message *m) {
 }
 
 void container_changed(Container *c, const char *property) {
+        if (!c->announced)
+                return;
         /* best effort: who missed a signal can ask */
         (void) sd_bus_emit_properties_changed(c->manager->bus, c->path, BERTH_CONTAINER_INTERFACE,
                                               property, NULL);
@@ -98,7 +100,7 @@ static int method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error)
 const sd_bus_vtable container_vtable[] = {
         SD_BUS_VTABLE_START(0),
         CONSTANT("Name", "s"),
-        CONSTANT("Id", "s"),
+        CHANGING("Id", "s"),
         CHANGING("State", "s"),
         CHANGING("Ready", "b"),
         CHANGING("Leader", "u"),
@@ -108,8 +110,8 @@ const sd_bus_vtable container_vtable[] = {
         CONSTANT("RootDirectory", "s"),
         CHANGING("StatusText", "s"),
         CHANGING("Result", "s"),
-        CONSTANT("StartTimestamp", "t"),
-        CONSTANT("StartTimestampMonotonic", "t"),
+        CHANGING("StartTimestamp", "t"),
+        CHANGING("StartTimestampMonotonic", "t"),
         /* clang-format off */
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("t", timeout_usec), SD_BUS_NO_RESULT, method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -363,6 +363,7 @@ int container_create(Manager *m, sd_bus_message *call, Error *reterr) {
         c->creation = cr;
         c->spec = TAKE_PTR(spec);
         (void) container_set_spec(c, c->spec); /* out of memory: the HELLO brings it again */
+        container_announce(c);
         create_continue(c);
         return 0;
 }

@@ -131,10 +131,16 @@ int container_new(Manager *m, const char *name, Container **ret, Error *reterr) 
                 return error_oom(reterr);
         }
         manager_touch(m);
-        (void) sd_bus_emit_object_added(m->bus, c->path); /* signals are best effort */
-        manager_emit(m, "ContainerNew", c);
         *ret = c;
         return 0;
+}
+
+void container_announce(Container *c) {
+        if (c->announced)
+                return;
+        c->announced = true;
+        (void) sd_bus_emit_object_added(c->manager->bus, c->path); /* signals are best effort */
+        manager_emit(c->manager, "ContainerNew", c);
 }
 
 void container_remove(Container *c) {
@@ -143,8 +149,10 @@ void container_remove(Container *c) {
                 (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
                 waiter_free(w);
         }
-        manager_emit(m, "ContainerRemoved", c);
-        (void) sd_bus_emit_object_removed(m->bus, c->path);
+        if (c->announced) {
+                manager_emit(m, "ContainerRemoved", c);
+                (void) sd_bus_emit_object_removed(m->bus, c->path);
+        }
         log_info("Container '%s' ended: %s", c->name, c->result ?: "its supervisor is gone");
         container_free(c);
         manager_touch(m);
@@ -177,6 +185,16 @@ Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr) {
 
 /* ---- what is known ---- */
 
+void container_set_text(Container *c, char **at, const char *text, const char *property) {
+        /* one string that is not UTF-8 would make the list of all containers unreadable */
+        _cleanup_free_ char *safe =
+                text && !utf8_is_valid(text, strlen(text)) ? str_escape_for_display(text) : NULL;
+        text = safe ?: text;
+        if (streq_ptr(*at, text) || free_and_strdup(at, text) < 0)
+                return;
+        container_changed(c, property);
+}
+
 int container_set_spec(Container *c, const ContainerSpec *spec) {
         char id[ID128_STRING_MAX] = "";
         if (!id128_is_null(spec->id))
@@ -185,8 +203,9 @@ int container_set_spec(Container *c, const ContainerSpec *spec) {
         int r = spec_text_print(spec, /* internal= */ false, &text);
         if (r < 0)
                 return r;
-        if (free_and_strdup(&c->id, id) < 0 ||
-            free_and_strdup(&c->root_directory, spec->root.directory) < 0)
+        if (!c->id || !isempty(id)) /* else what its supervisor has found */
+                container_set_text(c, &c->id, id, "Id");
+        if (free_and_strdup(&c->root_directory, spec->root.directory) < 0)
                 return -ENOMEM;
         free(c->spec_text);
         c->spec_text = TAKE_PTR(text);
@@ -200,19 +219,22 @@ void container_set_state(Container *c, ContainerState state) {
         container_changed(c, "State");
 }
 
-static void set_ready(Container *c, bool ready) {
+void container_set_ready(Container *c, bool ready) {
         if (c->ready == ready)
                 return;
         c->ready = ready;
         container_changed(c, "Ready");
-        if (ready)
+        if (ready && c->announced)
                 manager_emit(c->manager, "ContainerReady", c);
 }
 
-static void set_text(Container *c, char **at, const char *text, const char *property) {
-        if (streq_ptr(*at, text) || free_and_strdup(at, text) < 0)
-                return;
-        container_changed(c, property);
+void container_set_start(Container *c, usec_t realtime) {
+        const usec_t now = now_usec(CLOCK_REALTIME), monotonic = now_usec(CLOCK_MONOTONIC);
+        const usec_t age = now > realtime ? now - realtime : 0;
+        c->started_realtime = realtime;
+        c->started_monotonic = monotonic > age ? monotonic - age : 0;
+        container_changed(c, "StartTimestamp");
+        container_changed(c, "StartTimestampMonotonic");
 }
 
 static int on_supervisor_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -261,10 +283,10 @@ static void find_unit(Container *c) {
         if (!cut)
                 return;
         *cut = '\0';
-        set_text(c, &c->control_group, group, "ControlGroup");
+        container_set_text(c, &c->control_group, group, "ControlGroup");
         const char *name = path_last_component(group);
         if (endswith(name, ".scope") || endswith(name, ".service"))
-                set_text(c, &c->unit, name, "Unit");
+                container_set_text(c, &c->unit, name, "Unit");
 }
 
 int container_set_leader(Container *c, int pidfd) {
@@ -298,21 +320,22 @@ static void on_started(Container *c, const ControlMessage *m) {
         }
         const char *unit = control_message_get(m, "UNIT");
         if (unit)
-                set_text(c, &c->unit, unit, "Unit");
+                container_set_text(c, &c->unit, unit, "Unit");
         const char *id = control_message_get(m, "ID");
         if (id) /* the root's own, or a random one: only the supervisor knows */
-                set_text(c, &c->id, id, "Id");
+                container_set_text(c, &c->id, id, "Id");
         if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING))
                 container_set_state(c, STATE_RUNNING);
         container_create_succeed(c);
 }
 
 static void on_ready(Container *c, const ControlMessage *m) {
-        set_ready(c, true);
+        container_set_ready(c, true);
 }
 
 static void on_status(Container *c, const ControlMessage *m) {
-        set_text(c, &c->status_text, strempty(control_message_get(m, "TEXT")), "StatusText");
+        container_set_text(c, &c->status_text, strempty(control_message_get(m, "TEXT")),
+                           "StatusText");
 }
 
 static void on_stopping(Container *c, const ControlMessage *m) {
@@ -320,7 +343,7 @@ static void on_stopping(Container *c, const ControlMessage *m) {
 }
 
 static void on_restarting(Container *c, const ControlMessage *m) {
-        set_ready(c, false);
+        container_set_ready(c, false);
         c->stop_requested = false;
         pidref_done(&c->leader);
         container_changed(c, "Leader");
@@ -341,8 +364,8 @@ static void on_exited(Container *c, const ControlMessage *m) {
                 text = strdup("powered off");
         else
                 text = strdup(isempty(reason) ? "ended" : reason);
-        set_text(c, &c->result, strempty(text), "Result");
-        set_ready(c, false);
+        container_set_text(c, &c->result, strempty(text), "Result");
+        container_set_ready(c, false);
         container_set_state(c, STATE_EXITED);
         container_create_succeed(c); /* it ran, however shortly */
 }
@@ -354,7 +377,7 @@ static void on_error(Container *c, const ControlMessage *m) {
                 error_done(&e);
                 (void) error_set(&e, -EIO, ERROR_FAILED, "The start of '%s' failed", c->name);
         }
-        set_text(c, &c->result, e.message, "Result");
+        container_set_text(c, &c->result, e.message, "Result");
         container_set_state(c, STATE_FAILED);
         container_create_fail(c, &e);
 }

@@ -20,6 +20,7 @@ struct Container {
         char *path; /* object path */
         ContainerState state;
         bool ready;
+        bool announced;      /* ContainerNew was sent: others know of it */
         bool stop_requested; /* STOP was sent: a second one would kill */
         char *id;            /* machine id, or "" if the image has its own */
         char *unit, *control_group, *root_directory, *status_text, *result;
@@ -37,8 +38,10 @@ struct Container {
         Creation *creation; /* until it runs */
 };
 
-/* Makes one and puts it into the manager's map; signals ContainerNew. ERROR_NAME_IN_USE, ERROR_LIMIT_EXCEEDED. */
+/* Makes one and puts it into the manager's map. ERROR_NAME_IN_USE, ERROR_LIMIT_EXCEEDED. */
 int container_new(Manager *m, const char *name, Container **ret, Error *reterr);
+/* Signals ContainerNew, when what is known is set; from here on changes are signalled too. */
+void container_announce(Container *c);
 /* Takes it out and frees it; signals ContainerRemoved, answers who waits. */
 void container_remove(Container *c);
 /* Without signals: at the manager's own end. */
@@ -51,6 +54,10 @@ Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr);
 /* Takes over what a spec says: root directory, id, text. */
 int container_set_spec(Container *c, const ContainerSpec *spec);
 void container_set_state(Container *c, ContainerState state);
+void container_set_ready(Container *c, bool ready);
+/* at: one of its strings. What D-Bus could not carry is escaped. */
+void container_set_text(Container *c, char **at, const char *text, const char *property);
+void container_set_start(Container *c, usec_t realtime);
 /* Holds the supervisor and watches for its end. */
 int container_take_supervisor(Container *c, PidRef *supervisor);
 int container_set_leader(Container *c, int pidfd);

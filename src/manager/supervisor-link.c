@@ -86,24 +86,25 @@ static int find_container(Link *l, const char *name, Container **ret, Error *ret
                          (int) c->supervisor.pid);
 }
 
+/* The supervisor knows better, what the description leaves open. */
 static void apply_fields(Container *c, const ControlMessage *m) {
         const struct {
-                const char *key;
+                const char *key, *property;
                 char **at;
-        } fields[] = { { "UNIT", &c->unit }, { "CGROUP", &c->control_group }, { "ID", &c->id } };
+        } fields[] = {
+                { "UNIT", "Unit", &c->unit },
+                { "CGROUP", "ControlGroup", &c->control_group },
+                { "ID", "Id", &c->id },
+        };
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 const char *value = control_message_get(m, fields[i].key);
                 if (!isempty(value))
-                        (void) free_and_strdup(fields[i].at, value); /* shown only */
+                        container_set_text(c, fields[i].at, value, fields[i].property);
         }
         uint64_t started;
         const char *text = control_message_get(m, "STARTED_USEC");
-        if (text && parse_u64(text, &started) >= 0 && started > 0) {
-                usec_t realtime = now_usec(CLOCK_REALTIME), monotonic = now_usec(CLOCK_MONOTONIC);
-                usec_t age = realtime > started ? realtime - started : 0;
-                c->started_realtime = started;
-                c->started_monotonic = monotonic > age ? monotonic - age : 0;
-        }
+        if (text && parse_u64(text, &started) >= 0 && started > 0)
+                container_set_start(c, started);
 }
 
 static int hello(Link *l, ControlMessage *m, Error *reterr) {
@@ -120,6 +121,9 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         if (r < 0)
                 return r;
         Container *c;
+        if (!streq_ptr(spec->name, name))
+                return error_set(reterr, -EPROTO, ERROR_PROTOCOL,
+                                 "its description is of another container");
         r = find_container(l, name, &c, reterr);
         if (r < 0)
                 return r;
@@ -127,13 +131,13 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         c->link = l;
         l->state = state;
         r = container_set_spec(c, spec);
-        apply_fields(c, m); /* the supervisor knows better, what the description leaves open */
+        apply_fields(c, m);
         if (r >= 0)
                 r = container_take_supervisor(c, &l->peer);
         if (r < 0) {
                 l->container = NULL;
                 c->link = NULL;
-                if (!c->creation)
+                if (!c->announced)
                         container_remove(c);
                 return error_set_errno(reterr, r, ERROR_FAILED, "keeping track of it failed");
         }
@@ -141,10 +145,11 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         if (m->fds[1] >= 0)
                 (void) container_set_leader(
                         c, m->fds[1]); /* it may have ended meanwhile; EXITED follows */
-        if (streq(strempty(control_message_get(m, "READY")), "yes"))
-                c->ready = true;
         if (!c->creation || state != STATE_LAUNCHING)
                 container_set_state(c, state);
+        if (streq(strempty(control_message_get(m, "READY")), "yes"))
+                container_set_ready(c, true);
+        container_announce(c);
         log_debug("Supervisor %d of '%s' is connected (%s)", (int) c->supervisor.pid, name, phase);
         return 0;
 }

@@ -113,14 +113,16 @@ static inline int supervisor_hello(const char *control, const char *name, const 
         char *const fields[] = { name_field,
                                  phase_field,
                                  (char *) "UNIT=machine-x.scope",
-                                 (char *) "CGROUP=/machine.slice/machine-x.scope",
+                                 (char *) (startswith(name, "odd")
+                                                   ? "CGROUP=/odd\xff.scope"
+                                                   : "CGROUP=/machine.slice/machine-x.scope"),
                                  (char *) "STARTED_USEC=1000000",
                                  (char *) "ID=0123456789abcdef0123456789abcdef",
                                  NULL };
         _cleanup_(pidref_done) PidRef self = PIDREF_NULL;
         if (fd < 0 || pidref_open(getpid(), &self) < 0)
                 return -1;
-        const int fds[] = { spec_memfd(name, sealed), self.fd };
+        const int fds[] = { spec_memfd(startswith(name, "liar") ? "web" : name, sealed), self.fd };
         int r = control_send(fd, CONTROL_HELLO, fields, fds, streq(phase, "launching") ? 1 : 2);
         close(fds[0]);
         return r < 0 ? r : fd;

@@ -94,10 +94,9 @@ TEST(wrong_messages) {
                 const char *name, *phase;
                 bool sealed;
         } bad[] = {
-                { "../x", "running", true },
-                { "web", "exited", true },
-                { "web", "nonsense", true },
-                { "web", "running", false },
+                { "../x", "running", true }, { "web", "exited", true },
+                { "web", "nonsense", true }, { "web", "running", false },
+                { "liar", "running", true },
         };
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 char byte;
@@ -278,6 +277,67 @@ TEST(signals) {
                 text,
                 "ContainerNew web ;ContainerReady web ;ContainerRemoved web exited with status 7;");
         free(text);
+}
+
+/* "Unit=machine-x.scope State=running " of an InterfacesAdded signal. */
+static int on_added(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        StrBuf *b = userdata;
+        const char *interface, *key, *value;
+        if (sd_bus_message_skip(m, "o") < 0 ||
+            sd_bus_message_enter_container(m, 'a', "{sa{sv}}") < 0)
+                return 0;
+        while (sd_bus_message_enter_container(m, 'e', "sa{sv}") > 0) {
+                if (sd_bus_message_read(m, "s", &interface) < 0 ||
+                    sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
+                        return 0;
+                while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+                        if (sd_bus_message_read(m, "s", &key) < 0)
+                                return 0;
+                        if (sd_bus_message_enter_container(m, 'v', "s") > 0) {
+                                if (sd_bus_message_read(m, "s", &value) >= 0 && value[0])
+                                        strbuf_addf(b, "%s=%s ", key, value);
+                                (void) sd_bus_message_exit_container(m);
+                        } else
+                                (void) sd_bus_message_skip(m, "v");
+                        (void) sd_bus_message_exit_container(m);
+                }
+                (void) sd_bus_message_exit_container(m);
+                (void) sd_bus_message_exit_container(m);
+        }
+        return 0;
+}
+
+/* Who only listens knows as much as who asks. */
+TEST(new_objects_are_complete) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        StrBuf seen = { 0 };
+        _cleanup_free_ char *text = NULL;
+        host_start(&h);
+        ASSERT_OK(sd_bus_match_signal(h.bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                      "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
+                                      on_added, &seen));
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        while (sd_bus_process(h.bus, NULL) > 0)
+                ;
+        ASSERT_OK(strbuf_finish(&seen, &text));
+        ASSERT_STREQ(text, "Name=web Id=0123456789abcdef0123456789abcdef State=running "
+                           "Unit=machine-x.scope ControlGroup=/machine.slice/machine-x.scope "
+                           "RootDirectory=/srv/root ");
+}
+
+/* A string that D-Bus cannot carry spoils no list. */
+TEST(strings_are_utf8) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(container_info_done) ContainerInfo info = { 0 };
+        Error e = ERROR_NULL;
+        host_start(&h);
+        s = supervisor_start(&h, "odd", "running");
+        expect_state(&h, "odd", "running");
+        ASSERT_OK(manager1_get(h.bus, "odd", &info, &e));
+        ASSERT_STREQ(info.control_group, "/odd\\xff.scope");
 }
 
 /* ---- objects ---- */
