@@ -84,6 +84,7 @@ Manager *manager_free(Manager *m) {
                 link_free(m->links);
         hashmap_free(m->containers);
         sd_event_source_disable_unref(m->listen_source);
+        sd_event_source_disable_unref(m->accept_timer);
         fd_close(m->listen_fd);
         sd_bus_unref(m->bus);
         sd_event_unref(m->event);

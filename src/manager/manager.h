@@ -32,7 +32,7 @@ struct Manager {
         LIST_HEAD(Access, accesses);
         size_t n_calls;
         int listen_fd;
-        sd_event_source *listen_source, *idle_source;
+        sd_event_source *listen_source, *accept_timer, *idle_source;
         bool idle_exit; /* started on demand: ends when there is nothing left to do */
 };
 

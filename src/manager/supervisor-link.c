@@ -18,6 +18,7 @@
 
 #define HELLO_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define ACCEPT_BURST 64 /* connections taken in one round of the loop */
+#define ACCEPT_PAUSE_USEC (1 * USEC_PER_SEC)
 
 struct Link {
         Manager *manager;
@@ -257,6 +258,21 @@ static int link_new(Manager *m, int *fd) {
         return r;
 }
 
+static int on_accept_again(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        (void) sd_event_source_set_enabled(m->listen_source, SD_EVENT_ON); /* only fails for none */
+        return 0;
+}
+
+/* No descriptor is left, or no memory: the connection stays where it is and would wake us up for ever. */
+static void pause_accepting(Manager *m, int error) {
+        log_warning_errno(error, "Accepting a supervisor's connection failed");
+        m->accept_timer = sd_event_source_disable_unref(m->accept_timer);
+        if (sd_event_add_time_relative(m->event, &m->accept_timer, CLOCK_MONOTONIC,
+                                       ACCEPT_PAUSE_USEC, 0, on_accept_again, m) >= 0)
+                (void) sd_event_source_set_enabled(m->listen_source, SD_EVENT_OFF);
+}
+
 static int on_connection(sd_event_source *s, int listen_fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         manager_touch(m);
@@ -265,8 +281,7 @@ static int on_connection(sd_event_source *s, int listen_fd, uint32_t revents, vo
                         accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (fd < 0) {
                         if (!IN_SET(errno, EAGAIN, EINTR, ECONNABORTED))
-                                log_warning_errno(errno,
-                                                  "Accepting a supervisor's connection failed");
+                                pause_accepting(m, errno);
                         return 0;
                 }
                 int r = link_new(m, &fd);

@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <libgen.h>
+#include <sys/resource.h>
 
 TEST(hello_and_properties) {
         _cleanup_(host_stop) Host h;
@@ -325,6 +326,35 @@ TEST(new_objects_are_complete) {
         ASSERT_STREQ(text, "Name=web Id=0123456789abcdef0123456789abcdef State=running "
                            "Unit=machine-x.scope ControlGroup=/machine.slice/machine-x.scope "
                            "RootDirectory=/srv/root ");
+}
+
+/* Ticks of processor time that a process has used. */
+static unsigned long cpu_ticks(pid_t pid) {
+        _cleanup_free_ char *path = strf("/proc/%d/stat", (int) pid), *text = NULL;
+        unsigned long user, kernel;
+        ASSERT_OK(file_read_all(AT_FDCWD, path, 4096, &text, NULL));
+        const char *p = strrchr(text, ')');
+        ASSERT_EQ(
+                sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel),
+                2);
+        return user + kernel;
+}
+
+/* Out of descriptors: it waits, and then goes on. */
+TEST(descriptors_run_out) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        expect_state(&h, "web", "");
+        struct rlimit none = { .rlim_cur = 3, .rlim_max = 1024 }, enough = { 1024, 1024 };
+        ASSERT_OK(prlimit(h.manager, RLIMIT_NOFILE, &none, NULL));
+        s = supervisor_start(&h, "web", "running");
+        usleep(200000); /* it has connected */
+        unsigned long before = cpu_ticks(h.manager);
+        usleep(500000);
+        ASSERT_TRUE(cpu_ticks(h.manager) - before < 10); /* of 50 */
+        ASSERT_OK(prlimit(h.manager, RLIMIT_NOFILE, &enough, NULL));
+        expect_state(&h, "web", "running");
 }
 
 /* A string that D-Bus cannot carry spoils no list. */
