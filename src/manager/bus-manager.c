@@ -2,6 +2,7 @@
 /* org.berth.Containers1.Manager: the methods' bodies, and the table that says who may call them. */
 #include <inttypes.h>
 
+#include "basic/alloc.h"
 #include "basic/log.h"
 #include "basic/str.h"
 #include "bus/bus.h"
@@ -119,18 +120,30 @@ static int body_reboot(Manager *m, sd_bus_message *call, const char *container, 
         return request(m, call, container, CONTROL_REBOOT, reterr);
 }
 
+typedef struct UnitKill {
+        Manager *manager;
+        sd_bus_message *call;
+} UnitKill;
+
+static void unit_kill_free(UnitKill *k) {
+        manager_call_end(k->manager);
+        sd_bus_message_unref(k->call);
+        free(k);
+}
+
 static int on_unit_killed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
-        if (!sd_bus_message_is_method_error(m, NULL)) {
-                (void) sd_bus_reply_method_return(call, NULL); /* the caller may be gone */
-                return 1;
+        UnitKill *k = userdata;
+        if (!sd_bus_message_is_method_error(m, NULL))
+                (void) sd_bus_reply_method_return(k->call, NULL); /* the caller may be gone */
+        else {
+                _cleanup_error_ Error e = ERROR_NULL;
+                _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+                (void) bus_error_to_error(sd_bus_message_get_error(m), -EIO, &e,
+                                          "Killing the processes of the unit failed");
+                (void) bus_error_from_error(&b, &e);
+                (void) sd_bus_reply_method_error(k->call, &b);
         }
-        _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
-        (void) bus_error_to_error(sd_bus_message_get_error(m), -EIO, &e,
-                                  "Killing the processes of the unit failed");
-        (void) bus_error_from_error(&b, &e);
-        (void) sd_bus_reply_method_error(call, &b);
+        unit_kill_free(k);
         return 1;
 }
 
@@ -141,13 +154,24 @@ static int kill_unit(Manager *m, sd_bus_message *call, const Container *c, int32
                         reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                         "Container '%s' is in no unit of systemd, its processes are not known to it",
                         c->name);
-        int r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
-                                         SYSTEMD1_MANAGER_INTERFACE, "KillUnit", on_unit_killed,
-                                         call, "ssi", c->unit, "all", signal);
+        int r = manager_call_begin(m, reterr);
         if (r < 0)
+                return r;
+        UnitKill *k = new0(UnitKill, 1);
+        if (!k) {
+                manager_call_end(m);
+                return error_oom(reterr);
+        }
+        k->manager = m;
+        k->call = sd_bus_message_ref(call);
+        r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                     SYSTEMD1_MANAGER_INTERFACE, "KillUnit", on_unit_killed, k,
+                                     "ssi", c->unit, "all", signal);
+        if (r < 0) {
+                unit_kill_free(k);
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Killing the processes of '%s' failed", c->unit);
-        (void) sd_bus_message_ref(call); /* for on_unit_killed() */
+        }
         return 0;
 }
 

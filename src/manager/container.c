@@ -171,7 +171,8 @@ Container *container_find(Manager *m, const char *name, Error *reterr) {
 Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr) {
         Container *c;
         HASHMAP_FOREACH(c, m->containers)
-                if (pidref_is_set(&c->leader) && c->leader.pid == pid)
+                if (c->leader.pid == pid &&
+                    pidref_is_alive(&c->leader)) /* else the number is another's */
                         return c;
         _cleanup_free_ char *group = NULL;
         if (cgroup_get_path(pid, &group) >= 0)
