@@ -31,6 +31,10 @@ int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char *
 int bus_error_from_error(sd_bus_error *ret, const Error *e);
 int bus_error_to_error(const sd_bus_error *e, int code, Error *reterr, const char *what);
 
+/* Bytes of all strings of a message, and one for each other value; at most `limit` is counted, then -E2BIG. The message is at its
+ * start afterwards. */
+int bus_message_measure(sd_bus_message *m, size_t limit);
+
 /* Settings as a{sv}: keys are the field table's (`OOMScoreAdjust`), values of the type's signature or strings in settings-file
  * grammar. */
 struct SpecDraft;

@@ -15,6 +15,7 @@
  * systemd. */
 #define ASKING_MAX 64U
 #define ASKING_USER_MAX 8U
+#define CALL_SIZE_MAX SPEC_TEXT_MAX /* no description that would come of it could be longer */
 
 struct Access {
         Manager *manager;
@@ -175,7 +176,15 @@ static int begin(Manager *m, sd_bus_message *call, Error *reterr) {
                 return error_set(reterr, -EINVAL, ERROR_UNSUPPORTED, "Unknown method '%s'",
                                  strempty(sd_bus_message_get_member(call)));
         _cleanup_free_ char *container = NULL;
-        int r = read_container(call, method, &container, reterr);
+        /* it is held until polkit has answered */
+        int r = bus_message_measure(call, CALL_SIZE_MAX);
+        if (r == -E2BIG)
+                return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
+                                 "The arguments of '%s' are larger than %u bytes", method->member,
+                                 CALL_SIZE_MAX);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read");
+        r = read_container(call, method, &container, reterr);
         if (r < 0)
                 return r;
         r = manager_call_begin(m, reterr);
