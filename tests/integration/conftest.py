@@ -35,6 +35,7 @@ def pytest_addoption(parser):
     group.addoption("--suites", default="bookworm,forky", help="suites of the hosts: bookworm, forky")
     group.addoption("--build-dir", default=os.environ.get("BERTH_BUILD_DIR", "/var/tmp/berth-build/integration"),
                     help="build directory to install from; set up when it is not there")
+    group.addoption("--sanitized", action="store_true", help="what is installed was built with sanitizers: look for their reports")
     group.addoption("--stage", default=os.environ.get("BERTH_STAGE", ""),
                     help="an installed tree (DESTDIR) to use instead of building one")
 
@@ -103,13 +104,25 @@ def lab():
     return local(HOST_TOOLS / "mkpayload", *SYSTEMD_VERSION).out
 
 
+# leaks are the unit tests' matter: to look for them a process must be allowed to trace itself, and the supervisor is not
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+
+
 @pytest.fixture(scope="session")
 def host(request, stage, lab):
     kind, suite = request.param
     h = HOST_CLASSES[kind](f"t{os.getpid()}-{kind}-{suite}", suite)
+    if request.config.getoption("--sanitized"):
+        h.environment = SANITIZERS
+        conf = stage / "etc/systemd/system.conf.d/sanitizers.conf"
+        conf.parent.mkdir(parents=True, exist_ok=True)
+        conf.write_text("[Manager]\nDefaultEnvironment=" + " ".join(f"{k}={v}" for k, v in SANITIZERS.items()) + "\n")
     h.start(stage, lab)
     yield h
+    # what ends up in the journal is no test's output
+    reports = [line for line in h.journal().splitlines() if re.search("Sanitizer|runtime error:", line)] if h.environment else []
     h.stop()
+    assert not reports, "\n".join(reports[:50])
 
 
 @pytest.fixture

@@ -124,9 +124,13 @@ class Host:
 
     # ---- commands ----
 
+    #: Variables that every command of the host gets, its services too (as DefaultEnvironment= of the installed tree).
+    environment = {}
+
     def argv(self, args):
         """The command line, on this machine, that runs `args` in the host."""
-        return [str(HOST_TOOLS / self.tool), "exec", self.name, *args]
+        env = ["env", *(f"{k}={v}" for k, v in self.environment.items())] if self.environment else []
+        return [str(HOST_TOOLS / self.tool), "exec", self.name, *env, *args]
 
     def run(self, *args, check=True, timeout=60, input=None, env=None):
         """Run a command; a single string is given to sh. `check` raises CommandFailed on failure."""
