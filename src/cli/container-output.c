@@ -210,8 +210,9 @@ int container_print_json(const ContainerInfo *infos, size_t n, char *const *prop
                 add_json_object(&w, infos + i, properties);
         if (array)
                 json_end(&w);
-        if (json_finish(&w, &text) < 0)
-                return error_oom(reterr);
+        r = json_finish(&w, &text, reterr);
+        if (r < 0)
+                return r;
         (void) fputs(text, stdout); /* main() checks the stream */
         return 0;
 }

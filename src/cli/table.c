@@ -143,7 +143,7 @@ static int format_text(const Table *t, const TableStyle *style, char **ret) {
         return strbuf_finish(&out, ret);
 }
 
-static int format_json(const Table *t, bool pretty, char **ret) {
+static int format_json(const Table *t, bool pretty, char **ret, Error *reterr) {
         _cleanup_(json_writer_done) JsonWriter w = { .pretty = pretty };
 
         json_begin_array(&w, NULL);
@@ -164,25 +164,25 @@ static int format_json(const Table *t, bool pretty, char **ret) {
                         json_end(&w);
         }
         json_end(&w);
-        return json_finish(&w, ret);
+        return json_finish(&w, ret, reterr);
 }
 
-int table_format(const Table *t, const TableStyle *style, char **ret) {
+int table_format(const Table *t, const TableStyle *style, char **ret, Error *reterr) {
         if (t->failed)
-                return -ENOMEM;
+                return error_oom(reterr);
         if (t->n_cells % t->n_columns != 0)
-                return -EINVAL;
+                return error_set(reterr, -EINVAL, ERROR_FAILED, "The table has an incomplete row");
         if (style->json != JSON_OFF)
-                return format_json(t, style->json == JSON_PRETTY, ret);
-        return format_text(t, style, ret);
+                return format_json(t, style->json == JSON_PRETTY, ret, reterr);
+        return format_text(t, style, ret) < 0 ? error_oom(reterr) : 0;
 }
 
 int table_print(const Table *t, FILE *f, const TableStyle *style, Error *reterr) {
         _cleanup_free_ char *text = NULL;
 
-        int r = table_format(t, style, &text);
+        int r = table_format(t, style, &text, reterr);
         if (r < 0)
-                return error_oom(reterr);
+                return r;
         (void) fputs(text, f); /* main() looks at the stream's state when it ends */
         return 0;
 }

@@ -65,7 +65,7 @@ typedef struct TableStyle {
         bool legend; /* the line of titles */
         bool color;
 } TableStyle;
-int table_format(const Table *t, const TableStyle *style, char **ret);
+int table_format(const Table *t, const TableStyle *style, char **ret, Error *reterr);
 int table_print(const Table *t, FILE *f, const TableStyle *style, Error *reterr);
 
 /* A terminal that wants colours: $NO_COLOR and TERM=dumb are heeded. */

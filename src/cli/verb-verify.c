@@ -84,7 +84,7 @@ static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const Con
 }
 
 static int print_json(const Table *t, const char *text, const char *path, char *const *warnings,
-                      bool pretty) {
+                      bool pretty, Error *reterr) {
         _cleanup_(json_writer_done) JsonWriter w = { .pretty = pretty };
         _cleanup_free_ char *json = NULL;
 
@@ -102,7 +102,7 @@ static int print_json(const Table *t, const char *text, const char *path, char *
         json_end(&w);
         json_add_strv(&w, "warnings", warnings);
         json_end(&w);
-        int r = json_finish(&w, &json);
+        int r = json_finish(&w, &json, reterr);
         if (r >= 0)
                 (void) fputs(json, stdout); /* the caller checks the stream */
         return r;
@@ -119,10 +119,9 @@ static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *sp
         for (size_t i = 0; i < spec_n_fields; i++)
                 if (is_shown(spec_fields + i) && add_field(&t, d, spec_fields + i, spec) < 0)
                         return error_oom(reterr);
-        if (q->json != JSON_OFF) {
-                int r = print_json(&t, text, path, spec_draft_warnings(d), q->json == JSON_PRETTY);
-                return r < 0 ? error_oom(reterr) : 0;
-        }
+        if (q->json != JSON_OFF)
+                return print_json(&t, text, path, spec_draft_warnings(d), q->json == JSON_PRETTY,
+                                  reterr);
         printf("# settings file: %s\n%s\n", path ?: "none", text);
         int r = table_print(&t, stdout, &style, reterr);
         if (r >= 0)

@@ -135,17 +135,23 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups test -x "$berth"; 
         [ $? = 2 ] && ok || fail "nobody, bad option: $(cat "$work/err")"
 fi
 
-# without libsystemd (in a mount namespace of its own) only what needs it fails; a linked one could not even start
-library=$(ldconfig -p | sed -n 's/.*libsystemd\.so\.0 (.*x86-64.*=> //p' | head -n 1)
-if [ "$(id -u)" = 0 ] && [ "$library" ] && unshare -m true && ! ldd "$berth" | grep -q libsystemd; then
+# without a library (in a mount namespace of its own) only what needs it fails; where libsystemd is linked nothing could even start
+if [ "$(id -u)" = 0 ] && unshare -m true && ! ldd "$berth" | grep -q libsystemd; then
         without_library() {
+                local path
+                path=$(ldconfig -p | sed -n "s/.*$1 (.*x86-64.*=> //p" | head -n 1)
+                shift
                 # shellcheck disable=SC2016 # for the inner shell
-                unshare -m sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$library" "$berth" "$@" >"$work/out" 2>"$work/err"
+                unshare -m sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$path" "$berth" "$@" >"$work/out" 2>"$work/err"
         }
-        without_library list
+        without_library libjansson.so.4 verify --json=short -D / --read-only true
+        [ $? = 1 ] && [ ! -s "$work/out" ] && [ "$(cat "$work/err")" = "berth: libjansson.so.4, which writes JSON, cannot be opened
+Hint: install libjansson4, or leave --json= out" ] && ok || fail "JSON without jansson: $(cat "$work/err")"
+        without_library libjansson.so.4 verify -D / --read-only true && ok || fail "verify without jansson: $(cat "$work/err")"
+        without_library libsystemd.so.0 list
         [ $? = 1 ] && [ "$(cat "$work/err")" = "berth: libsystemd.so.0, which talks to systemd, cannot be opened
 Hint: install libsystemd0, version 252 or newer" ] && ok || fail "list without libsystemd: $(cat "$work/err")"
-        without_library verify -D / --read-only true && ok || fail "verify without libsystemd: $(cat "$work/err")"
+        without_library libsystemd.so.0 verify -D / --read-only true && ok || fail "verify without libsystemd: $(cat "$work/err")"
 fi
 
 # ---- verify ----

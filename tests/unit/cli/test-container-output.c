@@ -67,13 +67,13 @@ TEST(rows) {
 
         container_add_row(&t, &i);
         container_add_image_row(&t, "db");
-        ASSERT_OK(table_format(&t, &(TableStyle){ .legend = true }, &text));
+        ASSERT_OK(table_format(&t, &(TableStyle){ .legend = true }, &text, NULL));
         ASSERT_CONTAINS(text, "NAME  STATE    READY   LEADER  SINCE");
         ASSERT_CONTAINS(text, "web   running  yes    4194305  ");
         ASSERT_CONTAINS(text, "2023-11-1");
         ASSERT_CONTAINS(text, "machine-web.scope\n");
         ASSERT_CONTAINS(text, "db    stopped  -            -  -");
-        ASSERT_OK(table_format(&t, &(TableStyle){ .json = JSON_SHORT }, &json));
+        ASSERT_OK(table_format(&t, &(TableStyle){ .json = JSON_SHORT }, &json, NULL));
         ASSERT_CONTAINS(
                 json,
                 "{\"name\":\"web\",\"state\":\"running\",\"ready\":true,\"leader\":4194305,"

@@ -14,7 +14,8 @@ TEST(structure) {
         json_begin_object(&w, NULL);
         json_add_string(&w, "s", "x");
         json_add_string(&w, "none", NULL);
-        json_add_number(&w, "n", UINT64_MAX);
+        json_add_number(&w, "n", INT64_MAX);
+        json_add_number(&w, "more", UINT64_MAX);
         json_add_boolean(&w, "yes", true);
         json_add_strv(&w, "list", list);
         json_begin_array(&w, "empty");
@@ -22,10 +23,13 @@ TEST(structure) {
         json_begin_object(&w, "o");
         json_end(&w);
         json_end(&w);
-        ASSERT_OK(json_finish(&w, &text));
-        ASSERT_STREQ(text, "{\"s\":\"x\",\"none\":null,\"n\":18446744073709551615,\"yes\":true,"
-                           "\"list\":[\"a\",\"b\"],\"empty\":[],\"o\":{}}\n");
+        ASSERT_OK(json_finish(&w, &text, NULL));
+        ASSERT_STREQ(
+                text,
+                "{\"s\":\"x\",\"none\":null,\"n\":9223372036854775807,\"more\":1.8446744073709552e19,\"yes\":true,"
+                "\"list\":[\"a\",\"b\"],\"empty\":[],\"o\":{}}\n");
         free(text);
+        json_writer_done(&w);
 }
 
 TEST(pretty) {
@@ -38,7 +42,8 @@ TEST(pretty) {
         json_add_number(&w, "b", 2);
         json_end(&w);
         json_end(&w);
-        ASSERT_OK(json_finish(&w, &text));
+        ASSERT_OK(json_finish(&w, &text, NULL));
+        json_writer_done(&w);
         ASSERT_STREQ(text, "[\n  {\n    \"a\": \"1\",\n    \"b\": 2\n  }\n]\n");
         free(text);
 }
@@ -64,28 +69,44 @@ TEST(escapes) {
                 JsonWriter w = { 0 };
                 char *text = NULL;
                 json_add_string(&w, NULL, rows[i].in);
-                ASSERT_OK(json_finish(&w, &text));
+                ASSERT_OK(json_finish(&w, &text, NULL));
                 ASSERT_STREQ(text, rows[i].out);
                 free(text);
+                json_writer_done(&w);
         }
 }
 
 TEST(misuse) {
-        JsonWriter w = { 0 }, deep = { 0 }, shut = { 0 };
+        JsonWriter w = { 0 }, deep = { 0 }, shut = { 0 }, nameless = { 0 }, two = { 0 },
+                   none = { 0 };
+        Error e = ERROR_NULL;
         char *text = NULL;
 
         json_begin_array(&w, NULL);
-        ASSERT_ERROR(json_finish(&w, &text), EINVAL);
+        ASSERT_ERROR(json_finish(&w, &text, NULL), EINVAL);
         json_writer_done(&w);
         for (unsigned i = 0; i < JSON_DEPTH_MAX + 1; i++)
                 json_begin_array(&deep, NULL);
         for (unsigned i = 0; i < JSON_DEPTH_MAX; i++)
                 json_end(&deep);
-        ASSERT_TRUE(json_finish(&deep, &text) < 0);
+        ASSERT_TRUE(json_finish(&deep, &text, NULL) < 0);
         json_writer_done(&deep);
         json_end(&shut);
-        ASSERT_TRUE(json_finish(&shut, &text) < 0);
+        ASSERT_TRUE(json_finish(&shut, &text, NULL) < 0);
         json_writer_done(&shut);
+        json_begin_object(&nameless, NULL);
+        json_add_string(&nameless, NULL, "a value without a key");
+        json_end(&nameless);
+        ASSERT_ERROR(json_finish(&nameless, &text, NULL), EINVAL);
+        json_writer_done(&nameless);
+        json_add_boolean(&two, NULL, true);
+        json_add_boolean(&two, NULL, false);
+        ASSERT_ERROR(json_finish(&two, &text, NULL), EINVAL);
+        json_writer_done(&two);
+        ASSERT_ERROR(json_finish(&none, &text, &e), EINVAL);
+        ASSERT_STREQ(e.message, "The output is no JSON");
+        error_done(&e);
+        json_writer_done(&none);
         ASSERT_NULL(text);
 }
 

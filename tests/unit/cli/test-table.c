@@ -30,7 +30,7 @@ static void fill(Table *t) {
 
 static void expect(const Table *t, const TableStyle *style, const char *text) {
         _cleanup_free_ char *got = NULL;
-        ASSERT_OK(table_format(t, style, &got));
+        ASSERT_OK(table_format(t, style, &got, NULL));
         ASSERT_STREQ(got, text);
 }
 
@@ -67,7 +67,7 @@ TEST(hostile_text) {
         table_add_string(&t, "\xff");
         table_add_string(&t, NULL);
         _cleanup_free_ char *got = NULL;
-        ASSERT_OK(table_format(&t, &(TableStyle){ 0 }, &got));
+        ASSERT_OK(table_format(&t, &(TableStyle){ 0 }, &got, NULL));
         ASSERT_NULL(strchr(got, '\x1b'));
         ASSERT_EQ(strchr(got, '\n') - got, (long) strlen(got) - 1);
         table_done(&t);
@@ -77,7 +77,7 @@ TEST(incomplete_row) {
         Table t = { .columns = columns, .n_columns = ELEMENTSOF(columns) };
         char *got = NULL;
         table_add_string(&t, "web");
-        ASSERT_ERROR(table_format(&t, &(TableStyle){ 0 }, &got), EINVAL);
+        ASSERT_ERROR(table_format(&t, &(TableStyle){ 0 }, &got, NULL), EINVAL);
         table_done(&t);
 }
 
