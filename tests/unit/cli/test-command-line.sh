@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2015,SC2013 # "test && ok || fail": ok never fails
-# What a user meets first: help, exit statuses, error texts, completions, manual pages of `berth`.
+# What a user meets first: help, exit statuses, error texts, manual pages of `berth`.
 # Arguments: the program, the source tree.
 set -u
 berth=$1
@@ -211,27 +211,6 @@ for option in $(sed -n '/^\.SH OPTIONS/,/^\.SH "EXIT/p' "$tree/man/berth-run.1" 
         grep -A1 -e '^\.TP' -e '^\.TQ' | sed -e 's/\\f.//g' -e 's/\\-/-/g' | grep -oE -- '--[a-z0-9-]+' | grep -vx -e -- | sort -u); do
         echo "$known" | grep -qxe "$option" && ok || fail "the manual has '$option', which is unknown"
 done
-
-# ---- completions ----
-mkdir "$work/bin"
-ln -s "$(realpath "$berth")" "$work/bin/berth"
-bash -n "$tree/completions/berth.bash" || fail "completions/berth.bash"
-complete_words() {
-        (
-                PATH=$work/bin:$PATH
-                # shellcheck source=/dev/null
-                . "$tree/completions/berth.bash"
-                COMP_WORDS=(berth "$@")
-                COMP_CWORD=$#
-                _berth
-                echo "${COMPREPLY[*]}"
-        )
-}
-[ "$(complete_words sta)" = "start status" ] && ok || fail "completion of verbs: $(complete_words sta)"
-[ "$(complete_words run --time-)" = "--time-namespace --time-offset-monotonic --time-offset-boottime" ] && ok ||
-        fail "completion of run's options: $(complete_words run --time-)"
-[ "$(complete_words kill --wh)" = "--whom" ] && ok || fail "completion of a verb's options: $(complete_words kill --wh)"
-[ "$(complete_words stop w)" = "" ] && ok || fail "completion without a manager"
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
