@@ -103,13 +103,12 @@ static size_t first_read_size(int fd, size_t limit, bool *ret_sized) {
         return (uint64_t) st.st_size > limit ? limit + 1 : (size_t) st.st_size + 1;
 }
 
-int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
+/* at: position, or -1 for the descriptor's own. short_is_end: a read that gives less than it could is the last one. */
+static int read_all(int fd, off_t at, size_t allocated, bool short_is_end, size_t limit, char **ret,
+                    size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
-        size_t n = 0, allocated;
-        bool sized;
+        size_t n = 0;
 
-        limit = MIN(limit, SIZE_MAX / 4);
-        allocated = first_read_size(fd, limit, &sized);
         for (;;) {
                 ssize_t k;
                 char *grown;
@@ -120,7 +119,8 @@ int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
                         return -ENOMEM;
                 text = grown;
                 do
-                        k = read(fd, text + n, allocated - n);
+                        k = at < 0 ? read(fd, text + n, allocated - n)
+                                   : pread(fd, text + n, allocated - n, at + (off_t) n);
                 while (k < 0 && errno == EINTR);
                 if (k < 0)
                         return -errno;
@@ -129,7 +129,7 @@ int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
                 n += (size_t) k;
                 if (n > limit)
                         return -E2BIG;
-                if (sized && n < allocated)
+                if (short_is_end && n < allocated)
                         break;
                 if (n == allocated)
                         allocated = MIN(allocated * 2, limit + 1);
@@ -144,14 +144,35 @@ int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
         return 0;
 }
 
-int file_read_all(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -EBADF;
+int fd_read_all(int fd, size_t limit, char **ret, size_t *ret_size) {
+        bool sized;
 
-        /* Non-blocking: a FIFO put in a file's place must not hold us up. */
-        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-                return -errno;
-        return fd_read_all(fd, limit, ret, ret_size);
+        limit = MIN(limit, SIZE_MAX / 4);
+        const size_t first = first_read_size(fd, limit, &sized);
+        return read_all(fd, -1, first, sized, limit, ret, ret_size);
+}
+
+int fd_read_regular(int fd, size_t limit, char **ret, size_t *ret_size) {
+        return read_all(fd, 0, READ_CHUNK, true, MIN(limit, SIZE_MAX / 4), ret, ret_size);
+}
+
+/* Non-blocking: a FIFO put in a file's place must not hold us up. */
+static int open_to_read(int dir_fd, const char *path) {
+        int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int file_read_all(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = open_to_read(dir_fd, path);
+
+        return fd < 0 ? fd : fd_read_all(fd, limit, ret, ret_size);
+}
+
+int file_read_regular(int dir_fd, const char *path, size_t limit, char **ret) {
+        _cleanup_close_ int fd = open_to_read(dir_fd, path);
+
+        return fd < 0 ? fd : fd_read_regular(fd, limit, ret, NULL);
 }
 
 int file_write_at(int dir_fd, const char *path, const char *text) {

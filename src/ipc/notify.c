@@ -53,8 +53,10 @@ int notify_bind(int dir_fd, const char *name, uid_t uid, gid_t gid) {
                 return -errno;
 
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int n = snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir_fd,
-                         name);
+        int n = dir_fd == AT_FDCWD
+                        ? snprintf(address.sun_path, sizeof(address.sun_path), "%s", name)
+                        : snprintf(address.sun_path, sizeof(address.sun_path),
+                                   "/proc/self/fd/%d/%s", dir_fd, name);
         if (n < 0 || (size_t) n >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
 
@@ -63,7 +65,7 @@ int notify_bind(int dir_fd, const char *name, uid_t uid, gid_t gid) {
                 return -errno;
         if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
                 return -errno;
-        if (fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+        if (uid != (uid_t) -1 && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
 
         int on = 1, off = 0;

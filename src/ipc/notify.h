@@ -9,8 +9,8 @@
 /* Sends text ("READY=1\nSTATUS=…") to $NOTIFY_SOCKET; 0 if there is none. Path and abstract addresses. */
 int notify_send(const char *text);
 
-/* The payload's socket: bound as `name` in the directory dir_fd, owner uid:gid, writable for its owner's user only (mode 0777 &
- * ~0577), SO_PASSCRED, non-blocking. Returns the fd. */
+/* The payload's socket: bound as `name` in the directory dir_fd (AT_FDCWD: `name` is a path), owner uid:gid (-1: ours),
+ * writable for its owner's user only (mode 0777 & ~0577), SO_PASSCRED, non-blocking. Returns the fd. */
 int notify_bind(int dir_fd, const char *name, uid_t uid, gid_t gid);
 
 typedef struct NotifyMessage {

@@ -10,6 +10,7 @@
 #include "sys/socket.h"
 
 #define SYNC_GO 'G'
+#define SYNC_GO_HOLD 'H'
 
 int sync_pair(int *ret_supervisor, int *ret_child) {
         int pair[2];
@@ -21,8 +22,8 @@ int sync_pair(int *ret_supervisor, int *ret_child) {
         return 0;
 }
 
-int sync_go(int supervisor_fd) {
-        char go = SYNC_GO;
+int sync_go(int supervisor_fd, bool hold) {
+        char go = hold ? SYNC_GO_HOLD : SYNC_GO;
         ssize_t n;
         do
                 n = send(supervisor_fd, &go, 1, MSG_NOSIGNAL);
@@ -40,7 +41,7 @@ int sync_wait_go(int child_fd) {
                 return -errno;
         if (n == 0)
                 return -EPIPE;
-        return go == SYNC_GO ? 0 : -EBADMSG;
+        return go == SYNC_GO ? 0 : go == SYNC_GO_HOLD ? 1 : -EBADMSG;
 }
 
 void sync_report(int child_fd, uint32_t op, int error) {

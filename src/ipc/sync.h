@@ -12,8 +12,9 @@ typedef struct StageReport {
 } StageReport;
 
 int sync_pair(int *ret_supervisor, int *ret_child);
-int sync_go(int supervisor_fd);
-/* In the child. 0; -EPIPE when the supervisor is gone. No allocation. */
+/* hold: a second GO follows, which the payload waits for. */
+int sync_go(int supervisor_fd, bool hold);
+/* In the child. 0; 1: GO with hold; -EPIPE when the supervisor is gone. No allocation. */
 int sync_wait_go(int child_fd);
 void sync_report(int child_fd, uint32_t op, int error);
 /* 0: exec succeeded; 1: *ret is filled; < 0: the channel broke. */

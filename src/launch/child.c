@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Executes the child's plan, operation by operation. See child.h for what may not be used here.
  *
- * Calls by operation: enter-root open_tree(CLONE|RECURSIVE), move_mount, fchdir; mount openat2, mount; pivot
- * pivot_root(".", "."), umount2(MNT_DETACH), chdir; the rest one or two calls each. */
+ * Calls by operation: enter-root open_tree(CLONE|RECURSIVE), move_mount, fchdir; the rest one or two calls each. */
 #include "launch/child.h"
 
 #include <fcntl.h>
@@ -44,38 +43,43 @@ static int run_enter_root(const ChildOp *op) {
         return result(close(fd));
 }
 
+static int run_pivot(const ChildOp *op) {
+        /* the old root ends up on top of the new one, where "." finds it (pivot_root(2), NOTES), but no path from "/" does */
+        return result(syscall(SYS_pivot_root, ".", "."));
+}
+
+static int run_drop_old_root(const ChildOp *op) {
+        return result(
+                umount2(".", MNT_DETACH)); /* what stays is "/", the working directory as well */
+}
+
 static int run_mount(const ChildOp *op) {
-        if (op->where[0] == '/') /* after the pivot no path leads out */
-                return result(mount(op->what, op->where, op->what, op->flags, op->data));
-        int fd = resolve_beneath(AT_FDCWD, op->where, O_DIRECTORY);
-        if (fd < 0)
-                return fd;
-        int r = mount_classic(op->what, op->what, fd, op->flags, op->data);
-        (void) close(fd); /* an O_PATH descriptor */
-        return r;
+        return result(mount(op->what, op->where, op->what, op->flags, op->data));
 }
 
-static int set_read_only(const char *path) {
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
-        return result(mount_setattr(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &attributes,
-                                    sizeof(attributes)));
-}
-
-static int run_bind(const ChildOp *op) {
-        if (mount(op->what, op->where, NULL, MS_BIND | MS_REC, NULL) < 0)
-                return -errno;
-        return (op->flags & MS_RDONLY) ? set_read_only(op->where) : 0;
-}
-
-static int run_mask(const ChildOp *op) {
-        int r = result(mount(op->what, op->where, NULL, MS_BIND, NULL));
+static int bind_or_miss(const ChildOp *op, unsigned long flags) {
+        int r = result(mount(op->what, op->where, NULL, MS_BIND | flags, NULL));
         return r == -ENOENT ? 0 : r;
 }
 
-static int run_read_only(const ChildOp *op) {
-        if (mount(op->where, op->where, NULL, MS_BIND | MS_REC, NULL) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        return set_read_only(op->where);
+static int run_bind(const ChildOp *op) {
+        return bind_or_miss(op, MS_REC);
+}
+
+static int run_mask(const ChildOp *op) {
+        return bind_or_miss(op, 0);
+}
+
+static int run_read_only_tree(const ChildOp *op) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+        return result(mount_setattr(AT_FDCWD, op->where, AT_SYMLINK_NOFOLLOW | AT_RECURSIVE,
+                                    &attributes, sizeof(attributes)));
+}
+
+static int run_writable(const ChildOp *op) {
+        struct mount_attr attributes = { .attr_clr = MOUNT_ATTR_RDONLY };
+        return result(mount_setattr(AT_FDCWD, op->where, AT_SYMLINK_NOFOLLOW, &attributes,
+                                    sizeof(attributes)));
 }
 
 static int run_loopback(const ChildOp *op) {
@@ -84,13 +88,6 @@ static int run_loopback(const ChildOp *op) {
 
 static int run_hostname(const ChildOp *op) {
         return result(sethostname(op->what, strlen(op->what)));
-}
-
-static int run_pivot(const ChildOp *op) {
-        /* the old root ends up on top of the new one, where "." finds it (pivot_root(2), NOTES) */
-        if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
-                return -errno;
-        return result(chdir("/"));
 }
 
 static int run_share(const ChildOp *op) {
@@ -145,11 +142,12 @@ static int run_identity(const ChildOp *op) {
         const ChildIdentity *i = op->data;
         /* raw calls: this process has one thread, glibc's wrappers look for others */
         if ((i->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) ||
-            syscall(SYS_setgroups, i->n_groups, i->groups) < 0 ||
-            syscall(SYS_setresgid, i->gid, i->gid, i->gid) < 0 ||
-            syscall(SYS_setresuid, i->uid, i->uid, i->uid) < 0)
+            syscall(SYS_setgroups, i->n_groups, i->groups) < 0)
                 return -errno;
-        return 0;
+        return i->groups_only || (syscall(SYS_setresgid, i->gid, i->gid, i->gid) >= 0 &&
+                                  syscall(SYS_setresuid, i->uid, i->uid, i->uid) >= 0)
+                       ? 0
+                       : -errno;
 }
 
 static int run_bounding(const ChildOp *op) {
@@ -218,10 +216,12 @@ static int (*const run_table[_CHILD_OP_TYPE_MAX])(const ChildOp *op) = {
         [CHILD_OP_MOUNT]        = run_mount,
         [CHILD_OP_BIND]         = run_bind,
         [CHILD_OP_MASK]         = run_mask,
-        [CHILD_OP_READ_ONLY]    = run_read_only,
+        [CHILD_OP_READ_ONLY_TREE] = run_read_only_tree,
+        [CHILD_OP_WRITABLE]     = run_writable,
         [CHILD_OP_LOOPBACK]     = run_loopback,
         [CHILD_OP_HOSTNAME]     = run_hostname,
         [CHILD_OP_PIVOT]        = run_pivot,
+        [CHILD_OP_DROP_OLD_ROOT] = run_drop_old_root,
         [CHILD_OP_SHARE]        = run_share,
         [CHILD_OP_SETSID]       = run_setsid,
         [CHILD_OP_TTY]          = run_tty,
@@ -252,8 +252,10 @@ static bool supervisor_is_gone(int sync_fd) {
 _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd) {
         sigset_t none;
 
-        (void) close(supervisor_fd); /* ours to close; a socket */
-        if (sync_wait_go(sync_fd) < 0)
+        (void) close(supervisor_fd);                      /* ours to close; a socket */
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cannot fail */
+        int hold = sync_wait_go(sync_fd);
+        if (hold < 0)
                 _exit(125); /* the supervisor is gone, or gave up and has said why */
 
         /* what the supervisor blocks and ignores is not the payload's; none of these can fail */
@@ -264,7 +266,7 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd)
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;
                 if (op->type == CHILD_OP_HOLD) {
-                        if (sync_wait_go(sync_fd) < 0)
+                        if (hold > 0 && sync_wait_go(sync_fd) < 0)
                                 _exit(125); /* as above */
                         continue;
                 }

@@ -15,16 +15,13 @@
 
 #include "basic/fd.h"
 #include "basic/log.h"
-#include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
-#include "ipc/notify.h"
 #include "ipc/sync.h"
 #include "launch/child.h"
 #include "launch/limits.h"
 #include "launch/supervisor.h"
 #include "sys/caps.h"
-#include "sys/cgroup.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
 #include "sys/syscalls.h"
@@ -81,8 +78,13 @@ static int prepare_root(Supervisor *s, Error *reterr) {
         int r = rootfs_open(spec, root, reterr);
         if (r >= 0)
                 r = rootfs_choose_ids(spec, root, reterr);
-        if (r >= 0)
-                r = rootfs_attach(spec, root, reterr);
+        return r < 0 ? r : rootfs_attach(spec, root, reterr);
+}
+
+static int prepare_mounts(Supervisor *s, Error *reterr) {
+        const ContainerSpec *spec = s->spec;
+        Rootfs *root = &s->rootfs;
+        int r = rootfs_become_owner(root, s->capabilities, reterr);
         if (r >= 0)
                 r = api_mounts_outer(spec, root, reterr);
         if (r >= 0)
@@ -91,95 +93,7 @@ static int prepare_root(Supervisor *s, Error *reterr) {
                 r = host_files(spec, root, reterr);
         if (r >= 0)
                 r = console_open(s, reterr);
-        if (r < 0)
-                return r;
-        s->notify_fd = notify_bind(root->run_host_fd, "notify", rootfs_host_uid(root, 0),
-                                   rootfs_host_uid(root, 0));
-        if (s->notify_fd < 0)
-                return error_set_errno(reterr, s->notify_fd, ERROR_SETUP_FAILED,
-                                       "making the notification socket in '/run/host' failed");
-        return api_mounts_seal(root, reterr);
-}
-
-/* ---- cgroup ---- */
-
-static int cgroup_error(int code, const char *what, Error *reterr) {
-        int r = error_set_errno(reterr, code, ERROR_CGROUP_FAILED, "%s failed", what);
-        error_hint(reterr,
-                   "the unit must have Delegate=yes and the cgroup v2 hierarchy must be mounted");
-        return r;
-}
-
-/* Our own cgroup's directory; for a unit the unit's. *ret_apart: nobody is in it, so that controllers can be turned on below it. For a
- * booted payload that is made so, with us in the sub-group supervisor/. Others need no controllers of their own: the unit has the
- * limits, and moving a process takes the kernel 13 ms. */
-static int open_parent_cgroup(Supervisor *s, bool *ret_apart, Error *reterr) {
-        _cleanup_close_ int root_fd = cgroup_open_root(), own_fd = -EBADF;
-        _cleanup_free_ char *path = NULL, *unit = NULL;
-        int r = root_fd < 0 ? root_fd : cgroup_get_path(0, &path);
-        if (r < 0)
-                return cgroup_error(r, "finding our own cgroup", reterr);
-        bool split = streq(path_last_component(path), "supervisor");
-        if (s->spec->resources.cgroup == CGROUP_UNIT &&
-            split) { /* DelegateSubgroup= has put us there already */
-                r = path_extract_directory(path, &unit);
-                if (r < 0)
-                        return error_oom(reterr);
-        }
-        *ret_apart = unit || s->spec->payload.start == START_BOOT ||
-                     s->spec->resources.cgroup != CGROUP_UNIT;
-        s->parent_cgroup_fd = cgroup_open(root_fd, unit ?: path);
-        if (s->parent_cgroup_fd < 0)
-                return cgroup_error(s->parent_cgroup_fd, "opening our own cgroup", reterr);
-        if (s->spec->resources.cgroup != CGROUP_UNIT)
-                return 0;
-        (void) free_and_strdup(&s->unit, path_last_component(unit ?: path)); /* for display only */
-        if (unit || !*ret_apart)
-                return 0;
-        own_fd = cgroup_make(s->parent_cgroup_fd, "supervisor");
-        r = own_fd < 0 ? own_fd : cgroup_attach(own_fd, 0);
-        return r < 0 ? cgroup_error(r, "moving the supervisor into its sub-group", reterr) : 0;
-}
-
-static int make_own_cgroup(Supervisor *s, Error *reterr) {
-        s->own_cgroup = strjoin("berth-", s->spec->name);
-        if (!s->own_cgroup)
-                return error_oom(reterr);
-        (void) cgroup_remove(s->parent_cgroup_fd,
-                             s->own_cgroup); /* what a crash has left; in use it stays */
-        s->go_cgroup_fd = cgroup_make(s->parent_cgroup_fd, s->own_cgroup);
-        return s->go_cgroup_fd < 0 ? cgroup_error(s->go_cgroup_fd, "making a cgroup", reterr) : 0;
-}
-
-static int prepare_cgroup(Supervisor *s, Error *reterr) {
-        CgroupMode mode = s->spec->resources.cgroup;
-        bool apart = true;
-        int r = 0;
-        if (mode == CGROUP_NONE)
-                return 0;
-        if (mode == CGROUP_WAIT)
-                r = links_wait_go(s, reterr);
-        else
-                r = open_parent_cgroup(s, &apart, reterr);
-        if (r >= 0 && mode == CGROUP_OWN)
-                r = make_own_cgroup(s, reterr);
-        if (r < 0)
-                return r;
-        int parent = s->go_cgroup_fd >= 0 ? s->go_cgroup_fd : s->parent_cgroup_fd;
-        if (apart) /* best effort: without, the container has no limits of its own inside */
-                (void) cgroup_enable_controllers(parent);
-        s->payload_cgroup_fd = cgroup_make(parent, "payload");
-        if (s->payload_cgroup_fd < 0)
-                return cgroup_error(s->payload_cgroup_fd, "making the payload's cgroup", reterr);
-        if (s->rootfs.map.count > 0) {
-                r = cgroup_delegate(s->payload_cgroup_fd, rootfs_host_uid(&s->rootfs, 0),
-                                    rootfs_host_uid(&s->rootfs, 0));
-                if (r < 0)
-                        return cgroup_error(r, "giving the cgroup to the payload", reterr);
-        }
-        /* opened while we have the right to; fine to lack */
-        s->kill_fd = openat(s->payload_cgroup_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-        return 0;
+        return r < 0 ? r : api_mounts_seal(root, reterr);
 }
 
 /* ---- clone ---- */
@@ -204,17 +118,9 @@ static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
                      : 0;
 }
 
-/* A user namespace belongs to the euid that makes it, and so do the per-user budgets of the kernel (inotify and the like): they are to be
- * the range's own, not root's. Capabilities stay effective, for the clone into the cgroup asks for them. */
-static int become_range(uid_t uid, uint64_t capabilities) {
-        if (syscall(SYS_setresuid, -1, uid, -1) < 0)
-                return -errno;
-        return uid == 0 ? 0 : caps_set(capabilities, capabilities, 0);
-}
-
 static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, int child_sync_fd,
                          Error *reterr) {
-        bool userns = s->rootfs.map.count > 0, own_euid = userns && s->rootfs.map.outside != 0;
+        bool userns = s->rootfs.map.count > 0;
         struct clone_args args = {
                 .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
                          CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
@@ -231,29 +137,21 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, in
                                        "entering the root directory failed");
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0,
                      0); /* cannot fail: until the exec nobody may look into the child */
-        int r = own_euid ? become_range(s->rootfs.map.outside, s->capabilities) : 0;
-        if (r >= 0) {
-                pid_t pid = sys_clone3(&args);
-                if (pid == 0)
-                        child_main(&plan->plan, child_sync_fd, sync_fd);
-                r = pid < 0 ? -errno : 0;
-                s->leader.pid = pid;
-        }
-        if (own_euid && become_range(0, s->capabilities) < 0)
-                return error_set(reterr, -EPERM, ERROR_SETUP_FAILED, "becoming root again failed");
-        if (chdir("/") < 0 && r >= 0)
-                r = -errno;
-        if (r < 0) {
+        pid_t pid = sys_clone3(&args);
+        if (pid == 0)
+                child_main(&plan->plan, child_sync_fd, sync_fd);
+        if (pid < 0) {
+                int r = error_set_errno(reterr, -errno, ERROR_NAMESPACE_FAILED,
+                                        "making the container's namespaces failed");
                 s->leader = (PidRef) PIDREF_NULL;
-                r = error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
-                                    "making the container's namespaces failed");
                 if (userns)
                         error_hint(
                                 reterr,
                                 "are user namespaces turned on? See /proc/sys/user/max_user_namespaces");
                 return r;
         }
-        return 0;
+        s->leader.pid = pid;
+        return rootfs_resume_self(&s->rootfs, reterr);
 }
 
 static int set_affinity(const Supervisor *s, Error *reterr) {
@@ -306,10 +204,8 @@ static int prepare_child(const Supervisor *s, const ChildPlan *plan, Error *rete
 }
 
 /* CHILD_OP_HOLD: from now on the payload may run. */
-static int release_child(const Supervisor *s, int sync_fd, Error *reterr) {
-        if (s->spec->resources.cgroup != CGROUP_WAIT || s->held)
-                return 0;
-        int r = sync_go(sync_fd);
+static int release_child(int sync_fd, Error *reterr) {
+        int r = sync_go(sync_fd, /* hold= */ false);
         return r < 0 && r != -EPIPE /* what it reported before its end is read next */
                        ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                          "letting the payload run failed")
@@ -338,7 +234,7 @@ static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error 
                                                  "stopped before it ran");
                         if (r > 0 && m.type == CONTROL_GO && s->held) {
                                 s->held = false;
-                                r = release_child(s, sync_fd, reterr);
+                                r = release_child(sync_fd, reterr);
                                 if (r < 0)
                                         return r;
                         }
@@ -359,10 +255,7 @@ static void abort_child(Supervisor *s) {
         if (!pidref_is_set(&s->leader))
                 return;
         (void) pidref_kill(&s->leader, SIGKILL);
-        /* looked at first: that takes no lock of the kernel's, while the kill would wait for all that systemd does with any cgroup */
-        if (s->kill_fd >= 0 && cgroup_is_populated(s->payload_cgroup_fd) != 0 &&
-            pwrite(s->kill_fd, "1", 1, 0) < 0) /* a frozen cgroup's processes die, too */
-                log_debug_errno(-errno, "Killing the payload's cgroup failed");
+        payload_cgroup_kill(s);
         (void) pidref_wait(&s->leader, /* block= */ true, &info);
         pidref_done(&s->leader);
 }
@@ -372,7 +265,7 @@ static int run_payload(Supervisor *s, Error *reterr) {
         _cleanup_(payload_plan_done) PayloadPlan plan = { 0 };
         int r = payload_plan_build(s, &plan, reterr);
         if (r >= 0)
-                r = prepare_cgroup(s, reterr);
+                r = payload_cgroup_make(s, reterr);
         if (r >= 0)
                 r = enter_time_namespace(s->spec, reterr);
         if (r < 0)
@@ -385,11 +278,9 @@ static int run_payload(Supervisor *s, Error *reterr) {
                 return r;
         child_sync_fd = fd_close(child_sync_fd);
         r = prepare_child(s, &plan.plan, reterr);
-        if (r >= 0 && sync_go(sync_fd) < 0)
+        if (r >= 0 && sync_go(sync_fd, s->held) < 0)
                 r = error_set(reterr, -EPIPE, ERROR_SETUP_FAILED,
                               "the payload ended before it ran");
-        if (r >= 0)
-                r = release_child(s, sync_fd, reterr);
         if (r >= 0)
                 r = wait_exec(s, &plan, sync_fd, reterr);
         if (r < 0)
@@ -403,7 +294,7 @@ static void drop_privileges(const Supervisor *s) {
                 (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0,
                              0); /* cannot fail; others re-execute themselves for a reboot */
         uint64_t keep = CAP_MASK(CAP_KILL);
-        /* at the end groups of the payload's making, with owners of its own, are removed: see remove_cgroup() */
+        /* at the end groups of the payload's making, with owners of its own, are removed: see payload_cgroup_remove() */
         if (IN_SET(s->spec->resources.cgroup, CGROUP_OWN, CGROUP_UNIT))
                 keep |= CAP_MASK(CAP_DAC_OVERRIDE) & s->capabilities;
         int r = caps_set(CAP_MASK(CAP_KILL), keep, 0);
@@ -411,18 +302,11 @@ static void drop_privileges(const Supervisor *s) {
                 log_warning_errno(r, "Dropping privileges failed");
 }
 
-/* A scope's cgroup may be ours until the payload is cloned: it has its controllers, and their files, now that the payload runs. */
-static void open_memory_events(Supervisor *s) {
-        int parent = s->go_cgroup_fd >= 0 ? s->go_cgroup_fd : s->parent_cgroup_fd;
-        if (parent >= 0 && s->events_fd < 0)
-                s->events_fd = openat(parent, "memory.events", O_RDONLY | O_CLOEXEC);
-}
-
 static void tell_started(Supervisor *s) {
         _cleanup_strv_free_ char **fields = NULL;
         char id[ID128_STRING_MAX];
         s->state = STATE_RUNNING;
-        open_memory_events(s);
+        payload_cgroup_watch(s);
         int r = strv_extendf(&fields, "PID=%d", s->leader.pid);
         if (r >= 0)
                 r = strv_extendf(&fields, "ID=%s", id128_to_string(s->rootfs.machine_id, id));
@@ -453,7 +337,13 @@ int launch(Supervisor *s, Error *reterr) {
         if (r >= 0)
                 r = prepare_root(s, reterr);
         if (r >= 0)
+                r = payload_cgroup_find(s, reterr);
+        if (r >= 0)
+                r = prepare_mounts(s, reterr);
+        if (r >= 0)
                 r = run_payload(s, reterr);
+        if (r >= 0 && chdir("/") < 0) /* it was the root, for the child */
+                r = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "leaving the root failed");
         if (r < 0)
                 return r;
         (void) mount_detach(s->rootfs.root_fd); /* our copy of the tree: the payload has its own */
@@ -465,33 +355,12 @@ int launch(Supervisor *s, Error *reterr) {
         return 0;
 }
 
-static void remove_cgroup(const Supervisor *s) {
-        const char *name = s->own_cgroup
-                                   ?: s->spec->resources.cgroup == CGROUP_UNIT ? "payload"
-                                                                               : NULL;
-        if (!name)
-                return;
-        uint64_t caps = (CAP_MASK(CAP_KILL) | CAP_MASK(CAP_DAC_OVERRIDE)) & s->capabilities;
-        int r = caps_set(caps, caps, 0);
-        if (r >= 0)
-                r = cgroup_remove(s->parent_cgroup_fd, name);
-        if (r < 0) /* what is still in use stays; the next start takes it over */
-                log_debug_errno(r, "Removing cgroup '%s' failed", name);
-}
-
 void supervisor_done(Supervisor *s) {
+        (void) rootfs_resume_self(&s->rootfs, NULL); /* the rest works as either */
         abort_child(s);
         console_done(&s->console);
-        s->payload_cgroup_fd = fd_close(s->payload_cgroup_fd);
-        if (s->parent_cgroup_fd >= 0)
-                remove_cgroup(s);
-        s->own_cgroup = mfree(s->own_cgroup);
+        payload_cgroup_remove(s);
         s->unit = mfree(s->unit);
-        s->go_cgroup_fd = fd_close(s->go_cgroup_fd);
-        s->parent_cgroup_fd = fd_close(s->parent_cgroup_fd);
-        s->kill_fd = fd_close(s->kill_fd);
-        s->events_fd = fd_close(s->events_fd);
-        s->notify_fd = fd_close(s->notify_fd);
         s->signal_fd = fd_close(s->signal_fd);
         rootfs_done(&s->rootfs);
         s->name_lock_fd = fd_close(s->name_lock_fd);

@@ -52,7 +52,7 @@ static rlim_t number_read(const char **p) {
 /* Lines are in the order of the numbers, after one of headings; two numbers behind a name of 25 columns: proc_pid_limits(5). */
 static int limits_read(struct rlimit ret[static RLIM_NLIMITS]) {
         _cleanup_free_ char *text = NULL;
-        int r = file_read_all(AT_FDCWD, "/proc/self/limits", LIMITS_FILE_MAX, &text, NULL);
+        int r = file_read_regular(AT_FDCWD, "/proc/self/limits", LIMITS_FILE_MAX, &text);
         if (r < 0)
                 return r;
         const char *line = text;

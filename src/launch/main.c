@@ -41,10 +41,7 @@ static int read_spec(ContainerSpec **ret, Error *reterr) {
                            "berth-supervisor is started by 'berth run' and berthd, not by hand");
                 return r;
         }
-        if (lseek(SUPERVISOR_SPEC_FD, 0, SEEK_SET) < 0)
-                return error_set_errno(reterr, -errno, ERROR_PROTOCOL,
-                                       "Reading the description failed");
-        int r = fd_read_all(SUPERVISOR_SPEC_FD, SPEC_TEXT_MAX, &text, NULL);
+        int r = fd_read_regular(SUPERVISOR_SPEC_FD, SPEC_TEXT_MAX, &text, NULL);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_PROTOCOL, "Reading the description failed");
         return spec_text_parse(text, ret, reterr);
@@ -106,7 +103,6 @@ int main(int argc, char **argv) {
                 .leader = PIDREF_NULL,
                 .name_lock_fd = -EBADF,
                 .signal_fd = -EBADF,
-                .notify_fd = -EBADF,
                 .go_cgroup_fd = -EBADF,
                 .parent_cgroup_fd = -EBADF,
                 .payload_cgroup_fd = -EBADF,

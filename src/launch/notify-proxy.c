@@ -77,7 +77,7 @@ void notify_dispatch(Supervisor *s) {
                 _cleanup_(notify_message_done) NotifyMessage m = { 0 };
                 if (!may_listen(s))
                         return;
-                if (notify_receive(s->notify_fd, s->leader.pid, &m) <= 0)
+                if (notify_receive(s->rootfs.notify_fd, s->leader.pid, &m) <= 0)
                         return;
                 forward(s, &m);
         }

@@ -4,7 +4,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "basic/alloc.h"
@@ -27,19 +27,10 @@ void payload_plan_done(PayloadPlan *p) {
 }
 
 static int read_seccomp(int fd, PayloadPlan *p) {
-        struct stat st;
         if (fd < 0)
                 return 0;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_size <= 0 || st.st_size > SECCOMP_SIZE_MAX || st.st_size % 8 != 0)
-                return -EINVAL;
-        p->seccomp_size = (size_t) st.st_size;
-        p->seccomp = malloc(p->seccomp_size);
-        if (!p->seccomp)
-                return -ENOMEM;
-        ssize_t n = pread(fd, p->seccomp, p->seccomp_size, 0);
-        return n < 0 ? -errno : (size_t) n != p->seccomp_size ? -EIO : 0;
+        int r = fd_read_regular(fd, SECCOMP_SIZE_MAX, &p->seccomp, &p->seccomp_size);
+        return r < 0 ? r : p->seccomp_size == 0 || p->seccomp_size % 8 != 0 ? -EINVAL : 0;
 }
 
 /* container_host_…: what the payload may know of the host (container interface, "Environment"). */
@@ -58,9 +49,10 @@ static int add_host_environment(char ***env, char *const *os_release) {
 static int add_terminal_environment(char ***env, const Supervisor *s) {
         static const char *const passed[] = { "COLORTERM", "NO_COLOR" };
         const char *term = getenv("TERM");
-        bool terminal = s->spec->console.mode == CONSOLE_INTERACTIVE ||
-                        (s->spec->console.mode == CONSOLE_PIPE && isatty(STDIN_FILENO));
-        int r = strv_extendf(env, "TERM=%s", terminal && !isempty(term) ? term : "dumb");
+        bool terminal =
+                !isempty(term) && (s->spec->console.mode == CONSOLE_INTERACTIVE ||
+                                   (s->spec->console.mode == CONSOLE_PIPE && isatty(STDIN_FILENO)));
+        int r = strv_extendf(env, "TERM=%s", terminal ? term : "dumb");
         for (size_t i = 0; r >= 0 && terminal && i < ELEMENTSOF(passed); i++)
                 if (getenv(passed[i]))
                         r = strv_extendf(env, "%s=%s", passed[i], getenv(passed[i]));
@@ -176,6 +168,25 @@ static void append_directory(ChildPlan *p, const char *directory, bool optional)
                 op->number = optional;
 }
 
+/* The IDs that we were started with; they are ours, but for the time when we are the container's root. */
+static bool started_as_root(void) {
+        return getauxval(AT_UID) == 0 && getauxval(AT_EUID) == 0 && getauxval(AT_GID) == 0 &&
+               getauxval(AT_EGID) == 0;
+}
+
+static void append_user(const Supervisor *s, PayloadPlan *p) {
+        ChildIdentity *i = &p->identity;
+        *i = (ChildIdentity){ s->rootfs.user.uid, s->rootfs.user.gid, s->rootfs.user.groups,
+                              s->rootfs.user.n_groups };
+        bool is_root = i->uid == 0 && i->gid == 0 && i->n_groups == 0;
+        if (is_root && s->rootfs.map.count > 0)
+                return; /* it is that already */
+        i->groups_only = is_root && started_as_root();
+        append_identity(&p->plan, i);
+        if (!i->groups_only) /* which has cleared the signal that child_main() had set */
+                append_number(&p->plan, CHILD_OP_PDEATHSIG, SIGKILL);
+}
+
 static void append_confinement(const Supervisor *s, PayloadPlan *p) {
         const ContainerSpec *spec = s->spec;
         uint64_t keep = s->rootfs.user.uid == 0 ? spec->security.bounding : 0;
@@ -194,7 +205,7 @@ static void append_confinement(const Supervisor *s, PayloadPlan *p) {
                         op->number = p->seccomp_size;
                 }
         }
-        append_identity(&p->plan, &p->identity);
+        append_user(s, p);
         /* a user namespace gives all; else an outer container or a service manager may have left us less than the spec grants */
         append_attr(&p->plan, CHILD_OP_CAPS,
                     s->rootfs.map.count > 0 ? keep : keep & s->capabilities);
@@ -208,12 +219,10 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "reading the system call filter failed");
 
-        p->identity = (ChildIdentity){ root->user.uid, root->user.gid, root->user.groups,
-                                       root->user.n_groups };
-        if (root->map.count >
-            0) /* root of the new user namespace, which the maps have just given a meaning */
+        /* root of the new user namespace, which the maps have just given a meaning. The effective IDs are these already, as the kernel
+         * sees them, so that the parent-death signal stays. */
+        if (root->map.count > 0)
                 append_identity(&p->plan, &p->root_identity);
-        append_number(&p->plan, CHILD_OP_PDEATHSIG, SIGKILL);
         if (spec->network.private_)
                 (void) child_plan_append(&p->plan, CHILD_OP_LOOPBACK);
         r = api_mounts_inner(spec, root, &p->plan, reterr);
@@ -228,7 +237,6 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
         if (r < 0)
                 return r;
         append_confinement(s, p);
-        append_number(&p->plan, CHILD_OP_PDEATHSIG, SIGKILL); /* set*id(2) has cleared it */
 
         const char *directory = spec->payload.working_directory;
         if (!directory && spec->payload.start != START_BOOT && strv_isempty(spec->payload.argv))

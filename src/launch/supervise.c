@@ -208,7 +208,8 @@ int supervise(Supervisor *s) {
                 p[POLL_LEADER] = (struct pollfd){ .fd = s->leader.fd, .events = POLLIN };
                 p[POLL_SIGNAL] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
                 if (now >= s->notify_pause_usec)
-                        p[POLL_NOTIFY] = (struct pollfd){ .fd = s->notify_fd, .events = POLLIN };
+                        p[POLL_NOTIFY] =
+                                (struct pollfd){ .fd = s->rootfs.notify_fd, .events = POLLIN };
                 p[POLL_EVENTS] = (struct pollfd){ .fd = s->events_fd, .events = POLLPRI };
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };

@@ -52,13 +52,13 @@ typedef struct Supervisor {
         int seccomp_fd;        /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
         int signal_fd;
-        int notify_fd;
         int go_cgroup_fd;     /* from GO: the delegated cgroup */
         bool held;            /* from GO: the payload is set up, but runs only after a second GO */
         int parent_cgroup_fd; /* directory that payload/ (or the own cgroup) was made in */
+        bool parent_is_apart; /* no process lives in the group that payload/ is in: controllers can be turned on */
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
-        int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may */
+        int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may; or -EBADF */
         int events_fd;       /* memory.events of the unit's cgroup, or -EBADF */
         bool out_of_memory;  /* a process in it was killed by the kernel */
         char *unit;          /* from GO */
@@ -79,12 +79,20 @@ typedef struct Supervisor {
 int launch(Supervisor *s, Error *reterr);
 void supervisor_done(Supervisor *s);
 
+/* payload-cgroup.c, in the order of a start */
+int payload_cgroup_find(Supervisor *s,
+                        Error *reterr); /* the unit's or our own, split; not for CGROUP_WAIT */
+int payload_cgroup_make(Supervisor *s, Error *reterr); /* waits for GO, makes payload/ */
+void payload_cgroup_watch(Supervisor *s); /* opens what is needed when privileges are gone */
+void payload_cgroup_kill(const Supervisor *s);
+void payload_cgroup_remove(Supervisor *s);
+
 /* payload-plan.c: the part of the child's plan that is not mounts, and what it points at. */
 typedef struct PayloadPlan {
         ChildPlan plan;
         ChildIdentity root_identity, identity;
         ChildExec exec;
-        void *seccomp;
+        char *seccomp;
         size_t seccomp_size;
 } PayloadPlan;
 void payload_plan_done(PayloadPlan *p);

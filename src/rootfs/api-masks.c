@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The API file systems that the child makes: those that belong to its own namespaces (/proc, /sys of a private network,
- * cgroup2, mqueue), and what of them is hidden or read-only. /proc and /sys must be mounted while the old root is still
- * there (the kernel wants to see full instances of both); the rest comes after the pivot, where plain paths are safe and
- * cost one system call. */
+ * cgroup2, mqueue), and what of them is hidden or read-only. All after pivot_root(2), when plain paths are safe and cost one system
+ * call; /proc and /sys before the old root is gone (the kernel wants to see full instances of both). */
 #include <sys/mount.h>
 
 #include "basic/str.h"
@@ -19,47 +18,51 @@ enum {
 
 // clang-format off
 static const struct {
-        const char *type, *where; /* relative: before the pivot, absolute: after it */
+        const char *type, *where;
         unsigned long flags;
         unsigned when;
+        bool late; /* when the old root is gone */
 } inner_mounts[] = {
-        { "proc",    "proc",           NO_ALL,             ALWAYS },
-        { "sysfs",   "sys",            NO_ALL | MS_RDONLY, PRIVATE_NETWORK },
-        { "cgroup2", "/sys/fs/cgroup", NO_ALL,             ALWAYS },
-        { "mqueue",  "/dev/mqueue",    NO_ALL,             ALWAYS },
+        { "proc",    "/proc",          NO_ALL,             ALWAYS,          false },
+        { "sysfs",   "/sys",           NO_ALL | MS_RDONLY, PRIVATE_NETWORK, false },
+        { "cgroup2", "/sys/fs/cgroup", NO_ALL,             ALWAYS,          true },
+        { "mqueue",  "/dev/mqueue",    NO_ALL,             ALWAYS,          true },
 };
 
-/* After the pivot, in this order. What kernels since 6.1 have no longer (timer_stats, sched_debug, and apm on 64 bits) is left
- * out. */
+/* In this order. Parts of /proc become mounts of their own, then all of it read-only at once, then /proc itself writable again. What
+ * kernels since 6.1 have no longer (timer_stats, sched_debug, and apm on 64 bits) is left out. */
 static const struct {
         ChildOpType type;
         const char *what, *where;
         unsigned when;
 } restrictions[] = {
-        { CHILD_OP_BIND,      "/proc/sys/net", "/proc/sys/net",       PRIVATE_NETWORK }, /* stays writable */
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/sys",           ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/acpi",          ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/asound",        ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/bus",           ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/fs",            ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/irq",           ALWAYS },
-        { CHILD_OP_READ_ONLY, NULL,            "/proc/scsi",          ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/kallsyms",      ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/kcore",         ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/keys",          ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/latency_stats", ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/sysrq-trigger", ALWAYS },
-        { CHILD_OP_MASK,      NODE_FILE,       "/proc/timer_list",    ALWAYS },
+        { CHILD_OP_BIND,      "/proc/sys",    "/proc/sys",            ALWAYS },
+        { CHILD_OP_BIND,      "/proc/acpi",   "/proc/acpi",           ALWAYS },
+        { CHILD_OP_BIND,      "/proc/asound", "/proc/asound",         ALWAYS },
+        { CHILD_OP_BIND,      "/proc/bus",    "/proc/bus",            ALWAYS },
+        { CHILD_OP_BIND,      "/proc/fs",     "/proc/fs",             ALWAYS },
+        { CHILD_OP_BIND,      "/proc/irq",    "/proc/irq",            ALWAYS },
+        { CHILD_OP_BIND,      "/proc/scsi",   "/proc/scsi",           ALWAYS },
+        { CHILD_OP_READ_ONLY_TREE, NULL,      "/proc",                ALWAYS },
+        { CHILD_OP_WRITABLE,  NULL,           "/proc",                ALWAYS },
+        { CHILD_OP_BIND,      "/proc/sys/net", "/proc/sys/net",       PRIVATE_NETWORK },
+        { CHILD_OP_WRITABLE,  NULL,           "/proc/sys/net",        PRIVATE_NETWORK },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/kallsyms",       ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/kcore",          ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/keys",           ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/latency_stats",  ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/sysrq-trigger",  ALWAYS },
+        { CHILD_OP_MASK,      NODE_FILE,      "/proc/timer_list",     ALWAYS },
         { CHILD_OP_MASK,      "/run/host/proc-kmsg", "/proc/kmsg",    ALWAYS },
-        { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/firmware",       ALWAYS },
-        { CHILD_OP_MASK,      NODE_DIRECTORY,  "/sys/devices/virtual/powercap", ALWAYS },
+        { CHILD_OP_MASK,      NODE_DIRECTORY, "/sys/firmware",        ALWAYS },
+        { CHILD_OP_MASK,      NODE_DIRECTORY, "/sys/devices/virtual/powercap", ALWAYS },
 };
 // clang-format on
 
-static void append_mounts(ChildPlan *plan, bool network, bool after_pivot) {
+static void append_mounts(ChildPlan *plan, bool network, bool late) {
         for (size_t i = 0; i < ELEMENTSOF(inner_mounts); i++) {
                 if ((inner_mounts[i].when == PRIVATE_NETWORK && !network) ||
-                    (inner_mounts[i].where[0] == '/') != after_pivot)
+                    inner_mounts[i].late != late)
                         continue;
                 ChildOp *op = child_plan_append_strings(plan, CHILD_OP_MOUNT, inner_mounts[i].type,
                                                         inner_mounts[i].where);
@@ -68,12 +71,15 @@ static void append_mounts(ChildPlan *plan, bool network, bool after_pivot) {
         }
 }
 
+/* What is appended and fails, the plan remembers. */
 int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr) {
         const bool network = spec->network.private_;
 
-        (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT); /* the plan remembers failures */
-        append_mounts(plan, network, false);
+        if (r->map.count > 0)
+                (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT);
         (void) child_plan_append(plan, CHILD_OP_PIVOT);
+        append_mounts(plan, network, false);
+        (void) child_plan_append(plan, CHILD_OP_DROP_OLD_ROOT);
         append_mounts(plan, network, true);
         for (size_t i = 0; i < ELEMENTSOF(restrictions); i++)
                 if (restrictions[i].when == ALWAYS || network)

@@ -13,12 +13,14 @@
 
 #include "basic/fd.h"
 #include "basic/str.h"
+#include "ipc/notify.h"
 #include "rootfs/idmap.h"
 #include "sys/mount-api.h"
 
 #define GROUP_TTY 5U /* of ptys; the same number everywhere */
 /* Where file systems are made: it is there, the root's lock is in it. */
 #define STAGE "/run/systemd/nspawn/locks"
+#define STAGE_PATH_MAX 128
 
 // clang-format off
 /* What is in a file system that we fill. */
@@ -116,13 +118,6 @@ static int stage_mount(const char *type, unsigned long flags, const char *option
         return 0;
 }
 
-/* Goes into what was mounted there. */
-static int stage_enter(const char *where, Error *reterr) {
-        if (chdir(STAGE) < 0)
-                return mount_error(-errno, where, reterr);
-        return 0;
-}
-
 /* Moves what is mounted at the stage, with all that is mounted in it, to one component of the root. */
 static int stage_move(const Rootfs *r, const char *name, Error *reterr) {
         int k = 0;
@@ -146,22 +141,26 @@ static int mount_on_root(const Rootfs *r, const char *type, const char *name, co
         return k < 0 ? k : stage_move(r, name, reterr);
 }
 
-/* In the working directory. */
-static int make_node(const Node *n) {
+static int make_node(const Node *n, const char *path) {
         int r;
 
         if (S_ISDIR(n->mode))
-                r = mkdir(n->name, n->mode & 07777);
+                r = mkdir(path, n->mode & 07777);
         else if (S_ISLNK(n->mode))
-                r = symlink(n->target, n->name);
+                r = symlink(n->target, path);
         else
-                r = mknod(n->name, n->mode, makedev(n->major, n->minor));
+                r = mknod(path, n->mode, makedev(n->major, n->minor));
         return r < 0 ? -errno : 0;
 }
 
-static int make_nodes(const Node *nodes, size_t n, const char *where, Error *reterr) {
+/* at: directory of ours at the stage. */
+static int make_nodes(const Node *nodes, size_t n, const char *at, const char *where,
+                      Error *reterr) {
+        char path[STAGE_PATH_MAX];
+
         for (size_t i = 0; i < n; i++) {
-                int k = make_node(nodes + i);
+                snprintf(path, sizeof(path), "%s/%s", at, nodes[i].name); /* fits: see the tables */
+                int k = make_node(nodes + i, path);
                 /* Nothing needs them, they only complete the set, and some sandboxes forbid all device nodes. */
                 if (k == -EPERM && startswith(nodes[i].name, "inaccessible/"))
                         continue;
@@ -172,11 +171,13 @@ static int make_nodes(const Node *nodes, size_t n, const char *where, Error *ret
         return 0;
 }
 
-/* A file in a file system of our own. */
+/* A file of /run/host. */
 static int write_file(const char *name, const char *text, Error *reterr) {
-        _cleanup_close_ int fd =
-                open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        char path[STAGE_PATH_MAX];
 
+        snprintf(path, sizeof(path), STAGE "/host/%s", name); /* fits */
+        _cleanup_close_ int fd =
+                open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         int k = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED, "writing /run/host/%s failed",
@@ -184,65 +185,66 @@ static int write_file(const char *name, const char *text, Error *reterr) {
         return 0;
 }
 
-/* mount(2) on a directory of the working directory, which is in a file system of our own. */
-static int mount_here(const char *type, const char *name, unsigned long flags, const char *options,
-                      const char *where, Error *reterr) {
-        if (mount(type, name, type, flags, options) < 0)
+/* mount(2) on a directory in a file system of our own at the stage. */
+static int mount_at(const char *type, const char *path, unsigned long flags, const char *options,
+                    const char *where, Error *reterr) {
+        if (mount(type, path, type, flags, options) < 0)
                 return mount_error(-errno, where, reterr);
         return 0;
-}
-
-static int open_here(const char *name, const char *where, Error *reterr) {
-        int fd = open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        return fd < 0 ? mount_error(-errno, where, reterr) : fd;
 }
 
 /* devpts makes its root directory and ptmx for the user that is 0 to the mounting process. */
 static int devpts_give(const Rootfs *r, Error *reterr) {
         const uid_t root = rootfs_host_uid(r, 0);
 
-        if (!idmap_shifts(r))
-                return 0;
-        if (fchownat(r->devpts_fd, "", root, root, AT_EMPTY_PATH) < 0 ||
-            fchownat(r->devpts_fd, "ptmx", root, root, AT_SYMLINK_NOFOLLOW) < 0)
+        if (idmap_shifts(r) &&
+            (lchown(STAGE "/pts", root, root) < 0 || lchown(STAGE "/pts/ptmx", root, root) < 0))
                 return error_set_errno(reterr, -errno, ERROR_MOUNT_FAILED,
                                        "giving /dev/pts to the container failed");
         return 0;
 }
 
-static int fill_dev(Rootfs *r, Error *reterr) {
+static int fill_dev(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         char options[96];
 
-        int k = make_nodes(dev_nodes, ELEMENTSOF(dev_nodes), "/dev", reterr);
+        int k = make_nodes(dev_nodes, ELEMENTSOF(dev_nodes), STAGE, "/dev", reterr);
         snprintf(options, sizeof(options), "newinstance,ptmxmode=0666,mode=620,gid=%u,max=1024",
                  rootfs_host_uid(r, GROUP_TTY));
         if (k >= 0)
-                k = mount_here("devpts", "pts", MS_NOSUID | MS_NOEXEC, options, "/dev/pts", reterr);
+                k = mount_at("devpts", STAGE "/pts", MS_NOSUID | MS_NOEXEC, options, "/dev/pts",
+                             reterr);
         if (k >= 0)
-                k = mount_here("tmpfs", "shm", MS_NOSUID | MS_NODEV,
-                               "mode=1777,size=10%,nr_inodes=400k", "/dev/shm", reterr);
+                k = mount_at("tmpfs", STAGE "/shm", MS_NOSUID | MS_NODEV,
+                             "mode=1777,size=10%,nr_inodes=400k", "/dev/shm", reterr);
         if (k >= 0)
-                k = r->devpts_fd = open_here("pts", "/dev/pts", reterr);
-        if (k >= 0)
-                k = r->dev_fd = open_here(".", "/dev", reterr);
-        return k < 0 ? k : devpts_give(r, reterr);
+                k = devpts_give(r, reterr);
+        if (k < 0 || spec->console.mode == CONSOLE_PIPE)
+                return k;
+        r->devpts_fd = open(STAGE "/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return r->devpts_fd < 0 ? mount_error(-errno, "/dev/pts", reterr) : 0;
 }
 
-static int make_dev(Rootfs *r, Error *reterr) {
+static int make_dev(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         int k = stage_mount("tmpfs", MS_NOSUID, "mode=0755,size=4m,nr_inodes=4096", "/dev", reterr);
 
         if (k >= 0)
-                k = stage_enter("/dev", reterr);
-        if (k >= 0)
-                k = fill_dev(r, reterr);
+                k = fill_dev(spec, r, reterr);
         return k < 0 ? k : stage_move(r, "dev", reterr);
+}
+
+static int make_notify_socket(Rootfs *r, Error *reterr) {
+        r->notify_fd = notify_bind(AT_FDCWD, STAGE "/host/notify", (uid_t) -1, (gid_t) -1);
+        if (r->notify_fd < 0)
+                return error_set_errno(reterr, r->notify_fd, ERROR_SETUP_FAILED,
+                                       "making the notification socket in '/run/host' failed");
+        return 0;
 }
 
 static int fill_run_host(Rootfs *r, Error *reterr) {
         char uuid[ID128_UUID_MAX], line[ID128_UUID_MAX + 1];
 
-        int k = make_nodes(run_host_nodes, ELEMENTSOF(run_host_nodes), "/run/host", reterr);
+        int k = make_nodes(run_host_nodes, ELEMENTSOF(run_host_nodes), STAGE "/host", "/run/host",
+                           reterr);
         if (k >= 0)
                 k = write_file("container-manager", "berth\n", reterr);
         snprintf(line, sizeof(line), "%s\n", id128_to_uuid(r->machine_id, uuid));
@@ -251,14 +253,14 @@ static int fill_run_host(Rootfs *r, Error *reterr) {
         if (k >= 0 && r->host_os_release_text)
                 k = write_file("os-release", r->host_os_release_text, reterr);
         if (k >= 0)
-                k = mount_here("tmpfs", "unix-export", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                               "mode=0755,size=4m,nr_inodes=64", "/run/host/unix-export", reterr);
+                k = mount_at("tmpfs", STAGE "/host/unix-export", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                             "mode=0755,size=4m,nr_inodes=64", "/run/host/unix-export", reterr);
         if (k >= 0)
-                k = r->run_host_fd = open_here(".", "/run/host", reterr);
+                k = make_notify_socket(r, reterr);
         if (k < 0)
                 return k;
         /* Both ends: a reader inside neither waits in open() nor reads an end. */
-        r->kmsg_fd = open("proc-kmsg", O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        r->kmsg_fd = open(STAGE "/host/proc-kmsg", O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (r->kmsg_fd < 0)
                 return error_set_errno(reterr, -errno, ERROR_MOUNT_FAILED,
                                        "opening /run/host/proc-kmsg failed");
@@ -270,21 +272,17 @@ static int make_run(Rootfs *r, Error *reterr) {
                             "/run", reterr);
 
         if (k >= 0)
-                k = stage_enter("/run", reterr);
+                k = make_nodes(run_nodes, ELEMENTSOF(run_nodes), STAGE, "/run", reterr);
         if (k >= 0)
-                k = make_nodes(run_nodes, ELEMENTSOF(run_nodes), "/run", reterr);
-        if (k >= 0)
-                k = mount_here("tmpfs", "host", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                               "mode=0755,size=4m,nr_inodes=256", "/run/host", reterr);
-        if (k >= 0 && chdir("host") < 0)
-                k = mount_error(-errno, "/run/host", reterr);
+                k = mount_at("tmpfs", STAGE "/host", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                             "mode=0755,size=4m,nr_inodes=256", "/run/host", reterr);
         if (k >= 0)
                 k = fill_run_host(r, reterr);
         return k < 0 ? k : stage_move(r, "run", reterr);
 }
 
-static int make_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        int k = make_dev(r, reterr);
+int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        int k = make_dev(spec, r, reterr);
         if (k >= 0)
                 k = make_run(r, reterr);
         if (k >= 0)
@@ -300,15 +298,6 @@ static int make_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         return k < 0 ? k : check_mount_point(r, "proc", reterr);
 }
 
-int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        _cleanup_make_files_ const Rootfs *making = r;
-
-        int k = make_files_begin(r, reterr);
-        if (k < 0)
-                return k;
-        return make_outer(spec, r, reterr);
-}
-
 int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr) {
         const uid_t root = rootfs_host_uid(r, 0);
 
@@ -317,7 +306,8 @@ int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr) {
                                        "giving the console to the container failed");
         _cleanup_close_ int fd = mount_clone(slave_fd, false);
         int k = fd;
-        if (k >= 0 && move_mount(fd, "", r->dev_fd, "console", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        /* dev is a mount: nothing of the root's choosing is on this path */
+        if (k >= 0 && move_mount(fd, "", r->root_fd, "dev/console", MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 k = -errno;
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_CONSOLE_FAILED,
@@ -325,11 +315,13 @@ int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr) {
         return 0;
 }
 
-int api_mounts_seal(Rootfs *r, Error *reterr) {
-        int k = mount_set_attributes(r->run_host_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
+int api_mounts_seal(const Rootfs *r, Error *reterr) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
 
-        if (k < 0)
-                return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
+        /* run is a mount, and host in it: user_mounts() lets nothing hide them */
+        if (mount_setattr(r->root_fd, "run/host", AT_SYMLINK_NOFOLLOW, &attributes,
+                          sizeof(attributes)) < 0)
+                return error_set_errno(reterr, -errno, ERROR_MOUNT_FAILED,
                                        "making /run/host read-only failed");
         return 0;
 }

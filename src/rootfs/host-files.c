@@ -22,23 +22,12 @@
 #define HOST_FILE_MAX (64U << 10)
 #define ZONE_MAX 256 /* bytes of a time zone's name */
 
-/* The container's /etc, and whether we have become its root to write there. */
 typedef struct Place {
         const Rootfs *rootfs;
-        int etc_fd;
-        bool making;
+        int etc_fd; /* the container's /etc */
 } Place;
 
-static int begin(Place *p) {
-        int k = p->making ? 0 : make_files_begin(p->rootfs, NULL);
-
-        p->making = true;
-        return k;
-}
-
 static void place_done(Place *p) {
-        if (p->making)
-                make_files_end(&p->rootfs);
         fd_close(p->etc_fd);
 }
 
@@ -62,26 +51,16 @@ static bool same_file(int dir_fd, const char *name, const struct stat *st, const
 }
 
 /* Makes a new file; with replace in the place of what has the name. */
-static int put_file(Place *p, int dir_fd, const char *name, const char *text, bool replace) {
-        int k = begin(p);
-        if (k < 0)
-                return k;
+static int put_file(int dir_fd, const char *name, const char *text, bool replace) {
         if (replace && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
                 return -errno;
         _cleanup_close_ int fd =
                 openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return -errno;
-        k = fd_write_full(fd, text, strlen(text));
-        if (k >= 0 && fchmod(fd, 0644) < 0) /* the umask */
-                k = -errno;
-        return k;
+        return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
 }
 
 static int remove_file(Place *p, const char *name) {
-        int k = begin(p);
-
-        return k < 0 ? k : unlinkat(p->etc_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+        return unlinkat(p->etc_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Binds a file of the host read-only over a path inside. */
@@ -98,8 +77,6 @@ static int bind_file(Place *p, const char *host_path, const char *path) {
                                          MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                                  MOUNT_ATTR_NOEXEC,
                                          0, 0, false);
-        if (k >= 0)
-                k = begin(p);
         if (k < 0)
                 return k;
         _cleanup_close_ int target_fd =
@@ -124,30 +101,28 @@ static int put_link_target(Place *p, const char *text) {
                 return 0;
         _cleanup_free_ char *directory = NULL, *below = strf("run/%s", rest);
         int k = below ? path_extract_directory(below, &directory) : -ENOMEM;
-        if (k >= 0)
-                k = begin(p);
         if (k < 0)
                 return k;
         _cleanup_close_ int fd = resolve_mkdir_beneath(p->rootfs->root_fd, directory, root, root);
-        return fd < 0 ? fd : put_file(p, fd, path_last_component(below), text, false);
+        return fd < 0 ? fd : put_file(fd, path_last_component(below), text, false);
 }
 
 static int copy_resolv_conf(const ContainerSpec *spec, Place *p, CopyMode mode) {
         _cleanup_free_ char *text = NULL;
         struct stat st;
 
-        int k = file_read_all(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text, NULL);
+        int k = file_read_regular(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text);
         if (k < 0)
                 return k;
         if (fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return put_file(p, p->etc_fd, "resolv.conf", text, true);
+                return put_file(p->etc_fd, "resolv.conf", text, false);
         if (same_file(p->etc_fd, "resolv.conf", &st, text))
                 return 0;
         if (mode == COPY_AUTO && S_ISLNK(st.st_mode))
                 return spec->payload.start == START_BOOT ? 0 : put_link_target(p, text);
         if (mode == COPY_AUTO && !S_ISREG(st.st_mode))
                 return 0;
-        return put_file(p, p->etc_fd, "resolv.conf", text, true);
+        return put_file(p->etc_fd, "resolv.conf", text, true);
 }
 
 static int setup_resolv_conf(const ContainerSpec *spec, Place *p) {
@@ -240,10 +215,7 @@ static int copy_zone(Place *p) {
                                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        k = fd_write_full(fd, bytes, size);
-        if (k >= 0 && fchmod(fd, 0644) < 0)
-                k = -errno;
-        return k;
+        return fd_write_full(fd, bytes, size);
 }
 
 static int setup_timezone(const ContainerSpec *spec, Place *p) {

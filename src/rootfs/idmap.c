@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The container's user and group ids: choosing the range, and making files as its root.
+/* The container's user and group ids: choosing the range, and being its root.
  *
- * Calls: fcntl locks on one file per 64K block; setfsuid, setfsgid, capset (setfsuid(2) drops the file capabilities from the
- * effective set and gives them back on the way to 0, capabilities(7)); mount_setattr(MOUNT_ATTR_IDMAP) is sys/mount-api.c. */
+ * Calls: fcntl locks on one file per 64K block; setresgid, setresuid of the effective ids (the file-system ids follow them), capset
+ * (an effective user ID other than 0 loses the effective capabilities, capabilities(7)); mount_setattr(MOUNT_ATTR_IDMAP) is
+ * sys/mount-api.c. */
 #include "rootfs/idmap.h"
 
 #include <linux/magic.h>
 #include <stdio.h>
-#include <sys/fsuid.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/log.h"
@@ -24,9 +26,8 @@
 #define PICK_ATTEMPTS 256U
 #define HOST_FILE_MAX (4U << 20)
 
-static const char *const range_lock_dirs[] = {
-        "/run/berth/ranges", "/run/systemd/nspawn-uid", /* systemd-nspawn's */
-};
+#define RANGE_LOCK_DIR \
+        "/run/systemd/nspawn-uid" /* systemd-nspawn's: the two keep out of each other's way */
 
 /* Files of the host that give ids away: `field` is the first id of a line, the next one their number if `ranges`. */
 static const struct {
@@ -51,8 +52,8 @@ static void host_ids_done(HostIds *h) {
 
 static void host_ids_read(HostIds *h) {
         for (size_t i = 0; i < ELEMENTSOF(h->texts); i++) {
-                int r = file_read_all(AT_FDCWD, host_id_files[i].path, HOST_FILE_MAX, &h->texts[i],
-                                      NULL);
+                int r = file_read_regular(AT_FDCWD, host_id_files[i].path, HOST_FILE_MAX,
+                                          &h->texts[i]);
                 if (r < 0 && r != -ENOENT)
                         log_debug_errno(r, "Cannot read %s, its ids are not avoided",
                                         host_id_files[i].path);
@@ -101,26 +102,17 @@ static bool host_ids_overlap(const HostIds *h, uint32_t base) {
         return false;
 }
 
-/* Locks the block that begins with base in both places, from slot on. -EBUSY: somebody has it. */
+/* Locks the block that begins with base. -EBUSY: somebody has it. */
 static int range_lock(Rootfs *r, uint32_t base, LockMode mode, size_t slot) {
-        int fds[ELEMENTSOF(range_lock_dirs)] = PAIR_EBADF, k = 0;
         char name[16];
 
         snprintf(name, sizeof(name), "%u", base);
-        for (size_t i = 0; i < ELEMENTSOF(fds) && k >= 0; i++)
-                k = fds[i] = lock_take(range_lock_dirs[i], name, mode);
-        if (k < 0) {
-                fd_close_pair(fds);
-                return k;
-        }
-        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
-                r->range_lock_fds[slot + i] = fds[i];
-        return 0;
+        return r->range_lock_fds[slot] = lock_take(RANGE_LOCK_DIR, name, mode);
 }
 
 static int lock_error(int code, Error *reterr) {
         error_set_errno(reterr, code, ERROR_SETUP_FAILED, "locking a user ID range below %s failed",
-                        range_lock_dirs[0]);
+                        RANGE_LOCK_DIR);
         if (IN_SET(code, -EACCES, -EPERM, -EROFS))
                 error_hint(reterr, "this needs root");
         return code;
@@ -139,7 +131,7 @@ static int range_reserve(Rootfs *r, Error *reterr) {
         for (size_t i = 0; i < ELEMENTSOF(blocks); i++) {
                 if (!in_pick_range(blocks[i]) || (i > 0 && blocks[i] == blocks[0]))
                         continue;
-                int k = range_lock(r, blocks[i], LOCK_MODE_SHARED, i * ELEMENTSOF(range_lock_dirs));
+                int k = range_lock(r, blocks[i], LOCK_MODE_SHARED, i);
                 if (k == -EBUSY) {
                         error_set(reterr, k, ERROR_ROOT_BUSY,
                                   "the user ID range %u…%u is in use by another container",
@@ -248,20 +240,16 @@ static int check_user(const Rootfs *r, Error *reterr) {
 
 int rootfs_choose_ids(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const UsernsMode mode = spec->users.mode;
-        struct stat st = { 0 };
+        const struct stat *st = &r->directory_stat;
         int k = 0;
 
         r->map = (IdMap){ 0 };
         if (mode == USERNS_NO)
                 return 0;
-        if (IN_SET(mode, USERNS_YES, USERNS_PICK) && fstat(r->directory_fd, &st) < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                       "looking at the root directory '%s' failed",
-                                       spec->root.directory);
         if (mode == USERNS_PICK)
-                k = choose_by_pick(spec, &st, r, reterr);
+                k = choose_by_pick(spec, st, r, reterr);
         else if (mode == USERNS_YES)
-                k = choose_from_owner(spec, &st, r, reterr);
+                k = choose_from_owner(spec, st, r, reterr);
         else if (mode == USERNS_IDENTITY)
                 r->map = (IdMap){ .count = RANGE_SIZE };
         else
@@ -337,26 +325,28 @@ int idmap_error(int code, int object_fd, const char *what, Error *reterr) {
         return code;
 }
 
-int make_files_begin(const Rootfs *r, Error *reterr) {
-        uint64_t effective;
+int rootfs_become_owner(Rootfs *r, uint64_t capabilities, Error *reterr) {
+        const uid_t root = rootfs_host_uid(r, 0);
 
-        if (!idmap_shifts(r))
+        if (!idmap_shifts(r) || r->is_owner)
                 return 0;
-        int k = caps_get_effective(&effective);
-        if (k >= 0) {
-                (void) setfsgid(r->map.outside); /* says the old id, never an error */
-                (void) setfsuid(r->map.outside);
-                k = caps_set(effective, effective, 0);
-        }
-        if (k < 0)
-                return error_set_errno(reterr, k, ERROR_NO_PRIVILEGES,
-                                       "becoming the container's root user failed");
-        return 0;
+        r->is_owner = true; /* also where it fails half-way */
+        /* raw calls: glibc's wrappers look for other threads */
+        int k = syscall(SYS_setresgid, -1, root, -1) < 0 || syscall(SYS_setresuid, -1, root, -1) < 0
+                        ? -errno
+                        : caps_set(capabilities, capabilities, 0);
+        return k < 0 ? error_set_errno(reterr, k, ERROR_NO_PRIVILEGES,
+                                       "becoming the container's root user failed")
+                     : 0;
 }
 
-void make_files_end(const Rootfs **r) {
-        if (!*r || !idmap_shifts(*r))
-                return;
-        (void) setfsuid(0); /* gives the file capabilities back */
-        (void) setfsgid(0);
+int rootfs_resume_self(Rootfs *r, Error *reterr) {
+        if (!r->is_owner)
+                return 0;
+        /* the user ID first: it gives the capability back that the group ID asks for */
+        if (syscall(SYS_setresuid, -1, 0, -1) < 0 || syscall(SYS_setresgid, -1, 0, -1) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "becoming root again failed");
+        r->is_owner = false;
+        return 0;
 }

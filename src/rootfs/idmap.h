@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the other files of this folder need of the container's ids.
- *
- * Files that berth makes for a container with a user namespace belong to the container's root. In an idmapped mount nobody
- * else can make files (the kernel says EOVERFLOW to ids without a mapping), so they are made *as* the container's root: the
- * file-system ids are changed for a while, the capabilities kept. */
+/* What the other files of this folder need of the container's ids. */
 #pragma once
 
 #include "rootfs/rootfs.h"
@@ -19,8 +15,3 @@ int idmap_holder(Rootfs *r, Error *reterr);
 int idmap_error(int code, int object_fd, const char *what, Error *reterr);
 /* "ext4", "tmpfs", or a number, of the file system that fd is on. */
 const char *file_system_name(int fd, char buf[static 24]);
-
-/* Between the two, files are made by the container's root. No-op without shifted ids. */
-int make_files_begin(const Rootfs *r, Error *reterr);
-void make_files_end(const Rootfs **r);
-#define _cleanup_make_files_ _unused_ _cleanup_(make_files_end)

@@ -24,10 +24,12 @@ static const char *const child_op_type_table[_CHILD_OP_TYPE_MAX] = {
         [CHILD_OP_MOUNT]        = "mount",
         [CHILD_OP_BIND]         = "bind",
         [CHILD_OP_MASK]         = "mask",
-        [CHILD_OP_READ_ONLY]    = "read-only",
+        [CHILD_OP_READ_ONLY_TREE] = "read-only-tree",
+        [CHILD_OP_WRITABLE]     = "writable",
         [CHILD_OP_LOOPBACK]     = "loopback",
         [CHILD_OP_HOSTNAME]     = "hostname",
         [CHILD_OP_PIVOT]        = "pivot",
+        [CHILD_OP_DROP_OLD_ROOT] = "drop-old-root",
         [CHILD_OP_SHARE]        = "share",
         [CHILD_OP_SETSID]       = "setsid",
         [CHILD_OP_TTY]          = "tty",
@@ -54,10 +56,12 @@ static const Sentence sentences[_CHILD_OP_TYPE_MAX] = {
         [CHILD_OP_MOUNT]        = { "mounting",                              SAY_WHERE,   "in the container", ERROR_MOUNT_FAILED },
         [CHILD_OP_BIND]         = { "binding",                               SAY_WHERE,   "in the container", ERROR_MOUNT_FAILED },
         [CHILD_OP_MASK]         = { "hiding",                                SAY_WHERE,   "in the container", ERROR_MOUNT_FAILED },
-        [CHILD_OP_READ_ONLY]    = { "making",                                SAY_WHERE,   "read-only in the container", ERROR_MOUNT_FAILED },
+        [CHILD_OP_READ_ONLY_TREE] = { "making",                              SAY_WHERE,   "read-only in the container", ERROR_MOUNT_FAILED },
+        [CHILD_OP_WRITABLE]     = { "making",                                SAY_WHERE,   "writable in the container", ERROR_MOUNT_FAILED },
         [CHILD_OP_LOOPBACK]     = { "turning the loopback device on",        SAY_NOTHING, NULL,               ERROR_NETWORK_FAILED },
         [CHILD_OP_HOSTNAME]     = { "setting the host name",                 SAY_WHAT,    NULL,               ERROR_NAMESPACE_FAILED },
         [CHILD_OP_PIVOT]        = { "changing into the root directory",      SAY_NOTHING, NULL,               ERROR_MOUNT_FAILED },
+        [CHILD_OP_DROP_OLD_ROOT] = { "leaving the host's root directory",    SAY_NOTHING, NULL,               ERROR_MOUNT_FAILED },
         [CHILD_OP_SHARE]        = { "sharing the container's mounts inside", SAY_NOTHING, NULL,               ERROR_MOUNT_FAILED },
         [CHILD_OP_SETSID]       = { "starting a session",                    SAY_NOTHING, NULL,               ERROR_SETUP_FAILED },
         [CHILD_OP_TTY]          = { "opening the console",                   SAY_NOTHING, NULL,               ERROR_CONSOLE_FAILED },
@@ -181,7 +185,8 @@ static char *object_name(const ChildOp *op, const Sentence *s) {
         _cleanup_free_ char *shown = str_escape_for_display(name);
         if (!shown)
                 return NULL;
-        if (IN_SET(op->type, CHILD_OP_MOUNT, CHILD_OP_BIND, CHILD_OP_MASK, CHILD_OP_READ_ONLY))
+        if (IN_SET(op->type, CHILD_OP_MOUNT, CHILD_OP_BIND, CHILD_OP_MASK, CHILD_OP_READ_ONLY_TREE,
+                   CHILD_OP_WRITABLE))
                 return strf(" %s%s", shown[0] == '/' ? "" : "/", shown);
         return strf(" '%s'", shown);
 }

@@ -7,8 +7,8 @@
  *
  * Descriptors of mounts do not carry over: the child has a copy of the supervisor's mount namespace, and the kernel takes
  * only mounts of the caller's own. The working directory does carry over. So the supervisor stands in the root
- * (fchdir(root_fd)) when it clones the child, and the child names everything by path: relative ones before CHILD_OP_PIVOT
- * (resolved without following any symlink), absolute ones after it, when no path can lead to the host any more. */
+ * (fchdir(root_fd)) when it clones the child, and after CHILD_OP_PIVOT the child names everything by absolute path, which cannot
+ * lead to the host any more. */
 #pragma once
 
 #include <sys/types.h>
@@ -17,16 +17,18 @@
 #include "basic/macros.h"
 
 typedef enum ChildOpType {
-        CHILD_OP_ENTER_ROOT, /* clone the (locked) tree at the working directory recursively, attach it over itself, chdir into it */
-        CHILD_OP_MOUNT, /* new file system `what` on `where` (before the pivot relative, after it absolute); flags MS_*; options
-                         * in data (text or NULL) */
-        CHILD_OP_BIND, /* after the pivot: `what` bound recursively on `where`; both absolute, may be equal */
-        CHILD_OP_MASK, /* after the pivot: the node `what` bound over `where`; missing `where` is fine */
-        CHILD_OP_READ_ONLY, /* after the pivot: `where` bound recursively over itself, that mount alone read-only; missing is fine */
-        CHILD_OP_LOOPBACK,  /* lo up */
-        CHILD_OP_HOSTNAME,  /* what */
-        CHILD_OP_PIVOT,     /* pivot_root(".", "."), drop the old root, chdir "/" */
-        CHILD_OP_SHARE,     /* "/" and below MS_SHARED */
+        CHILD_OP_ENTER_ROOT, /* with a user namespace: clone the (locked) tree at the working directory recursively, attach it over
+                              * itself, chdir into it */
+        CHILD_OP_PIVOT, /* pivot_root(".", "."): from here on "/" is the container's, and no path leads out of it */
+        CHILD_OP_MOUNT, /* new file system `what` on `where`; flags MS_*; options in data (text or NULL) */
+        CHILD_OP_DROP_OLD_ROOT, /* right after what must be mounted while the host's /proc and /sys can still be seen */
+        CHILD_OP_BIND, /* `what` bound recursively on `where`, may be equal; missing is fine */
+        CHILD_OP_MASK, /* the node `what` bound over `where`; missing is fine */
+        CHILD_OP_READ_ONLY_TREE, /* all mounts at `where` and below become read-only */
+        CHILD_OP_WRITABLE,       /* the mount at `where` alone becomes writable */
+        CHILD_OP_LOOPBACK,       /* lo up */
+        CHILD_OP_HOSTNAME,       /* what */
+        CHILD_OP_SHARE,          /* "/" and below MS_SHARED */
         CHILD_OP_SETSID,
         CHILD_OP_TTY,       /* fd (pty slave) becomes 0, 1, 2 and the controlling terminal */
         CHILD_OP_STDIO,     /* fds in data (int[3]) become 0, 1, 2 */
@@ -53,6 +55,7 @@ typedef struct ChildIdentity {
         gid_t gid;
         gid_t *groups;
         size_t n_groups;
+        bool groups_only; /* user and group ID are these already */
 } ChildIdentity;
 
 typedef struct ChildExec {

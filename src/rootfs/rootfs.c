@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The root directory: opened once, locked, verified, and attached as a mount of its own.
  *
- * Calls: open(O_PATH | O_NOFOLLOW); open_tree(CLONE | RECURSIVE) of it, mount_setattr (nodev, read-only, private), mount_setattr
- * (idmap; only a detached mount takes one), move_mount over the directory itself. Nothing after the open takes a path of the
+ * Calls: open(O_PATH | O_NOFOLLOW); open_tree(CLONE | RECURSIVE) of it, mount_setattr (nodev, read-only, private, idmap: only a
+ * detached mount takes one), move_mount over the directory itself. Nothing after the open takes a path of the
  * host that leads below the root. */
 #include "rootfs/rootfs.h"
 
@@ -54,9 +54,8 @@ void rootfs_done(Rootfs *r) {
         for (size_t i = 0; i < ELEMENTSOF(r->range_lock_fds); i++)
                 fd_close(r->range_lock_fds[i]);
         fd_close(r->root_fd);
-        fd_close(r->dev_fd);
         fd_close(r->devpts_fd);
-        fd_close(r->run_host_fd);
+        fd_close(r->notify_fd);
         fd_close(r->kmsg_fd);
         fd_close(r->userns_fd);
         strv_free(r->os_release);
@@ -137,14 +136,14 @@ static const char *root_name(const ContainerSpec *spec) {
         return spec->root.directory ?: "(descriptor)";
 }
 
-static int check_place(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
-        struct stat st, host;
+static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        struct stat *st = &r->directory_stat, host;
 
-        if (fstat(r->directory_fd, &st) < 0 || stat("/", &host) < 0)
+        if (fstat(r->directory_fd, st) < 0 || stat("/", &host) < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "looking at the root directory '%s' failed",
                                        root_name(spec));
-        if (st.st_dev == host.st_dev && st.st_ino == host.st_ino && !spec->root.read_only) {
+        if (st->st_dev == host.st_dev && st->st_ino == host.st_ino && !spec->root.read_only) {
                 error_set(reterr, -EBUSY, ERROR_CONFLICT,
                           "'%s' is the root directory of the running system", root_name(spec));
                 error_hint(reterr, "add --read-only, so that the container cannot change it");
@@ -165,7 +164,7 @@ static int check_place(const ContainerSpec *spec, const Rootfs *r, Error *reterr
 }
 
 static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        r->lock_fd = lock_take_inode(r->directory_fd,
+        r->lock_fd = lock_take_inode(&r->directory_stat,
                                      spec->root.read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE);
         if (r->lock_fd >= 0)
                 return 0;
@@ -293,11 +292,11 @@ static int find_machine_id(const ContainerSpec *spec, Rootfs *r, Error *reterr) 
 }
 
 static int read_host_os_release(Rootfs *r, Error *reterr) {
-        int k = file_read_all(AT_FDCWD, "/etc/os-release", OS_RELEASE_MAX, &r->host_os_release_text,
-                              NULL);
+        int k = file_read_regular(AT_FDCWD, "/etc/os-release", OS_RELEASE_MAX,
+                                  &r->host_os_release_text);
         if (k == -ENOENT)
-                k = file_read_all(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_MAX,
-                                  &r->host_os_release_text, NULL);
+                k = file_read_regular(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_MAX,
+                                      &r->host_os_release_text);
         if (k < 0) {
                 log_debug_errno(k, "The host has no os-release");
                 return 0;
@@ -334,45 +333,37 @@ int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 
 /* Whether the files get the container's ids by a mapping. */
 static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
-        struct stat st;
+        const uid_t owner = r->directory_stat.st_uid;
 
         if (!idmap_shifts(r) || spec->users.ownership == OWNERSHIP_OFF ||
             spec->users.mode == USERNS_YES)
                 return false;
-        if (spec->users.ownership == OWNERSHIP_MAP || fstat(r->directory_fd, &st) < 0)
+        if (spec->users.ownership == OWNERSHIP_MAP)
                 return true;
         /* Files that belong to the range already stay as they are. */
-        return st.st_uid < r->map.outside || st.st_uid - r->map.outside >= r->map.count;
-}
-
-static int map_ids(const ContainerSpec *spec, Rootfs *r, int tree_fd, Error *reterr) {
-        if (!wants_idmap(spec, r))
-                return 0;
-        const int userns_fd = idmap_holder(r, reterr);
-        if (userns_fd < 0)
-                return userns_fd;
-        int k = mount_set_idmap(tree_fd, userns_fd, true);
-        if (k >= 0)
-                return 0;
-        _cleanup_free_ char *what = strf("the root directory '%s'", root_name(spec));
-        return idmap_error(k, tree_fd, what ?: "the root directory", reterr);
+        return owner < r->map.outside || owner - r->map.outside >= r->map.count;
 }
 
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const uint64_t attributes =
                 MOUNT_ATTR_NODEV | (spec->root.read_only ? (uint64_t) MOUNT_ATTR_RDONLY : 0);
+        const bool idmap = wants_idmap(spec, r);
 
+        int k = idmap ? idmap_holder(r, reterr) : 0;
+        if (k < 0)
+                return k;
         _cleanup_close_ int tree_fd = mount_clone(r->directory_fd, true);
-        int k = tree_fd;
+        k = tree_fd;
         if (k >= 0)
-                k = mount_set_attributes(tree_fd, attributes, 0, MS_PRIVATE, true);
+                k = mount_set_tree(tree_fd, attributes, MS_PRIVATE, idmap ? r->userns_fd : -EBADF);
+        if (k < 0 && tree_fd >= 0 && idmap) {
+                _cleanup_free_ char *what = strf("the root directory '%s'", root_name(spec));
+                return idmap_error(k, tree_fd, what ?: "the root directory", reterr);
+        }
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
                                        "making a mount of the root directory '%s' failed",
                                        root_name(spec));
-        k = map_ids(spec, r, tree_fd, reterr);
-        if (k < 0)
-                return k;
         k = mount_attach(tree_fd, r->directory_fd);
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,

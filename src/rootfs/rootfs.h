@@ -4,36 +4,40 @@
  *   rootfs_open()      open, lock and verify the root; find init or shell, user and groups: whatever a user can get wrong
  *   rootfs_choose_ids() pick the uid range
  *   rootfs_attach()    the tree, cloned, read-only if asked, nodev, idmapped, attached over its own directory
- *   api_mounts_outer() /dev, /run, /run/host, /tmp, /sys: mounts that the payload cannot undo
+ *   rootfs_become_owner() from here on files are made by the container's root
+ *   api_mounts_outer() /dev, /run, /run/host with the notify socket, /tmp, /sys: mounts that the payload cannot undo
  *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=
  *   host_files()       resolv.conf, time zone
- *   api_mounts_console() the pty on /dev/console; then launch binds the notify socket in run_host_fd
+ *   api_mounts_console() the pty on /dev/console
  *   api_mounts_seal()  /run/host becomes read-only
- *   api_mounts_inner() appends the child's operations from CHILD_OP_ENTER_ROOT to CHILD_OP_PIVOT and CHILD_OP_SHARE: /proc, /sys
+ *   api_mounts_inner() appends the child's operations from CHILD_OP_PIVOT to CHILD_OP_SHARE: /proc, /sys
  *                      (private network), cgroup2, mqueue, masks
  *
  * Callers have a umask of 0, and mounts of this namespace propagate to nobody. The working directory changes.
  * Nothing here has a lasting effect on the host; directories missing in a writable root are created in it (mount points). */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "basic/error.h"
+#include "basic/fd.h"
 #include "rootfs/plan.h"
 #include "spec/spec.h"
 #include "sys/namespace.h"
 
-#define ROOTFS_RANGE_LOCKS \
-        4 /* ours and systemd-nspawn's, on the first and the last block of the range */
+#define ROOTFS_RANGE_LOCKS 2 /* on the first and the last block of the range */
 
 typedef struct Rootfs {
         int directory_fd; /* the root directory as the host has it (O_PATH) */
+        struct stat directory_stat;
         int lock_fd;
         int range_lock_fds[ROOTFS_RANGE_LOCKS]; /* held on the uid range */
         int root_fd;                            /* the attached tree: O_PATH of its mount root */
-        int dev_fd;                             /* root directory of /dev */
-        int devpts_fd; /* root directory of the container's devpts, for tty_open_pty() */
-        int run_host_fd; /* directory /run/host while it can still be written; the notify socket goes there */
+        int devpts_fd; /* root directory of the container's devpts, for tty_open_pty(); unset for CONSOLE_PIPE */
+        int notify_fd; /* the socket /run/host/notify */
         int kmsg_fd; /* the fifo over /proc/kmsg, held open so that readers inside wait instead of failing */
         IdMap map;     /* count 0: no user namespace */
+        bool is_owner; /* our effective ids are those of the container's root */
         int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
 
         /* what rootfs_open() found */
@@ -52,9 +56,8 @@ typedef struct Rootfs {
 } Rootfs;
 // clang-format off
 #define ROOTFS_NULL                                                                                             \
-        { .directory_fd = -EBADF, .lock_fd = -EBADF, .range_lock_fds = { -EBADF, -EBADF, -EBADF, -EBADF },       \
-          .root_fd = -EBADF, .dev_fd = -EBADF, .devpts_fd = -EBADF, .run_host_fd = -EBADF, .kmsg_fd = -EBADF,    \
-          .userns_fd = -EBADF }
+        { .directory_fd = -EBADF, .lock_fd = -EBADF, .range_lock_fds = PAIR_EBADF,                               \
+          .root_fd = -EBADF, .devpts_fd = -EBADF, .notify_fd = -EBADF, .kmsg_fd = -EBADF, .userns_fd = -EBADF }
 // clang-format on
 void rootfs_done(Rootfs *r);
 
@@ -66,11 +69,18 @@ static inline uid_t rootfs_host_uid(const Rootfs *r, uid_t inside) {
 int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int rootfs_choose_ids(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+/* Files that berth makes for a container with a user namespace belong to the container's root. In an idmapped mount nobody
+ * else can make files (the kernel says EOVERFLOW to ids without a mapping), so they are made *as* the container's root: between the
+ * two the effective and file-system ids are its own, the given capabilities are kept. A user namespace, too, belongs to the
+ * euid that makes it, and so do the per-user budgets of the kernel (inotify and the like): they are to be the range's, not root's.
+ * No-ops without shifted ids. */
+int rootfs_become_owner(Rootfs *r, uint64_t capabilities, Error *reterr);
+int rootfs_resume_self(Rootfs *r, Error *reterr);
 int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 /* Binds the pty slave on /dev/console. */
 int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr);
-/* Finishes /run/host: read-only. After this the notify socket is in place for good. */
-int api_mounts_seal(Rootfs *r, Error *reterr);
+/* Finishes /run/host: read-only. */
+int api_mounts_seal(const Rootfs *r, Error *reterr);
 int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int host_files(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr);

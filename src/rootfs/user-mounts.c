@@ -37,11 +37,13 @@ static const struct {
 
 /* Where the child mounts file systems of its own: what we mounted there would be hidden. */
 static const char *const places_of_child[] = { "/proc", "/dev/mqueue", "/sys/fs/cgroup" };
+/* What must not be hidden: the child takes the nodes from there that it masks files of /proc with. */
+static const char *const places_of_ours[] = { "/run", "/run/host", "/run/host/inaccessible" };
 
 static const struct { mode_t type; const char *name; } inaccessible_nodes[] = {
-        { S_IFREG,  "inaccessible/reg" },  { S_IFDIR,  "inaccessible/dir" },
-        { S_IFIFO,  "inaccessible/fifo" }, { S_IFSOCK, "inaccessible/sock" },
-        { S_IFCHR,  "inaccessible/chr" },  { S_IFBLK,  "inaccessible/blk" },
+        { S_IFREG,  "run/host/inaccessible/reg" },  { S_IFDIR,  "run/host/inaccessible/dir" },
+        { S_IFIFO,  "run/host/inaccessible/fifo" }, { S_IFSOCK, "run/host/inaccessible/sock" },
+        { S_IFCHR,  "run/host/inaccessible/chr" },  { S_IFBLK,  "run/host/inaccessible/blk" },
 };
 // clang-format on
 
@@ -70,6 +72,8 @@ static int check_target(const SpecMount *m, const ContainerSpec *spec, Error *re
 
         for (size_t i = 0; i < ELEMENTSOF(places_of_child); i++)
                 refused = refused || path_startswith(m->target, places_of_child[i]);
+        for (size_t i = 0; i < ELEMENTSOF(places_of_ours); i++)
+                refused = refused || path_equal(m->target, places_of_ours[i]);
         if (spec->network.private_)
                 refused = refused || path_startswith(m->target, "/sys");
         if (!refused)
@@ -293,9 +297,9 @@ static int mount_inaccessible(const SpecMount *m, const Rootfs *r, Error *reterr
         for (size_t i = 0; i < ELEMENTSOF(inaccessible_nodes); i++)
                 if ((st.st_mode & S_IFMT) == inaccessible_nodes[i].type)
                         name = inaccessible_nodes[i].name;
-        _cleanup_close_ int node_fd = resolve_beneath(r->run_host_fd, name, 0);
+        _cleanup_close_ int node_fd = resolve_beneath(r->root_fd, name, 0);
         if (node_fd == -ENOENT) /* a sandbox without device nodes: any file does */
-                node_fd = resolve_beneath(r->run_host_fd, inaccessible_nodes[0].name, 0);
+                node_fd = resolve_beneath(r->root_fd, inaccessible_nodes[0].name, 0);
         _cleanup_close_ int fd = node_fd < 0 ? node_fd : mount_clone(node_fd, false);
         int k = fd;
         if (k >= 0)
@@ -306,12 +310,8 @@ static int mount_inaccessible(const SpecMount *m, const Rootfs *r, Error *reterr
 }
 
 int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        _cleanup_make_files_ const Rootfs *making = NULL;
+        int k = 0;
 
-        if (spec->n_mounts == 0)
-                return 0;
-        int k = make_files_begin(r, reterr);
-        making = r;
         for (size_t i = 0; i < spec->n_mounts && k >= 0; i++) {
                 const SpecMount *m = spec->mounts + i;
                 k = check_target(m, spec, reterr);

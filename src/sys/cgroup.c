@@ -43,7 +43,7 @@ int cgroup_get_path(pid_t pid, char **ret) {
                 snprintf(path, sizeof(path), "/proc/self/cgroup");
         else
                 snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) pid);
-        int r = file_read_all(AT_FDCWD, path, ATTRIBUTE_MAX, &text, NULL);
+        int r = file_read_regular(AT_FDCWD, path, ATTRIBUTE_MAX, &text);
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
         for (char *line = text; line; line = strchr(line, '\n')) {
@@ -82,6 +82,19 @@ int cgroup_make(int parent_fd, const char *name) {
         if (mkdirat(parent_fd, name, 0755) < 0 && errno != EEXIST)
                 return -errno;
         return directory_open(parent_fd, name);
+}
+
+int cgroup_make_owned(int parent_fd, const char *name, uid_t uid, gid_t gid) {
+        if (!name_is_component(name))
+                return -EINVAL;
+        const bool made = mkdirat(parent_fd, name, 0755) >= 0;
+        if (!made && errno != EEXIST)
+                return -errno;
+        _cleanup_close_ int fd = directory_open(parent_fd, name);
+        if (fd < 0)
+                return fd;
+        int r = made ? 0 : cgroup_delegate(fd, uid, gid);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* Removes the sub-groups of fd that have none of their own. Returns 1 and the first that has (opened), 0 when fd has no
@@ -197,7 +210,7 @@ int cgroup_enable_controllers(int fd) {
         _cleanup_(strbuf_done) StrBuf all = { 0 };
         _cleanup_free_ char *controllers = NULL, *wanted = NULL;
 
-        int r = cgroup_read_attribute(fd, "cgroup.controllers", &controllers);
+        int r = file_read_regular(fd, "cgroup.controllers", ATTRIBUTE_MAX, &controllers);
         if (r < 0)
                 return r;
         for (int pass = 0; pass < 2; pass++) {

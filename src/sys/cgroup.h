@@ -16,6 +16,9 @@ int cgroup_get_path(pid_t pid, char **ret);
 int cgroup_open(int root_fd, const char *path);
 /* Makes child directory `name` (one component) if missing, and opens it. */
 int cgroup_make(int parent_fd, const char *name);
+/* The same for a group that belongs to uid:gid, which are the caller's file-system ids: what is made is theirs with all that is in
+ * it, so limits for it belong in the group above; what is there already is given to them by cgroup_delegate(). */
+int cgroup_make_owned(int parent_fd, const char *name, uid_t uid, gid_t gid);
 int cgroup_remove(
         int parent_fd,
         const char *

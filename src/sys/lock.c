@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* File locks that end with their holder.
  *
- * Calls: openat(O_CREAT), fcntl(F_OFD_SETLK) on the whole file (fcntl_locking(2); systemd's lock files are locked the same
+ * Calls: open(O_CREAT), fcntl(F_OFD_SETLK) on the whole file (fcntl_locking(2); systemd's lock files are locked the same
  * way, and flock(2) would not see them), fstat to find out whether the file was removed before the lock was ours. */
 #include "sys/lock.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "basic/fd.h"
@@ -15,13 +15,14 @@
 #define LOCK_RETRIES 64
 #define INODE_LOCK_DIR "/run/systemd/nspawn/locks"
 
-static int lock_open_once(int dir_fd, const char *name, LockMode mode, int *ret) {
+/* 1: *ret holds the lock; 0: try again. */
+static int lock_open_once(const char *path, LockMode mode, int *ret) {
         struct flock lock = { .l_type = mode == LOCK_MODE_SHARED ? F_RDLCK : F_WRLCK,
                               .l_whence = SEEK_SET };
         struct stat st;
 
         _cleanup_close_ int fd =
-                openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+                open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
         if (fd < 0)
                 return -errno;
         if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
@@ -34,45 +35,37 @@ static int lock_open_once(int dir_fd, const char *name, LockMode mode, int *ret)
         return 1;
 }
 
-static int lock_dir_open(const char *dir) {
-        int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 && errno == ENOENT) {
-                int r = mkdir_parents(dir, 0700);
-                if (r < 0)
-                        return r;
-                fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        }
-        return fd < 0 ? -errno : fd;
-}
-
 int lock_take(const char *dir, const char *name, LockMode mode) {
+        char path[PATH_MAX];
+        bool made = false;
         int fd;
 
         if (name[0] == '\0' || strchr(name, '/'))
                 return -EINVAL;
-        _cleanup_close_ int dir_fd = lock_dir_open(dir);
-        if (dir_fd < 0)
-                return dir_fd;
+        int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+        if (n < 0 || (size_t) n >= sizeof(path))
+                return -ENAMETOOLONG;
         for (unsigned i = 0; i < LOCK_RETRIES; i++) {
-                int r = lock_open_once(dir_fd, name, mode, &fd);
-                if (r < 0)
-                        return r;
+                int r = lock_open_once(path, mode, &fd);
                 if (r > 0)
                         return fd;
+                if (r == -ENOENT && !made) {
+                        made = true;
+                        r = mkdir_parents(dir, 0700);
+                }
+                if (r < 0)
+                        return r;
         }
         return -EBUSY;
 }
 
-int lock_take_inode(int fd, LockMode mode) {
+int lock_take_inode(const struct stat *st, LockMode mode) {
         char name[STRLEN("inode-:") + 2 * 20 + 1];
-        struct stat st;
 
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (S_ISBLK(st.st_mode))
-                snprintf(name, sizeof(name), "block-%u:%u", major(st.st_rdev), minor(st.st_rdev));
+        if (S_ISBLK(st->st_mode))
+                snprintf(name, sizeof(name), "block-%u:%u", major(st->st_rdev), minor(st->st_rdev));
         else
-                snprintf(name, sizeof(name), "inode-%" PRIu64 ":%" PRIu64, (uint64_t) st.st_dev,
-                         (uint64_t) st.st_ino);
+                snprintf(name, sizeof(name), "inode-%" PRIu64 ":%" PRIu64, (uint64_t) st->st_dev,
+                         (uint64_t) st->st_ino);
         return lock_take(INODE_LOCK_DIR, name, mode);
 }

@@ -3,6 +3,8 @@
  * directory, as systemd locks its files; flock(2) would not see those. */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "basic/macros.h"
 
 typedef enum LockMode {
@@ -12,6 +14,6 @@ typedef enum LockMode {
 /* Locks `name` in directory dir (made, 0700, if missing). Returns an fd that holds the lock, -EBUSY if somebody else does.
  * The file is never removed while held: a lock taken on a removed file is retried. */
 int lock_take(const char *dir, const char *name, LockMode mode);
-/* Lock for a root: "inode-DEV:INO" in /run/systemd/nspawn/locks, the name systemd-nspawn uses: the two exclude each other.
+/* Lock for a root that stat(2) has described: "inode-DEV:INO" in /run/systemd/nspawn/locks, the name systemd-nspawn uses: the two exclude each other.
  * A block device has "block-MAJOR:MINOR". */
-int lock_take_inode(int fd, LockMode mode);
+int lock_take_inode(const struct stat *st, LockMode mode);

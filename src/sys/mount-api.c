@@ -106,6 +106,16 @@ int mount_set_attributes(int mount_fd, uint64_t set, uint64_t clear, uint64_t pr
         return mount_setattr_on(mount_fd, &attr, recursive);
 }
 
+int mount_set_tree(int mount_fd, uint64_t set, uint64_t propagation, int userns_fd) {
+        struct mount_attr attr = { .attr_set = set, .propagation = propagation };
+
+        if (userns_fd >= 0) {
+                attr.attr_set |= MOUNT_ATTR_IDMAP;
+                attr.userns_fd = (uint64_t) userns_fd;
+        }
+        return mount_setattr_on(mount_fd, &attr, true);
+}
+
 int mount_set_idmap(int mount_fd, int userns_fd, bool recursive) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP,
                                    .userns_fd = (uint64_t) userns_fd };

@@ -25,6 +25,8 @@ int mount_set_attributes(int mount_fd, uint64_t set, uint64_t clear, uint64_t pr
                          bool recursive);
 /* Idmaps a detached mount (MOUNT_ATTR_IDMAP, Linux 5.12) by the maps of userns_fd. -EINVAL: the file system cannot. */
 int mount_set_idmap(int mount_fd, int userns_fd, bool recursive);
+/* The three at once for a whole detached tree; userns_fd -EBADF: no idmap. All or nothing. */
+int mount_set_tree(int mount_fd, uint64_t set, uint64_t propagation, int userns_fd);
 /* Attaches a detached mount on the object that target_fd is. */
 int mount_attach(int mount_fd, int target_fd);
 /* mount(2) on the object that target_fd is; flags are MS_*. For file systems that need no filling. */

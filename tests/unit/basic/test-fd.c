@@ -139,6 +139,36 @@ TEST(read_all_limits) {
                 }
 }
 
+TEST(read_regular) {
+        static char bytes[20000];
+        memset(bytes, 'x', sizeof(bytes));
+        static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 8192, 20000 };
+
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                _cleanup_free_ char *text = NULL;
+                char *none = NULL;
+                size_t n;
+                _cleanup_close_ int fd = memfd_new_sealed("test", bytes, sizes[i]);
+                ASSERT_OK(fd);
+                ASSERT_OK(lseek(fd, 0, SEEK_END)); /* the position does not matter, and stays */
+                ASSERT_OK(fd_read_regular(fd, sizes[i], &text, &n));
+                ASSERT_EQ(n, sizes[i]);
+                ASSERT_EQ(strlen(text), n);
+                ASSERT_EQ(lseek(fd, 0, SEEK_CUR), (off_t) n);
+                if (n > 0)
+                        ASSERT_ERROR(fd_read_regular(fd, n - 1, &none, NULL), E2BIG);
+                ASSERT_NULL(none);
+        }
+        _cleanup_free_ char *comm = NULL;
+        char *none = NULL;
+        ASSERT_OK(file_read_regular(AT_FDCWD, "/proc/self/comm", 100, &comm));
+        ASSERT_CONTAINS(comm, "test-basic-fd");
+        ASSERT_ERROR(file_read_regular(AT_FDCWD, "/nonexistent", 100, &none), ENOENT);
+        ASSERT_ERROR(file_read_regular(AT_FDCWD, "/proc", 100, &none), EISDIR);
+        ASSERT_ERROR(file_read_regular(AT_FDCWD, "/dev/zero", 100, &none), E2BIG);
+        ASSERT_ERROR(fd_read_regular(memfd_new_sealed("nul", "a", 2), 100, &none, NULL), EBADMSG);
+}
+
 TEST(read_all_with_no_limit_to_speak_of) {
         _cleanup_free_ char *text = NULL;
         _cleanup_close_ int fd = -EBADF;

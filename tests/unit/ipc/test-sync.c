@@ -12,8 +12,10 @@
 TEST(go) {
         int up, down;
         ASSERT_OK(sync_pair(&up, &down));
-        ASSERT_OK(sync_go(up));
-        ASSERT_OK(sync_wait_go(down));
+        ASSERT_OK(sync_go(up, true));
+        ASSERT_EQ(sync_wait_go(down), 1);
+        ASSERT_OK(sync_go(up, false));
+        ASSERT_EQ(sync_wait_go(down), 0);
         fd_close(up);
         ASSERT_ERROR(sync_wait_go(down), EPIPE); /* the supervisor has died */
         fd_close(down);
@@ -84,7 +86,7 @@ TEST(exec_is_the_end) {
                 _exit(1);
         }
         fd_close(down);
-        ASSERT_OK(sync_go(up));
+        ASSERT_OK(sync_go(up, false));
         ASSERT_EQ(sync_wait_exec(up, &report), 0);
         ASSERT_EQ(waitpid(pid, &status, 0), pid);
         ASSERT_EQ(status, 0);

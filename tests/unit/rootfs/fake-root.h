@@ -9,6 +9,7 @@
 #include "basic/str.h"
 #include "rootfs/idmap.h"
 #include "rootfs/rootfs.h"
+#include "sys/caps.h"
 #include "unit/sys/sandbox.h"
 
 #define RANGE 1000013824U /* 15259 * 65536: where systemd's own containers live */
@@ -65,19 +66,26 @@ static inline ContainerSpec *fake_spec(const char *root) {
 
 /* The whole way, as launch goes it. */
 static inline int prepare(const ContainerSpec *spec, Rootfs *r, Error *e) {
-        int k = rootfs_open(spec, r, e);
+        uint64_t caps = 0;
 
+        int k = caps_get_effective(&caps);
+        if (k >= 0)
+                k = rootfs_open(spec, r, e);
         if (k >= 0)
                 k = rootfs_choose_ids(spec, r, e);
         if (k >= 0)
                 k = rootfs_attach(spec, r, e);
+        if (k >= 0)
+                k = rootfs_become_owner(r, caps, e);
         if (k >= 0)
                 k = api_mounts_outer(spec, r, e);
         if (k >= 0)
                 k = user_mounts(spec, r, e);
         if (k >= 0)
                 k = host_files(spec, r, e);
-        return k >= 0 ? api_mounts_seal(r, e) : k;
+        if (k >= 0)
+                k = api_mounts_seal(r, e);
+        return rootfs_resume_self(r, NULL) < 0 ? -ENOTRECOVERABLE : k;
 }
 
 static inline char *read_at(int dir_fd, const char *path) {

@@ -5,6 +5,7 @@
 #include <sys/fsuid.h>
 
 #include "fake-root.h"
+#include "sys/caps.h"
 #include "sys/lock.h"
 
 /* A root whose directory belongs to uid:gid; chooses. */
@@ -20,6 +21,7 @@ static int choose(UsernsMode mode, uint32_t base, uint32_t count, uid_t uid, gid
         s->users.count = count;
         *r = (Rootfs) ROOTFS_NULL;
         r->directory_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(fstat(r->directory_fd, &r->directory_stat));
         return rootfs_choose_ids(s, r, e);
 }
 
@@ -226,18 +228,26 @@ TEST(the_user_must_fit) {
 
 TEST(files_are_made_by_the_containers_root) {
         _cleanup_error_ Error e = ERROR_NULL;
+        uint64_t caps, kept;
         struct stat st;
         Rootfs r;
 
         ASSERT_OK(choose(USERNS_RANGE, RANGE, 65536, 0, 0, "x", &r, NULL));
         _cleanup_close_ int fd = sandbox_dir();
         ASSERT_OK(fchmod(fd, 0555)); /* capabilities are kept */
-        {
-                _cleanup_make_files_ const Rootfs *making = &r;
-                ASSERT_OK(make_files_begin(&r, &e));
-                ASSERT_OK(mkdirat(fd, "d", 0755));
-                ASSERT_OK(mknodat(fd, "n", S_IFCHR | 0600, makedev(1, 3)));
-        }
+        ASSERT_OK(caps_get_effective(&caps));
+        ASSERT_OK(rootfs_become_owner(&r, caps, &e));
+        ASSERT_EQ(geteuid(), RANGE);
+        ASSERT_EQ(getuid(), 0);
+        int made = mkdirat(fd, "d", 0755), node = mknodat(fd, "n", S_IFCHR | 0600, makedev(1, 3));
+        ASSERT_OK(caps_get_effective(&kept));
+        ASSERT_OK(rootfs_resume_self(&r, &e));
+        ASSERT_OK(made);
+        ASSERT_OK(node);
+        ASSERT_TRUE(kept == caps);
+        ASSERT_OK(caps_get_effective(&kept));
+        ASSERT_TRUE(kept == caps);
+        ASSERT_EQ(geteuid(), 0);
         ASSERT_OK(mkdirat(fd, "after", 0755));
         ASSERT_OK(fstatat(fd, "d", &st, 0));
         ASSERT_EQ(st.st_uid, RANGE);

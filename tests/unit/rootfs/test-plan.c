@@ -44,8 +44,9 @@ TEST(sentences) {
                 sentence(CHILD_OP_MOUNT, "proc", "proc", EPERM, ERROR_MOUNT_FAILED),
                 "mounting /proc in the container failed: Operation not permitted|where a container runs inside "
                 "another one, the outer one must show it a full /proc and /sys");
-        ASSERT_STREQ(sentence(CHILD_OP_READ_ONLY, NULL, "/proc/sys", EINVAL, ERROR_MOUNT_FAILED),
-                     "making /proc/sys read-only in the container failed: Invalid argument|");
+        ASSERT_STREQ(
+                sentence(CHILD_OP_READ_ONLY_TREE, NULL, "/proc/sys", EINVAL, ERROR_MOUNT_FAILED),
+                "making /proc/sys read-only in the container failed: Invalid argument|");
         ASSERT_STREQ(sentence(CHILD_OP_MASK, "/x", "/proc/kcore", EPERM, ERROR_MOUNT_FAILED),
                      "hiding /proc/kcore in the container failed: Operation not permitted|");
         ASSERT_STREQ(
@@ -139,17 +140,24 @@ TEST(inner_mounts) {
         Rootfs r = ROOTFS_NULL;
 
         ASSERT_OK(api_mounts_inner(spec, &r, &p, NULL));
-        ASSERT_EQ(p.ops[0].type, CHILD_OP_ENTER_ROOT);
+        ASSERT_EQ(p.ops[0].type, CHILD_OP_PIVOT);
         ASSERT_EQ(p.ops[p.n_ops - 1].type, CHILD_OP_SHARE);
-        const size_t pivot = find_op(&p, CHILD_OP_PIVOT, NULL);
-        ASSERT_NE(pivot, SIZE_MAX);
-        /* by path: relative before the pivot, absolute after it */
         for (size_t i = 0; i < p.n_ops; i++)
                 if (p.ops[i].where)
-                        ASSERT_EQ(p.ops[i].where[0] == '/', i > pivot);
-        ASSERT_EQ(find_op(&p, CHILD_OP_MOUNT, "sys"), SIZE_MAX);
+                        ASSERT_EQ(p.ops[i].where[0], '/');
+        /* the kernel wants to see the old /proc, nothing else shall */
+        ASSERT_EQ(find_op(&p, CHILD_OP_MOUNT, "/proc"), 1);
+        ASSERT_EQ(find_op(&p, CHILD_OP_DROP_OLD_ROOT, NULL), 2);
+        ASSERT_EQ(find_op(&p, CHILD_OP_MOUNT, "/sys"), SIZE_MAX);
         ASSERT_EQ(find_op(&p, CHILD_OP_BIND, "/proc/sys/net"), SIZE_MAX);
-        ASSERT_NE(find_op(&p, CHILD_OP_READ_ONLY, "/proc/sys"), SIZE_MAX);
+        const size_t tree = find_op(&p, CHILD_OP_READ_ONLY_TREE, "/proc");
+        ASSERT_NE(tree, SIZE_MAX);
+        ASSERT_EQ(find_op(&p, CHILD_OP_WRITABLE, "/proc"), tree + 1);
+        static const char *const read_only[] = { "/proc/sys", "/proc/acpi", "/proc/asound",
+                                                 "/proc/bus", "/proc/fs",   "/proc/irq",
+                                                 "/proc/scsi" };
+        for (size_t i = 0; i < ELEMENTSOF(read_only); i++)
+                ASSERT_TRUE(find_op(&p, CHILD_OP_BIND, read_only[i]) < tree);
         static const char *const masked[] = { "/proc/kallsyms",   "/proc/kcore",
                                               "/proc/keys",       "/proc/sysrq-trigger",
                                               "/proc/timer_list", "/proc/kmsg" };
@@ -157,15 +165,18 @@ TEST(inner_mounts) {
                 ASSERT_NE(find_op(&p, CHILD_OP_MASK, masked[i]), SIZE_MAX);
 
         spec->network.private_ = true;
+        r.map = (IdMap){ .outside = 1000000, .count = 65536 }; /* mounts are locked then */
         ASSERT_OK(api_mounts_inner(spec, &r, &q, NULL));
-        const size_t sys = find_op(&q, CHILD_OP_MOUNT, "sys"),
+        ASSERT_EQ(q.ops[0].type, CHILD_OP_ENTER_ROOT);
+        const size_t sys = find_op(&q, CHILD_OP_MOUNT, "/sys"),
                      net = find_op(&q, CHILD_OP_BIND, "/proc/sys/net");
         ASSERT_NE(sys, SIZE_MAX);
         ASSERT_TRUE(q.ops[sys].flags & MS_RDONLY);
-        ASSERT_TRUE(sys < find_op(&q, CHILD_OP_MOUNT, "/sys/fs/cgroup"));
+        ASSERT_TRUE(sys < find_op(&q, CHILD_OP_DROP_OLD_ROOT, NULL));
         ASSERT_NE(find_op(&q, CHILD_OP_MOUNT, "/dev/mqueue"), SIZE_MAX);
-        ASSERT_TRUE(net < find_op(&q, CHILD_OP_READ_ONLY,
-                                  "/proc/sys")); /* else it would be read-only too */
+        ASSERT_NE(net, SIZE_MAX);
+        ASSERT_TRUE(net > find_op(&q, CHILD_OP_READ_ONLY_TREE, "/proc"));
+        ASSERT_EQ(find_op(&q, CHILD_OP_WRITABLE, "/proc/sys/net"), net + 1);
 }
 
 TEST_MAIN

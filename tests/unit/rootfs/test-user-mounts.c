@@ -145,8 +145,9 @@ TEST(kinds_that_do_not_match) {
 }
 
 TEST(places_that_are_taken) {
-        static const char *const targets[] = { "/", "/proc", "/proc/sys", "/dev/mqueue",
-                                               "/sys/fs/cgroup/x" };
+        static const char *const targets[] = {
+                "/", "/proc", "/proc/sys", "/dev/mqueue", "/sys/fs/cgroup/x", "/run", "//run/host/"
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
                 SETUP;
@@ -155,6 +156,16 @@ TEST(places_that_are_taken) {
                 ASSERT_EQ(e.id, ERROR_UNSUPPORTED);
                 ASSERT_CONTAINS(e.message, targets[i]);
         }
+}
+
+/* What the child hides files of /proc with would be gone. */
+TEST(run_hidden_behind_a_link) {
+        SETUP;
+        ASSERT_OK(mkdir(in_root(root, "var"), 0755));
+        ASSERT_OK(symlink("/run", in_root(root, "var/run")));
+        add(s, MOUNT_BIND, "/mnt/src", "/var/run");
+        ASSERT_ERROR(prepare(s, &r, &e), ENOENT);
+        ASSERT_CONTAINS(e.message, "making /run/host read-only failed");
 }
 
 TEST(targets_that_lead_out) {

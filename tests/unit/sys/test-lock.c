@@ -124,31 +124,32 @@ TEST(removed_files_do_not_count) {
 TEST(lock_of_a_root) {
         _cleanup_close_ int dir = sandbox_dir(), other = sandbox_dir();
         _cleanup_free_ char *path = NULL;
-        struct stat st;
+        struct stat st, st_other, st_disk;
 
         ASSERT_OK(mount("run", "/run", "tmpfs", 0, "mode=755"));
-        _cleanup_close_ int lock = lock_take_inode(dir, LOCK_MODE_EXCLUSIVE);
-        ASSERT_OK(lock);
         ASSERT_OK(fstat(dir, &st));
+        ASSERT_OK(fstat(other, &st_other));
+        _cleanup_close_ int lock = lock_take_inode(&st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(lock);
         path = strf("/run/systemd/nspawn/locks/inode-%lu:%lu", (unsigned long) st.st_dev,
                     (unsigned long) st.st_ino);
         ASSERT_OK(access(path, F_OK));
-        ASSERT_ERROR(lock_take_inode(dir, LOCK_MODE_SHARED), EBUSY);
-        _cleanup_close_ int second = lock_take_inode(other, LOCK_MODE_EXCLUSIVE);
+        ASSERT_ERROR(lock_take_inode(&st, LOCK_MODE_SHARED), EBUSY);
+        _cleanup_close_ int second = lock_take_inode(&st_other, LOCK_MODE_EXCLUSIVE);
         ASSERT_OK(second);
         /* The other side as systemd does it: an open-file-description lock on the whole file. */
         lock = fd_close(lock);
         _cleanup_close_ int theirs = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
         struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         ASSERT_OK(fcntl(theirs, F_OFD_SETLK, &fl));
-        ASSERT_ERROR(lock_take_inode(dir, LOCK_MODE_EXCLUSIVE), EBUSY);
+        ASSERT_ERROR(lock_take_inode(&st, LOCK_MODE_EXCLUSIVE), EBUSY);
         theirs = fd_close(theirs);
-        lock = lock_take_inode(dir, LOCK_MODE_EXCLUSIVE);
+        lock = lock_take_inode(&st, LOCK_MODE_EXCLUSIVE);
         ASSERT_OK(lock);
 
         ASSERT_OK(mknodat(dir, "disk", S_IFBLK | 0600, makedev(7, 200)));
-        _cleanup_close_ int disk = openat(dir, "disk", O_PATH | O_CLOEXEC);
-        _cleanup_close_ int disk_lock = lock_take_inode(disk, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(fstatat(dir, "disk", &st_disk, 0));
+        _cleanup_close_ int disk_lock = lock_take_inode(&st_disk, LOCK_MODE_EXCLUSIVE);
         ASSERT_OK(disk_lock);
         ASSERT_OK(access("/run/systemd/nspawn/locks/block-7:200", F_OK));
         ASSERT_OK(umount2("/run", MNT_DETACH));
