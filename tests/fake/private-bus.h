@@ -3,7 +3,9 @@
 #pragma once
 
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -37,6 +39,14 @@ static inline pid_t private_fork(void) {
         return pid;
 }
 
+/* The socket's file is there before anybody listens on it. */
+static inline int private_bus_connect(const PrivateBus *b) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        (void) snprintf(a.sun_path, sizeof(a.sun_path), "%s", b->socket);
+        return fd < 0 || connect(fd, (const struct sockaddr *) &a, sizeof(a)) < 0 ? -errno : 0;
+}
+
 static inline void private_bus_start(PrivateBus *b) {
         *b = (PrivateBus){ .directory = "/tmp/berth-bus-XXXXXX" };
         ASSERT_NOT_NULL(mkdtemp(b->directory));
@@ -60,12 +70,14 @@ static inline void private_bus_start(PrivateBus *b) {
                 execlp("dbus-daemon", "dbus-daemon", option, "--nofork", "--nopidfile", NULL);
                 _exit(127);
         }
-        for (unsigned i = 0; i < 500 && access(b->socket, F_OK) < 0; i++) {
+        int r = private_bus_connect(b);
+        for (unsigned i = 0; i < 500 && r < 0; i++) {
                 if (waitpid(b->daemon, NULL, WNOHANG) == b->daemon)
                         TEST_SKIP("dbus-daemon cannot be started here");
                 usleep(10000);
+                r = private_bus_connect(b);
         }
-        ASSERT_OK(access(b->socket, F_OK));
+        ASSERT_OK(r);
         ASSERT_OK(setenv("DBUS_SYSTEM_BUS_ADDRESS", b->address, 1));
 }
 
