@@ -2,11 +2,12 @@
 /* a{sv} → spec: the keys are the field table's, values have the field's own type or are text as in a settings file. */
 #include <inttypes.h>
 
+#include "basic/alloc.h"
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "spec/spec-draft.h"
 
-#define SETTINGS_MAX 1024U /* entries of one a{sv}, and elements of one array */
+#define ELEMENTS_MAX 1024U /* of one array */
 #define WHERE "the settings of the call"
 
 static int bad_message(int r, Error *reterr) {
@@ -14,10 +15,12 @@ static int bad_message(int r, Error *reterr) {
                                "The settings of the call cannot be read");
 }
 
-static int wrong_type(const SpecField *f, const char *signature, Error *reterr) {
+/* contents: of a container, else NULL */
+static int wrong_type(const SpecField *f, char type, const char *contents, Error *reterr) {
         return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
-                         "Setting '%s' has D-Bus type '%s', but '%s' or a string is expected",
-                         f->key, signature, f->type->dbus_signature);
+                         "Setting '%s' has D-Bus type '%c%.40s', but '%s' or a string is expected",
+                         f->key, type, type == 'a' ? strempty(contents) : "",
+                         f->type->dbus_signature);
 }
 
 /* A number of any D-Bus type as text. 1, or 0 for a type that is no number. */
@@ -73,10 +76,10 @@ static int read_array(sd_bus_message *m, const SpecField *f, SpecDraft *draft, E
         const char *element;
         unsigned n = 0;
         while ((r = sd_bus_message_read_basic(m, 's', &element)) > 0) {
-                if (++n > SETTINGS_MAX)
+                if (++n > ELEMENTS_MAX)
                         return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
                                          "Setting '%s' has more than %u elements", f->key,
-                                         SETTINGS_MAX);
+                                         ELEMENTS_MAX);
                 r = spec_draft_set_raw(draft, f, element, SOURCE_COMMAND, WHERE, reterr);
                 if (r < 0)
                         return r;
@@ -102,14 +105,12 @@ static int read_value(sd_bus_message *m, const SpecField *f, SpecDraft *draft, E
 
         _cleanup_free_ char *number = NULL;
         const char *text = NULL;
-        char name[2] = { type, '\0' };
         if (type == 's')
                 r = sd_bus_message_read_basic(m, 's', &text);
         else {
                 r = read_number(m, type, &number);
                 if (r == 0)
-                        return wrong_type(f, type == 'a' || type == 'v' ? "container" : name,
-                                          reterr);
+                        return wrong_type(f, type, signature, reterr);
                 /* D-Bus spans are microseconds, a bare number in text would be seconds */
                 if (r > 0 && type == 't' && endswith(f->key, "Sec")) {
                         char *with_unit = streq(number, "18446744073709551615")
@@ -127,8 +128,46 @@ static int read_value(sd_bus_message *m, const SpecField *f, SpecDraft *draft, E
         return spec_draft_set(draft, f, text, SOURCE_COMMAND, WHERE, reterr);
 }
 
-static int read_setting(sd_bus_message *m, SpecDraft *draft, Error *reterr) {
+typedef struct SeenFields {
+        const SpecField **fields;
+        size_t n;
+} SeenFields;
+
+static void seen_fields_done(SeenFields *seen) {
+        free(seen->fields);
+}
+
+/* The keys of a dictionary differ. */
+static int check_seen(SeenFields *seen, const SpecField *f, Error *reterr) {
+        for (size_t i = 0; i < seen->n; i++)
+                if (seen->fields[i] == f)
+                        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                         "Setting '%s' is given twice", f->key);
+        const SpecField **slot = ARRAY_APPEND(seen->fields, seen->n);
+        if (!slot)
+                return error_oom(reterr);
+        *slot = f;
+        return 0;
+}
+
+static int find_field(const char *key, const SpecField **ret, Error *reterr) {
+        const SpecField *f = spec_field_by_name(key);
+        if (!f || (f->flags & FIELD_INTERNAL) != 0) {
+                int r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown setting '%.80s'",
+                                  key);
+                error_hint(reterr, "berth.settings(5) lists all of them");
+                return r;
+        }
+        if ((f->flags & FIELD_COMMAND) != 0)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "'%s' is an argument of the call, not one of its settings", key);
+        *ret = f;
+        return 0;
+}
+
+static int read_setting(sd_bus_message *m, SpecDraft *draft, SeenFields *seen, Error *reterr) {
         const char *key, *contents;
+        const SpecField *f;
         char type;
         int r = sd_bus_message_read_basic(m, 's', &key);
         if (r >= 0)
@@ -138,13 +177,11 @@ static int read_setting(sd_bus_message *m, SpecDraft *draft, Error *reterr) {
         if (r < 0)
                 return bad_message(r, reterr);
 
-        const SpecField *f = spec_field_by_name(key);
-        if (!f || (f->flags & FIELD_INTERNAL) != 0) {
-                r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown setting '%s'", key);
-                error_hint(reterr, "berth.settings(5) lists all of them");
-                return r;
-        }
-        r = read_value(m, f, draft, reterr);
+        r = find_field(key, &f, reterr);
+        if (r >= 0)
+                r = check_seen(seen, f, reterr);
+        if (r >= 0)
+                r = read_value(m, f, draft, reterr);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);
@@ -152,15 +189,13 @@ static int read_setting(sd_bus_message *m, SpecDraft *draft, Error *reterr) {
 }
 
 int bus_read_settings(sd_bus_message *m, struct SpecDraft *draft, Error *reterr) {
+        _cleanup_(seen_fields_done) SeenFields seen = { 0 };
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
                 return bad_message(r, reterr);
-        unsigned n = 0;
+        /* there are not more than there are fields */
         while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                if (++n > SETTINGS_MAX)
-                        return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
-                                         "More than %u settings in one call", SETTINGS_MAX);
-                r = read_setting(m, draft, reterr);
+                r = read_setting(m, draft, &seen, reterr);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
