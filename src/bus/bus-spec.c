@@ -17,10 +17,11 @@ static int bad_message(int r, Error *reterr) {
 
 /* contents: of a container, else NULL */
 static int wrong_type(const SpecField *f, char type, const char *contents, Error *reterr) {
+        const char *expected = f->type->dbus_signature;
+        _cleanup_free_ char *own = streq(expected, "s") ? strdup("") : strf("'%s' or ", expected);
         return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
-                         "Setting '%s' has D-Bus type '%c%.40s', but '%s' or a string is expected",
-                         f->key, type, type == 'a' ? strempty(contents) : "",
-                         f->type->dbus_signature);
+                         "Setting '%s' has D-Bus type '%c%.40s', but %sa string is expected",
+                         f->key, type, type == 'a' ? strempty(contents) : "", strempty(own));
 }
 
 /* A number of any D-Bus type as text. 1, or 0 for a type that is no number. */
@@ -99,7 +100,7 @@ static int read_value(sd_bus_message *m, const SpecField *f, SpecDraft *draft, E
                 return bad_message(r < 0 ? r : -EBADMSG, reterr);
 
         bool list = streq(strempty(f->type->dbus_signature), "as") ||
-                    (f->flags & (FIELD_LIST | FIELD_WORDS)) != 0;
+                    (f->flags & (FIELD_LIST | FIELD_WORDS | FIELD_UNSUPPORTED)) != 0;
         if (type == 'a' && list && streq(strempty(signature), "s"))
                 return read_array(m, f, draft, reterr);
 

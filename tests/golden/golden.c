@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Golden tests: each *.args, *.berth and *.nspawn below a directory gives a canonical text or an error, and *.expected beside it
- * says which. `golden DIRECTORY` compares, `golden --write DIRECTORY` (tests/golden/regenerate) writes what it finds.
+/* Golden tests: each *.args, *.berth, *.nspawn and *.props below a directory gives a canonical text or an error, and *.expected
+ * beside it says which. `golden DIRECTORY` compares, `golden --write DIRECTORY` (tests/golden/regenerate) writes what it finds.
  *
- * *.args has one word a line; words behind the options are the command. All start as container 'web' in /srv/web. */
+ * *.args has one word a line; words behind the options are the command. *.props are the settings of a D-Bus call, as
+ * fake/settings-message.h has them; X.args beside X.props says the same, and so must their texts. All start as container 'web' in
+ * /srv/web. */
 #include <dirent.h>
 #include <stdio.h>
 
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/strv.h"
+#include "bus/bus.h"
+#include "fake/settings-message.h"
 #include "spec/spec-draft.h"
 #include "spec/spec-text.h"
 
@@ -49,6 +53,16 @@ static int compile_args(SpecDraft *d, const char *text, Error *e) {
         return r;
 }
 
+static int compile_props(SpecDraft *d, const char *text, Error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = settings_message_new(text, &bus, &m);
+        return r < 0 ? error_set_errno(e, r, ERROR_FAILED, "No message can be made of it")
+                     : bus_read_settings(m, d, e);
+}
+
 static int compile(const char *name, const char *text, SpecDraft *d, ContainerSpec **ret,
                    Error *e) {
         _cleanup_free_ char *path = strjoin("/etc/berth/", name);
@@ -60,8 +74,9 @@ static int compile(const char *name, const char *text, SpecDraft *d, ContainerSp
         if (r >= 0)
                 r = set(d, "Directory", "/srv/web", e);
         if (r >= 0)
-                r = endswith(name, ".args") ? compile_args(d, text, e)
-                                            : spec_settings_parse(d, text, SOURCE_FILE, path, e);
+                r = endswith(name, ".args")    ? compile_args(d, text, e)
+                    : endswith(name, ".props") ? compile_props(d, text, e)
+                                               : spec_settings_parse(d, text, SOURCE_FILE, path, e);
         return r < 0 ? r : spec_check(d, ret, e);
 }
 
@@ -116,6 +131,20 @@ static int write_file(const char *path, const char *text) {
         return fclose(f);
 }
 
+/* X.props gives what X.args gives, if there is one. */
+static bool equals_twin(const char *directory, const char *name, const char *found) {
+        const char *suffix = endswith(name, ".props");
+        _cleanup_free_ char *stem = suffix ? strndup(name, (size_t) (suffix - name)) : NULL;
+        _cleanup_free_ char *path = stem ? strjoin(directory, "/", stem, ".args.expected") : NULL,
+                            *twin = NULL;
+
+        if (!path || startswith(stem, "error-") ||
+            file_read_all(AT_FDCWD, path, FILE_MAX, &twin, NULL) < 0 || streq(twin, found))
+                return true;
+        printf("FAIL %s differs from %s.args\n", name, stem);
+        return false;
+}
+
 /* 0: as expected. */
 static int run_one(const char *directory, const char *name, bool writing) {
         _cleanup_free_ char *path = path_join(directory, name),
@@ -131,6 +160,8 @@ static int run_one(const char *directory, const char *name, bool writing) {
                 return 1;
         if (writing)
                 return write_file(expected_path, found) < 0 ? 1 : 0;
+        if (!equals_twin(directory, name, found))
+                return 1;
         if (file_read_all(AT_FDCWD, expected_path, FILE_MAX, &expected, NULL) >= 0 &&
             streq(expected, found)) {
                 printf("ok %s\n", name);
@@ -142,7 +173,7 @@ static int run_one(const char *directory, const char *name, bool writing) {
 
 static int is_case(const struct dirent *entry) {
         return endswith(entry->d_name, ".args") || endswith(entry->d_name, ".berth") ||
-               endswith(entry->d_name, ".nspawn");
+               endswith(entry->d_name, ".nspawn") || endswith(entry->d_name, ".props");
 }
 
 int main(int argc, char **argv) {

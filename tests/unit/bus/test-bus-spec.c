@@ -117,7 +117,7 @@ TEST(refused) {
         call_begin(&array);
         ASSERT_OK(sd_bus_message_append(array.m, "{sv}", "Hostname", "as", 1, "x"));
         expect_refused(&array, ERROR_INVALID_SETTING,
-                       "Setting 'Hostname' has D-Bus type 'as', but 's'");
+                       "Setting 'Hostname' has D-Bus type 'as', but a string");
 }
 
 /* A dictionary has each key once, and what the call itself says is no setting. */
