@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Operations inside a container: each in a process of its own (berth-worker(8)) that joins the container's namespaces, does one
+ * thing and reports one result. The manager never waits for one, never joins a namespace and never opens a container's file.
+ *
+ * An operation ends: with its result, with an error, when its time is over, or when its container or its caller is gone. Programs
+ * (exec, shell, login) go on after the result, with a worker that waits for their end: it is told to whoever holds the status
+ * descriptor, and ends the program when nobody does any more. */
+#pragma once
+
+#include "manager/container.h"
+
+#define OPERATIONS_MAX 1024U          /* at a time */
+#define OPERATIONS_CONTAINER_MAX 512U /* of these for one container, programs that run included */
+#define OPERATION_ARGUMENTS_MAX (256U << 10) /* bytes of words and environment of a program */
+#define OPERATION_FDS_MAX 3
+
+typedef enum OperationType {
+        OPERATION_EXEC,  /* a program; fds of the result: status, and with a terminal its master */
+        OPERATION_SHELL, /* a session of a user; fds: terminal, and status where it is not the container's systemd that made it */
+        OPERATION_LOGIN, /* a login prompt; fds as for SHELL */
+        OPERATION_PTY,   /* fds: terminal */
+        OPERATION_ROOT_DIRECTORY, /* fds: the directory */
+        OPERATION_OS_RELEASE,     /* text: NAME=VALUE, each with a NUL behind */
+        OPERATION_ADDRESSES, /* text: "FAMILY ADDRESS" (2 or 10, hexadecimal), each with a NUL behind; best scope first */
+        OPERATION_COPY_TO,   /* nothing */
+        OPERATION_COPY_FROM, /* nothing */
+        _OPERATION_TYPE_MAX,
+} OperationType;
+
+typedef enum OperationFlags {
+        OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else ERROR_FAILED with -EEXIST */
+        _OPERATION_FLAGS_ALL = (1 << 1) - 1,
+} OperationFlags;
+
+/* What to do; all borrowed. What a type does not need is ignored. */
+typedef struct OperationRequest {
+        OperationType type;
+        /* EXEC: the program (searched in $PATH) and its arguments. SHELL: the same with an absolute path; NULL: the user's shell */
+        char *const *argv;
+        const char *user; /* EXEC, SHELL: name or number inside; NULL: root */
+        const char *
+                working_directory; /* EXEC: absolute; NULL: the user's home with a terminal, else "/" */
+        char *const *environment; /* EXEC, SHELL: NAME=VALUE, in addition */
+        bool terminal;            /* EXEC: a new pty of the container; else stdio */
+        const int *stdio;         /* EXEC without terminal: three descriptors */
+        usec_t timeout_usec;      /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
+        const char *source;       /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM) */
+        const char *destination;  /* COPY: the other side; NULL or "": the same path as source */
+        uint64_t flags;           /* COPY */
+        uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
+} OperationRequest;
+
+typedef struct OperationResult {
+        const char *text; /* see OperationType; size without a last NUL that is there too */
+        size_t size;
+        int fds[OPERATION_FDS_MAX]; /* -EBADF: none; borrowed, closed when the callback returns */
+        const char *path;           /* of the terminal inside ("/dev/pts/3"), or NULL */
+} OperationResult;
+
+/* Called once, from the event loop, with either the result or an error. call: as given to operation_start(). */
+typedef void (*OperationDone)(sd_bus_message *call, const OperationResult *result, const Error *e,
+                              void *userdata);
+
+/* Checks the request (names, paths, sizes: ERROR_INVALID_SETTING, ERROR_LIMIT_EXCEEDED; no payload yet: ERROR_FAILED), and starts the
+ * worker. call (may be NULL) is held until done is called; when its sender leaves the bus before, the worker is killed and done is
+ * called all the same. After a negative result done is not called. */
+int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,
+                    OperationDone done, void *userdata, Error *reterr);
+
+/* Ends all operations of a container that goes; each one's done is called with ERROR_NO_SUCH_CONTAINER. */
+void operations_end(Container *c);
+/* The same without calls, at the manager's own end: programs go on, all else is killed. */
+void operations_free(Manager *m);
+
+/* What needs no process. The first id of the host that the container's range begins with: 0 without a user namespace, -ENXIO when the
+ * mapping is not one simple shift. */
+int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr);
+
+/* in bus-operation.c: bodies of the methods, for the table in bus-manager.c */
+int body_exec(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_open_shell(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_open_login(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_open_root_directory(Manager *m, sd_bus_message *call, const char *container,
+                             Error *reterr);
+int body_get_os_release(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_get_addresses(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_get_uid_shift(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_copy_to(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_copy_from(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
