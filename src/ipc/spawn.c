@@ -89,6 +89,22 @@ static int exec_error(int code, const char *path, Error *reterr) {
         return r;
 }
 
+/* What we or our caller ignore would be ignored by the payload as well. With keep_terminal what a terminal's end and its keys send
+ * stays ignored, for nohup(1) and jobs in the background; the supervisor's child sees to these. */
+static void reset_ignored_signals(bool keep_terminal) {
+        for (int sig = 1; sig < _NSIG; sig++)
+                if (!keep_terminal || !IN_SET(sig, SIGHUP, SIGINT, SIGQUIT))
+                        (void) signal(sig, SIG_DFL); /* fails for those that cannot be ignored */
+}
+
+/* What a caller ignores is no affair of the payload's, and would be inherited. keep_terminal: those that nohup(1), and shells for what
+ * runs in the background, have ignored for good reason; the supervisor goes on ignoring them, alone. */
+static void reset_signals(bool keep_terminal) {
+        for (int n = 1; n < NSIG; n++)
+                if (!keep_terminal || !IN_SET(n, SIGHUP, SIGINT, SIGQUIT))
+                        (void) signal(n, SIG_DFL); /* fails for those that nobody can ignore */
+}
+
 int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
                       size_t n_extra_fds, Error *reterr) {
         const char *path = supervisor_path();
@@ -105,7 +121,9 @@ int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, co
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Arranging the descriptors of '%s' failed", spec->name);
 
+        reset_ignored_signals(/* keep_terminal= */ true);
         char *argv[] = { (char *) "berth-supervisor", spec->name, NULL };
+        reset_signals(/* keep_terminal= */ true);
         execve(path, argv, environ);
         return exec_error(-errno, path, reterr);
 }
@@ -129,14 +147,10 @@ static int spawn_environment(char ***ret) {
 /* In the child: never returns. */
 static _noreturn_ void spawn_child(Layout *layout, int error_fd, const char *path, const char *name,
                                    char **environment) {
-        static const int defaults[] = {
-                SIGPIPE, SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2
-        };
         sigset_t none;
         int r = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(defaults); i++)
-                (void) signal(defaults[i], SIG_DFL); /* cannot fail for these */
+        reset_signals(/* keep_terminal= */ false);
         sigemptyset(&none);
         if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
                 r = -errno;

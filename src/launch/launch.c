@@ -44,12 +44,29 @@ static int lock_name(Supervisor *s, Error *reterr) {
         return 0;
 }
 
+static void do_nothing(int n) {}
+
+/* Whether our caller ignores this signal: we do, too, but with a handler, for those are not inherited (CLONE_CLEAR_SIGHAND). */
+static bool is_ignored(Supervisor *s, int n) {
+        struct sigaction old;
+        if (sigaction(n, NULL, &old) < 0 || old.sa_handler != SIG_IGN)
+                return false;
+        const struct sigaction action = { .sa_handler = do_nothing, .sa_flags = SA_RESTART };
+        (void) sigaction(n, &action, NULL); /* cannot fail */
+        s->ignored_signals |= UINT64_C(1) << n;
+        return true;
+}
+
 static int open_signals(Supervisor *s, Error *reterr) {
-        static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD, SIGWINCH };
+        static const int caught[] = { SIGTERM, SIGCHLD, SIGWINCH };
+        static const int of_terminal[] = { SIGINT, SIGHUP, SIGQUIT };
         sigset_t set;
         sigemptyset(&set);
         for (size_t i = 0; i < ELEMENTSOF(caught); i++)
                 sigaddset(&set, caught[i]);
+        for (size_t i = 0; i < ELEMENTSOF(of_terminal); i++)
+                if (!is_ignored(s, of_terminal[i]))
+                        sigaddset(&set, of_terminal[i]);
         sigaddset(&set, SIGRTMIN + 18); /* what systemd's programs answer; must not end us */
         sigaddset(&set, SIGPIPE); /* blocked, not ignored: that would be the payload's as well */
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
@@ -78,7 +95,9 @@ static int prepare_root(Supervisor *s, Error *reterr) {
         int r = rootfs_open(spec, root, reterr);
         if (r >= 0)
                 r = rootfs_choose_ids(spec, root, reterr);
-        return r < 0 ? r : rootfs_attach(spec, root, reterr);
+        if (r >= 0)
+                r = rootfs_attach(spec, root, reterr);
+        return r < 0 ? r : rootfs_inspect(spec, root, reterr);
 }
 
 static int prepare_mounts(Supervisor *s, Error *reterr) {

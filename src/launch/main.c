@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,7 +82,10 @@ static int fail(Supervisor *s, Error *e) {
         return status;
 }
 
-static void restart(char **argv, const int passed[static 4], Error *e) {
+static void restart(const Supervisor *s, char **argv, const int passed[static 4], Error *e) {
+        for (int n = 1; n < NSIG; n++)
+                if (s->ignored_signals & (UINT64_C(1) << n))
+                        (void) signal(n, SIG_IGN); /* as we have found it */
         for (size_t i = 0; i < 4; i++)
                 if (passed[i] >= 0)
                         (void) fd_cloexec(passed[i], false); /* it is open */
@@ -150,7 +154,7 @@ int main(int argc, char **argv) {
         const int passed[] = { SUPERVISOR_SPEC_FD, s.launcher.fd, s.seccomp_fd, s.spec->root.fd };
         supervisor_done(&s);
         if (again) {
-                restart(argv, passed, &error);
+                restart(&s, argv, passed, &error);
                 log_error_object(LOG_ERR, &error);
                 return 125;
         }

@@ -48,6 +48,7 @@ typedef struct Supervisor {
         Link launcher, manager;
         ContainerState state;
         PidRef leader;
+        pid_t pid_two; /* the command below a stub init, once it has said something */
         uint64_t capabilities; /* our own at the start */
         int seccomp_fd;        /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
@@ -59,10 +60,11 @@ typedef struct Supervisor {
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
         int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may; or -EBADF */
-        int events_fd;       /* memory.events of the unit's cgroup, or -EBADF */
-        bool out_of_memory;  /* a process in it was killed by the kernel */
-        char *unit;          /* from GO */
-        usec_t started_usec; /* realtime */
+        int events_fd;            /* memory.events of the unit's cgroup, or -EBADF */
+        uint64_t ignored_signals; /* by our caller: bit N is signal N */
+        bool out_of_memory;       /* a process in it was killed by the kernel */
+        char *unit;               /* from GO */
+        usec_t started_usec;      /* realtime */
         usec_t watchdog_usec, next_watchdog_usec;
         usec_t notify_window_usec,
                 notify_pause_usec; /* monotonic; pause: not listened to until then */

@@ -268,6 +268,21 @@ def test_pipes_stay_apart(host, busybox, clean):
     assert (r.stdout, r.stderr, r.returncode) == ("through\n", "error\n", 42)
 
 
+def test_ignored_signals(host, busybox, clean):
+    """What the caller ignores is not for the payload; nohup(1) works all the same."""
+    r = host.run(f"trap '' HUP INT USR1; berth run -q -P -D {busybox} -- /bin/grep SigIgn /proc/self/status")
+    assert r.stdout == "SigIgn:\t0000000000000000\n"
+    p = host.spawn(f"trap '' HUP; exec berth run -q -P -M web -D {busybox} -- /bin/sleep 1000")
+    try:
+        wait_state(host, "web", "running", 20)
+        host.run("kill", "-HUP", str(info(host, "web")["Supervisor"]))
+        time.sleep(0.5)
+        assert info(host, "web")["State"] == "running"
+    finally:
+        host.berth("terminate", "web", check=False)
+        host.end(p)
+
+
 @pytest.mark.parametrize("options", MODES)
 def test_large_stream(host, busybox, options, clean):
     r = host.run(f"head -c 20000000 /dev/zero | berth run -q -P -D {busybox} {shlex.join(options)} -- /bin/cat | wc -c", timeout=60)

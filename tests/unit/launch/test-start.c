@@ -155,12 +155,17 @@ TEST(no_descriptor_of_ours) {
         ASSERT_STREQ(run.out_text, "/proc/1/fd:\n0\n1\n2\n3\n\n/proc/self/fd:\n0\n1\n2\n3\n");
 }
 
+/* Whatever a shell or nohup(1) has arranged for the command that starts a container. */
 TEST(signals_are_the_defaults) {
+        static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTTOU, SIGPIPE };
         _cleanup_spec_ ContainerSpec *s =
                 start_spec(WORDS("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"));
-        (void) signal(SIGUSR1, SIG_IGN);
+        sighandler_t before[ELEMENTSOF(signals)];
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                before[i] = signal(signals[i], SIG_IGN);
         int status = start_and_end(&run, s);
-        (void) signal(SIGUSR1, SIG_DFL);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) signal(signals[i], before[i]);
         ASSERT_EQ(status, 0);
         ASSERT_STREQ(run.out_text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
