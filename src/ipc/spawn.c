@@ -89,14 +89,6 @@ static int exec_error(int code, const char *path, Error *reterr) {
         return r;
 }
 
-/* What we or our caller ignore would be ignored by the payload as well. With keep_terminal what a terminal's end and its keys send
- * stays ignored, for nohup(1) and jobs in the background; the supervisor's child sees to these. */
-static void reset_ignored_signals(bool keep_terminal) {
-        for (int sig = 1; sig < _NSIG; sig++)
-                if (!keep_terminal || !IN_SET(sig, SIGHUP, SIGINT, SIGQUIT))
-                        (void) signal(sig, SIG_DFL); /* fails for those that cannot be ignored */
-}
-
 /* What a caller ignores is no affair of the payload's, and would be inherited. keep_terminal: those that nohup(1), and shells for what
  * runs in the background, have ignored for good reason; the supervisor goes on ignoring them, alone. */
 static void reset_signals(bool keep_terminal) {
@@ -121,7 +113,6 @@ int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, co
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Arranging the descriptors of '%s' failed", spec->name);
 
-        reset_ignored_signals(/* keep_terminal= */ true);
         char *argv[] = { (char *) "berth-supervisor", spec->name, NULL };
         reset_signals(/* keep_terminal= */ true);
         execve(path, argv, environ);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,11 @@ static int stand_in(const char *name) {
                         continue;
                 target[n] = '\0';
                 dprintf(1, "%d %s\n", fd, target);
+        }
+        for (int sig = 1; sig < _NSIG; sig++) {
+                struct sigaction a;
+                if (sigaction(sig, NULL, &a) >= 0 && a.sa_handler == SIG_IGN)
+                        dprintf(1, "ignores %d\n", sig);
         }
         int seals = fcntl(SUPERVISOR_SPEC_FD, F_GET_SEALS);
         ssize_t n = pread(SUPERVISOR_SPEC_FD, line, sizeof(line) - 1, 0);
@@ -132,6 +138,45 @@ TEST(layout_permutations) {
         ASSERT_EQ(WEXITSTATUS(status), 42);
         ASSERT_CONTAINS(seen, "\n4 /dev/zero\n5 /dev/full\n6 /dev/null\nseals ");
         fd_close(out[0]);
+}
+
+/* What the caller ignores would be ignored by the payload. Only what nohup(1) and a shell's background mean is for the supervisor. */
+TEST(ignored_signals) {
+        static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGCHLD, SIGTERM };
+        _cleanup_spec_ ContainerSpec *spec = spec_make();
+        Error e = ERROR_NULL;
+        int out[2], status;
+
+        point_at_ourselves();
+        for (int spawn = 0; spawn < 2; spawn++) {
+                ASSERT_OK(pipe2(out, O_CLOEXEC));
+                pid_t pid = fork();
+                if (pid == 0) {
+                        PidRef p = PIDREF_NULL;
+                        siginfo_t info;
+                        for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+                                (void) signal(ignored[i], SIG_IGN);
+                        (void) signal(SIGRTMIN + 3, SIG_IGN);
+                        dup2(out[1], 1);
+                        if (!spawn)
+                                supervisor_become(spec, -EBADF, -EBADF, NULL, 0, &e);
+                        else if (supervisor_spawn(spec, -EBADF, -EBADF, NULL, 0,
+                                                  (int[]){ 0, out[1], 2 }, &p, &e) >= 0) {
+                                (void) signal(SIGCHLD, SIG_DFL);
+                                (void) pidref_wait(&p, true, &info);
+                        }
+                        _exit(1);
+                }
+                out[1] = fd_close(out[1]);
+                char *seen = collect(out[0]);
+                ASSERT_EQ(waitpid(pid, &status, 0), pid);
+                if (spawn)
+                        ASSERT_FALSE(strstr(seen, "ignores"));
+                else
+                        ASSERT_CONTAINS(seen, "ignores 1\nignores 2\nignores 3\nseals");
+                ASSERT_CONTAINS(seen, "name web");
+                fd_close(out[0]);
+        }
 }
 
 TEST(program_missing) {
