@@ -231,10 +231,16 @@ int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *r
         return explain_failure(bus, unit, w.result, reterr);
 }
 
+/* It reads all unit files, and answers then: seconds on a slow machine. */
+#define RELOAD_TIMEOUT_USEC (60 * USEC_PER_SEC)
+
 static int reload(sd_bus *bus, Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
-                                   SYSTEMD1_MANAGER_INTERFACE, "Reload", &e, NULL, NULL);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                               SYSTEMD1_MANAGER_INTERFACE, "Reload");
+        if (r >= 0)
+                r = sd_bus_call(bus, m, RELOAD_TIMEOUT_USEC, &e, NULL);
         return r < 0 ? bus_error_to_error(&e, r, reterr, "Having systemd reload its units failed")
                      : 0;
 }
