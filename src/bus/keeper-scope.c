@@ -18,6 +18,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "bus/keeper.h"
 #include "bus/names.h"
 #include "bus/systemd1.h"
 #include "sys/cgroup.h"
@@ -54,23 +55,31 @@ static const char *const device_rules[] = {
 };
 
 /* A device node that is bound into the container can be used there. systemd takes nodes below /dev only, others by number. */
-static int append_bound_device(sd_bus_message *m, const SpecMount *mount) {
+static int add_bound_device(const SpecMount *mount, char ***devices) {
         struct stat st;
         if (mount->kind != MOUNT_BIND || !mount->source || mount->from_container)
                 return 0;
         if (stat(mount->source, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
                 return 0;
 
-        _cleanup_free_ char *node = NULL;
-        if (path_startswith(mount->source, "/dev"))
-                node = strdup(mount->source);
-        else
-                node = strf("/dev/%s/%u:%u", S_ISCHR(st.st_mode) ? "char" : "block",
-                            major(st.st_rdev), minor(st.st_rdev));
-        if (!node)
-                return -ENOMEM;
-        return sd_bus_message_append(m, "(sv)", "DeviceAllow", "a(ss)", 1, node,
-                                     mount->read_only ? "r" : "rw");
+        const char *access = mount->read_only ? "r" : "rw";
+        if (!path_startswith(mount->source, "/dev"))
+                return strv_extendf(devices, "DeviceAllow=/dev/%s/%u:%u %s",
+                                    S_ISCHR(st.st_mode) ? "char" : "block", major(st.st_rdev),
+                                    minor(st.st_rdev), access);
+        _cleanup_free_ char *node = quote_word(mount->source);
+        return node ? strv_extendf(devices, "DeviceAllow=%s %s", node, access) : -ENOMEM;
+}
+
+int keeper_find_devices(const ContainerSpec *spec, char ***ret) {
+        _cleanup_strv_free_ char **devices = strv_new(NULL); /* empty is not "not looked for" */
+        int r = devices ? 0 : -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < spec->n_mounts; i++)
+                r = add_bound_device(&spec->mounts[i], &devices);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(devices);
+        return 0;
 }
 
 static int append_identity(sd_bus_message *m, const ContainerSpec *spec, pid_t pid) {
@@ -101,7 +110,7 @@ static int append_stop(sd_bus_message *m, const ContainerSpec *spec) {
                                      (int32_t) spec->payload.kill_signal, "KillMode", "s", "mixed");
 }
 
-static int append_devices(sd_bus_message *m, const ContainerSpec *spec, Error *reterr) {
+static int append_devices(sd_bus_message *m, char *const *devices, Error *reterr) {
         int r = sd_bus_message_append(m, "(sv)", "DevicePolicy", "s", "closed");
         if (r < 0)
                 return error_oom(reterr);
@@ -110,16 +119,16 @@ static int append_devices(sd_bus_message *m, const ContainerSpec *spec, Error *r
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < spec->n_mounts; i++) {
-                r = append_bound_device(m, &spec->mounts[i]);
+        STRV_FOREACH(device, devices) {
+                r = systemd1_append_property(m, *device, reterr);
                 if (r < 0)
-                        return error_oom(reterr);
+                        return r;
         }
         return 0;
 }
 
 int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, pid_t pid,
-                      sd_bus_message **ret, Error *reterr) {
+                      char *const *devices, sd_bus_message **ret, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
                                                SYSTEMD1_MANAGER_INTERFACE, "StartTransientUnit");
@@ -135,7 +144,7 @@ int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, 
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Writing the request for scope '%s' failed", unit);
 
-        r = append_devices(m, spec, reterr);
+        r = append_devices(m, devices, reterr);
         if (r < 0)
                 return r;
         r = systemd1_append_property(m, DEFAULT_TASKS_MAX, reterr);

@@ -11,7 +11,7 @@
 /* A new StartTransientUnit call that makes `unit` with `pid` as its first process. Controller= is left out where a connection has no
  * unique name. */
 int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, pid_t pid,
-                      sd_bus_message **ret, Error *reterr);
+                      char *const *devices, sd_bus_message **ret, Error *reterr);
 
 /* "/machine.slice/machine-web.scope" below the cgroup of PID 1's system. Allocated. */
 int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret);

@@ -42,6 +42,7 @@ struct Keeper {
         KeeperMessage on_message;
         void *userdata;
         bool may_overlap;
+        char **devices; /* keeper_find_devices(); NULL: not yet */
 
         int link_fd;
         char *unit;
@@ -87,6 +88,7 @@ static void keeper_destroy(Keeper *k) {
         sd_event_unref(k->event);
         fd_close(k->link_fd);
         fd_close(k->scope_fd);
+        strv_free(k->devices);
         spec_free(k->dismissed_spec);
         free(k->unit);
         free(k);
@@ -307,7 +309,10 @@ static void on_job_ended(const Error *e, void *userdata) {
 }
 
 static int job_begin(Keeper *k, Error *reterr) {
-        const ScopeRequest request = { k->spec, k->unit, k->placeholder.pid, k->overlapped };
+        if (!k->devices && keeper_find_devices(k->spec, &k->devices) < 0)
+                return error_oom(reterr);
+        const ScopeRequest request = { k->spec, k->unit, k->placeholder.pid, k->overlapped,
+                                       k->devices };
         k->late_timer = sd_event_source_disable_unref(k->late_timer);
         k->requested = true;
         return scope_job_new(k->event, k->bus, &request, on_job_ended, k, &k->job, reterr);
@@ -489,6 +494,11 @@ int keeper_new(sd_event *event, sd_bus *bus, const ContainerSpec *spec, int *lin
 
 void keeper_allow_overlap(Keeper *k) {
         k->may_overlap = true;
+}
+
+void keeper_take_devices(Keeper *k, char ***devices) {
+        strv_free(k->devices);
+        k->devices = TAKE_PTR(*devices);
 }
 
 int keeper_start(Keeper *k, Error *reterr) {

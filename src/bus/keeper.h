@@ -38,6 +38,11 @@ Keeper *keeper_dismiss(Keeper *k, ContainerSpec *spec);
 /* Before keeper_start(): the scope's cgroup is made before systemd makes the scope, so that the payload need not wait for all of that
  * (keeper.c says how). Not for owners that must never wait, or that free a keeper before its link has ended. */
 void keeper_allow_overlap(Keeper *k);
+/* Before keeper_start(): what keeper_find_devices() has found, for owners that must not wait. Others have the keeper look. */
+void keeper_take_devices(Keeper *k, char ***devices);
+/* Nodes that the spec binds into the container, as unit properties "DeviceAllow=NODE rw". It looks at the source of each mount, which
+ * takes as long as its file system does. */
+int keeper_find_devices(const ContainerSpec *spec, char ***ret);
 int keeper_start(Keeper *k, Error *reterr);   /* spec must outlive the keeper */
 int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT */
 const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */

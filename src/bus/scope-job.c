@@ -187,8 +187,8 @@ static int on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *reter
 
 static int request_send(ScopeJob *j, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = scope_request_new(j->bus, j->request.spec, j->request.unit, j->request.pid, &m,
-                                  reterr);
+        int r = scope_request_new(j->bus, j->request.spec, j->request.unit, j->request.pid,
+                                  j->request.devices, &m, reterr);
         if (r < 0)
                 return r;
         j->job = mfree(j->job);

@@ -17,8 +17,9 @@ typedef void (*ScopeJobDone)(const Error *e, void *userdata);
 typedef struct ScopeRequest {
         const ContainerSpec *spec; /* all borrowed until the end */
         const char *unit;
-        pid_t pid;     /* its first process */
-        bool in_place; /* that is in the scope's cgroup already, which we have made */
+        pid_t pid;            /* its first process */
+        bool in_place;        /* that is in the scope's cgroup already, which we have made */
+        char *const *devices; /* properties for device nodes of the spec's mounts */
 } ScopeRequest;
 
 int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done,

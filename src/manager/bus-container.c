@@ -107,7 +107,7 @@ const sd_bus_vtable container_vtable[] = {
         CHANGING("Supervisor", "u"),
         CHANGING("Unit", "s"),
         CHANGING("ControlGroup", "s"),
-        CONSTANT("RootDirectory", "s"),
+        CHANGING("RootDirectory", "s"),
         CHANGING("StatusText", "s"),
         CHANGING("Result", "s"),
         CHANGING("StartTimestamp", "t"),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* CreateContainer: from the settings of a call to a running container, as a table of steps.
  *
- *   compile   the settings become a spec; its image is looked up
- *   seccomp   a worker compiles the filter (the first time that takes 50 ms, which the manager does not have)
+ *   compile   the settings become a spec
+ *   prepare   a worker looks for the image and for device nodes, and compiles the seccomp filter: all that may take its time
  *   spawn     the supervisor, with the descriptors of the call
  *   scope     systemd makes the scope, the keeper tells the supervisor to go on
  *   running   STARTED: the call is answered
@@ -21,11 +21,11 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/path.h"
-#include "basic/str.h"
+#include "basic/strv.h"
 #include "bus/bus.h"
-#include "image/image-find.h"
+#include "bus/systemd1.h"
 #include "ipc/spawn.h"
-#include "manager/seccomp-worker.h"
+#include "manager/prepare-worker.h"
 #include "spec/spec-draft.h"
 
 enum {
@@ -39,8 +39,10 @@ typedef enum StepResult {
 struct Creation {
         sd_bus_message *call;
         size_t step;
-        int root_fd, stdio[STDIO_N], seccomp_fd;
-        SeccompWorker *worker;
+        int root_fd, stdio[STDIO_N];
+        bool find_image; /* neither root_fd nor Directory= were given */
+        Preparation prepared;
+        PrepareWorker *worker;
         void (*resume)(Container *c); /* create_continue() */
 };
 
@@ -52,10 +54,10 @@ typedef struct CreateStep {
 Creation *creation_free(Creation *r) {
         if (!r)
                 return NULL;
-        seccomp_worker_free(r->worker);
+        prepare_worker_free(r->worker);
         sd_bus_message_unref(r->call);
         fd_close(r->root_fd);
-        fd_close(r->seccomp_fd);
+        preparation_done(&r->prepared);
         for (size_t i = 0; i < STDIO_N; i++)
                 fd_close(r->stdio[i]);
         free(r);
@@ -101,23 +103,31 @@ static void fail_and_remove(Container *c, const Error *e) {
 
 /* ---- steps ---- */
 
-static void on_seccomp(int fd, const Error *e, void *userdata) {
+static void on_prepared(Preparation *p, const Error *e, void *userdata) {
         Container *c = userdata;
         c->creation->worker = NULL; /* frees itself */
         if (e) {
                 fail_and_remove(c, e);
                 return;
         }
-        c->creation->seccomp_fd = fd;
+        c->creation->prepared = *p;
+        *p = (Preparation){ .seccomp_fd = -EBADF };
         c->creation->resume(c);
 }
 
-static int step_seccomp(Container *c, Error *reterr) {
-        if (!c->spec->security.seccomp)
-                return STEP_DONE;
-        int r = seccomp_worker_start(c->manager->event, c->spec, on_seccomp, c,
-                                     &c->creation->worker, reterr);
+static int step_prepare(Container *c, Error *reterr) {
+        int r = prepare_worker_start(c->manager->event, c->spec, c->creation->find_image,
+                                     on_prepared, c, &c->creation->worker, reterr);
         return r < 0 ? r : STEP_WAIT;
+}
+
+static int step_root(Container *c, Error *reterr) {
+        char **directory = &c->creation->prepared.directory;
+        if (!*directory)
+                return STEP_DONE;
+        free(c->spec->root.directory);
+        c->spec->root.directory = TAKE_PTR(*directory);
+        return container_set_spec(c, c->spec) < 0 ? error_oom(reterr) : STEP_DONE;
 }
 
 /* From the launcher link. The same comes over the supervisor's own connection, but for GO and failures of the scope. */
@@ -155,7 +165,7 @@ static int step_spawn(Container *c, Error *reterr) {
                 stdio[i] = cr->stdio[i] >= 0 ? cr->stdio[i] : null_fd;
 
         PidRef supervisor = PIDREF_NULL;
-        r = supervisor_spawn(c->spec, link[1], cr->seccomp_fd, &cr->root_fd,
+        r = supervisor_spawn(c->spec, link[1], cr->prepared.seccomp_fd, &cr->root_fd,
                              cr->root_fd >= 0 ? 1 : 0, own_stdio ? stdio : NULL, &supervisor,
                              reterr);
         if (r < 0)
@@ -167,8 +177,14 @@ static int step_spawn(Container *c, Error *reterr) {
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Watching the supervisor of '%s' failed", c->name);
         }
-        return keeper_new(c->manager->event, c->manager->bus, c->spec, &link[0], on_keeper, c,
-                          &c->keeper, reterr);
+        r = keeper_new(c->manager->event, c->manager->bus, c->spec, &link[0], on_keeper, c,
+                       &c->keeper, reterr);
+        if (r < 0)
+                return r;
+        if (!cr->prepared.devices) /* not to be looked for: that is not for this process */
+                cr->prepared.devices = strv_new(NULL);
+        keeper_take_devices(c->keeper, &cr->prepared.devices);
+        return STEP_DONE;
 }
 
 static int step_scope(Container *c, Error *reterr) {
@@ -177,7 +193,8 @@ static int step_scope(Container *c, Error *reterr) {
 }
 
 static const CreateStep create_steps[] = {
-        { STATE_COMPILING, step_seccomp },
+        { STATE_COMPILING, step_prepare },
+        { STATE_COMPILING, step_root },
         { STATE_SPAWNING, step_spawn },
         { STATE_SCOPING, step_scope },
 };
@@ -287,19 +304,16 @@ static int root_descriptor_path(int fd, char **ret, Error *reterr) {
 /* Where the root is: a descriptor, else Directory=, else the image of this name. */
 static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(draft);
-        _cleanup_free_ char *directory = NULL;
         if (cr->root_fd >= 0) {
                 spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
                 return root_descriptor_path(cr->root_fd, &spec->root.directory, reterr);
         }
         if (spec->root.directory)
                 return 0;
-        int r = image_find(name, &directory, reterr);
-        if (r < 0)
-                return r;
-        free(spec->root.directory);
-        spec->root.directory = TAKE_PTR(directory);
-        return 0;
+        /* where it most likely is, until the worker has looked */
+        cr->find_image = true;
+        spec->root.directory = path_join("/var/lib/machines", name);
+        return spec->root.directory ? 0 : error_oom(reterr);
 }
 
 static int compile(sd_bus_message *call, Creation *cr, ContainerSpec **ret, Error *reterr) {
@@ -326,6 +340,11 @@ static int compile(sd_bus_message *call, Creation *cr, ContainerSpec **ret, Erro
         if (spec->console.mode == CONSOLE_AUTO)
                 spec->console.mode = own_stdio ? CONSOLE_PIPE : CONSOLE_PASSIVE;
         spec->resources.cgroup = CGROUP_WAIT;
+        STRV_FOREACH(p, spec->resources.properties) {
+                r = systemd1_check_property(*p, reterr);
+                if (r < 0)
+                        return r;
+        }
         return spec_check(draft, ret, reterr);
 }
 
@@ -334,7 +353,7 @@ static Creation *creation_new(sd_bus_message *call) {
         if (!cr)
                 return NULL;
         cr->call = sd_bus_message_ref(call);
-        cr->root_fd = cr->seccomp_fd = -EBADF;
+        cr->root_fd = cr->prepared.seccomp_fd = -EBADF;
         for (size_t i = 0; i < STDIO_N; i++)
                 cr->stdio[i] = -EBADF;
         return cr;

@@ -206,8 +206,7 @@ int container_set_spec(Container *c, const ContainerSpec *spec) {
                 return r;
         if (!c->id || !isempty(id)) /* else what its supervisor has found */
                 container_set_text(c, &c->id, id, "Id");
-        if (free_and_strdup(&c->root_directory, spec->root.directory) < 0)
-                return -ENOMEM;
+        container_set_text(c, &c->root_directory, spec->root.directory, "RootDirectory");
         free(c->spec_text);
         c->spec_text = TAKE_PTR(text);
         return 0;

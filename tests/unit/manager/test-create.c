@@ -146,6 +146,9 @@ TEST(bad_requests) {
                      ERROR_INVALID_SETTING, "OOMScoreAdjust");
         expect_error(&h, &(Request){ .name = "web", .key = "Nonsense", .value = "x" },
                      ERROR_INVALID_SETTING, "Unknown setting 'Nonsense'");
+        expect_error(&h,
+                     &(Request){ .name = "web", .key = "Property", .value = "ExecStart=/bin/sh" },
+                     ERROR_INVALID_SETTING, "Unknown unit property 'ExecStart'");
         expect_error(&h, &(Request){ .name = "web", .descriptor = "stdwhat", .fd = fd },
                      ERROR_INVALID_SETTING, "Unknown descriptor 'stdwhat'");
         expect_error(&h, &(Request){ .name = "web", .descriptor = "root", .fd = fd },
@@ -209,6 +212,68 @@ TEST(bad_descriptors) {
         close(event_fd);
         close(p[0]);
         close(p[1]);
+}
+
+static int on_created(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        int *answer = userdata;
+        *answer = sd_bus_message_is_method_error(m, NULL) ? -1 : 1;
+        return 0;
+}
+
+/* A bind mount's source is on a file system that does not answer: that start waits, the manager does not. */
+TEST(file_system_that_hangs) {
+        _cleanup_(create_host_stop) CreateHost h;
+        char top[] = "/tmp/test-create.XXXXXX", options[64];
+        ContainerInfo *list = NULL;
+        size_t n;
+        int answer = 0;
+        Error e = ERROR_NULL;
+        create_host_start(&h);
+        ASSERT_NOT_NULL(mkdtemp(top));
+        int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        (void) snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0",
+                        fuse);
+        if (fuse < 0 || mount("test", top, "fuse", 0, options) < 0)
+                TEST_SKIP("no FUSE here");
+        _cleanup_free_ char *bind = strjoin(top, "/node:/dev/node");
+        ASSERT_OK(sd_bus_call_method_async(h.host.bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "CreateContainer", on_created,
+                                           &answer, "sa{sv}a(sh)", "web", 2, "Directory", "s",
+                                           "/srv", "Bind", "s", bind, 0));
+        for (unsigned i = 0; i < 10; i++) {
+                ASSERT_OK(manager1_list(h.host.bus, &list, &n, &e)); /* it has 5 s */
+                for (size_t k = 0; k < n; k++)
+                        container_info_done(&list[k]);
+                free(list);
+                ASSERT_EQ(n, 1);
+                ASSERT_EQ(answer, 0);
+                usleep(20000);
+        }
+        close(fuse); /* it answers now: with an error */
+        for (unsigned i = 0; i < 300 && answer == 0; i++) {
+                ASSERT_OK(sd_bus_wait(h.host.bus, 10 * USEC_PER_MSEC));
+                while (sd_bus_process(h.host.bus, NULL) > 0)
+                        ;
+        }
+        ASSERT_OK(umount2(top, MNT_DETACH));
+        ASSERT_OK(rmdir(top));
+        ASSERT_EQ(answer, 1);
+}
+
+/* The image is looked for by name; what is wrong with it is told as the CLI tells it. */
+TEST(image_by_name) {
+        _cleanup_(create_host_stop) CreateHost h;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        create_host_start(&h);
+        int r = sd_bus_call_method(h.host.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                   BERTH_MANAGER_INTERFACE, "CreateContainer", &b, NULL,
+                                   "sa{sv}a(sh)", "no-such-image-anywhere", 0, 0);
+        ASSERT_TRUE(r < 0);
+        (void) bus_error_to_error(&b, r, &e, NULL);
+        ASSERT_EQ(e.id, ERROR_ROOT_NOT_FOUND);
+        ASSERT_CONTAINS(e.message, "There is no image 'no-such-image-anywhere'");
+        expect_state(&h.host, "no-such-image-anywhere", "");
 }
 
 TEST(many) {
