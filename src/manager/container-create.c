@@ -339,6 +339,13 @@ static int compile(sd_bus_message *call, Creation *cr, ContainerSpec **ret, Erro
         bool own_stdio = cr->stdio[0] >= 0 || cr->stdio[1] >= 0 || cr->stdio[2] >= 0;
         if (spec->console.mode == CONSOLE_AUTO)
                 spec->console.mode = own_stdio ? CONSOLE_PIPE : CONSOLE_PASSIVE;
+        if (spec->console.mode == CONSOLE_INTERACTIVE &&
+            (cr->stdio[STDIN_FILENO] < 0 || cr->stdio[STDOUT_FILENO] < 0)) {
+                r = error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                              "An interactive console needs descriptors 'stdin' and 'stdout'");
+                error_hint(reterr, "pass a terminal as both, or leave Console= out");
+                return r;
+        }
         spec->resources.cgroup = CGROUP_WAIT;
         STRV_FOREACH(p, spec->resources.properties) {
                 r = systemd1_check_property(*p, reterr);

@@ -358,9 +358,13 @@ static void on_exited(Container *c, const ControlMessage *m) {
         _cleanup_free_ char *text = NULL;
         if (streq(reason, "exited"))
                 text = strf("exited with status %s", status);
-        else if (streq(reason, "killed"))
-                text = strf("killed by signal %s%s", status, oom ? " (out of memory)" : "");
-        else if (streq(reason, "poweroff"))
+        else if (streq(reason, "killed")) {
+                char name[16];
+                int signal = parse_signal(status);
+                text = strf("killed by signal %s%s",
+                            signal > 0 ? signal_to_string(signal, name) : status,
+                            oom ? " (out of memory)" : "");
+        } else if (streq(reason, "poweroff"))
                 text = strdup("powered off");
         else
                 text = strdup(isempty(reason) ? "ended" : reason);

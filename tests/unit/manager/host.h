@@ -153,6 +153,12 @@ static inline void supervisor_command(int fd, char command) {
         case 'e':
                 supervisor_exited(fd);
                 break;
+        case 'k':
+                (void) control_send(fd, CONTROL_EXITED,
+                                    (char *const[]){ (char *) "REASON=killed", (char *) "STATUS=9",
+                                                     (char *) "OOM=yes", NULL },
+                                    NULL, 0);
+                _exit(0);
         case 'g': /* GO is never theirs */
                 (void) control_send(fd, CONTROL_GO, NULL, NULL, 0);
                 break;

@@ -149,6 +149,8 @@ TEST(bad_requests) {
         expect_error(&h,
                      &(Request){ .name = "web", .key = "Property", .value = "ExecStart=/bin/sh" },
                      ERROR_INVALID_SETTING, "Unknown unit property 'ExecStart'");
+        expect_error(&h, &(Request){ .name = "web", .key = "Console", .value = "interactive" },
+                     ERROR_CONFLICT, "needs descriptors 'stdin' and 'stdout'");
         expect_error(&h, &(Request){ .name = "web", .descriptor = "stdwhat", .fd = fd },
                      ERROR_INVALID_SETTING, "Unknown descriptor 'stdwhat'");
         expect_error(&h, &(Request){ .name = "web", .descriptor = "root", .fd = fd },

@@ -232,7 +232,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *reterr_err
 
 TEST(signals) {
         _cleanup_(host_stop) Host h;
-        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF },
+                                              t = { .command_fd = -EBADF };
         StrBuf seen = { 0 };
         char *text;
         host_start(&h);
@@ -244,12 +245,17 @@ TEST(signals) {
         supervisor_send(&s, 'r');
         supervisor_send(&s, 'e');
         expect_state(&h, "web", "");
+        t = supervisor_start(&h, "db", "running");
+        expect_state(&h, "db", "running");
+        supervisor_send(&t, 'k');
+        expect_state(&h, "db", "");
         while (sd_bus_process(h.bus, NULL) > 0)
                 ;
         ASSERT_OK(strbuf_finish(&seen, &text));
         ASSERT_STREQ(
                 text,
-                "ContainerNew web ;ContainerReady web ;ContainerRemoved web exited with status 7;");
+                "ContainerNew web ;ContainerReady web ;ContainerRemoved web exited with status 7;"
+                "ContainerNew db ;ContainerRemoved db killed by signal SIGKILL (out of memory);");
         free(text);
 }
 
