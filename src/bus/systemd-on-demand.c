@@ -25,12 +25,12 @@
         F(sd_bus_match_signal_async) F(sd_bus_message_append) F(sd_bus_message_append_array)     \
         F(sd_bus_message_append_strv) F(sd_bus_message_close_container)                          \
         F(sd_bus_message_enter_container) F(sd_bus_message_exit_container)                       \
-        F(sd_bus_message_get_bus) F(sd_bus_message_get_error)                                    \
-        F(sd_bus_message_is_method_error) F(sd_bus_message_new_method_call)                      \
+        F(sd_bus_message_get_bus) F(sd_bus_message_get_error) F(sd_bus_message_get_path)                                    \
+        F(sd_bus_message_is_method_error) F(sd_bus_message_is_signal) F(sd_bus_message_new_method_call)                      \
         F(sd_bus_message_open_container) F(sd_bus_message_read) F(sd_bus_message_read_basic)     \
         F(sd_bus_message_set_allow_interactive_authorization) F(sd_bus_message_skip)             \
         F(sd_bus_message_peek_type) F(sd_bus_message_rewind)                                     \
-        F(sd_bus_message_unref) F(sd_bus_negotiate_fds) F(sd_bus_new) F(sd_bus_open_system)      \
+        F(sd_bus_message_unref) F(sd_bus_negotiate_fds) F(sd_bus_new) F(sd_bus_open_system) F(sd_bus_path_decode)      \
         F(sd_bus_path_encode) F(sd_bus_process) F(sd_bus_ref) F(sd_bus_set_bus_client)           \
         F(sd_bus_set_fd) F(sd_bus_set_method_call_timeout) F(sd_bus_slot_unref) F(sd_bus_start)  \
         F(sd_bus_unref) F(sd_bus_wait) F(sd_event_add_inotify_fd) F(sd_event_add_io)             \
@@ -39,7 +39,7 @@
         F(sd_event_source_set_time_relative) F(sd_event_unref) F(sd_journal_add_disjunction)     \
         F(sd_journal_add_match) F(sd_journal_close) F(sd_journal_get_data)                       \
         F(sd_journal_get_realtime_usec) F(sd_journal_next) F(sd_journal_open)                    \
-        F(sd_journal_previous) F(sd_journal_seek_tail)
+        F(sd_journal_previous) F(sd_journal_seek_tail) F(sd_journal_wait)
 
 #define NAME(name) #name,
 #define SLOT(name) "systemd_slot_" #name ": .quad 0\n"

@@ -103,22 +103,38 @@ static void format_record(sd_journal *j, StrBuf *out) {
                     strempty(pid), pid ? "]" : "", strempty(message));
 }
 
-unsigned journal_format(const JournalQuery *q, StrBuf *out) {
+/* Opens it at the first record to show; *ret_back: how many there are from there on. */
+static int open_at(const JournalQuery *q, sd_journal **ret, unsigned *ret_back) {
         _cleanup_(journal_closep) sd_journal *j = NULL;
-        unsigned back = 0, shown = 0;
+        unsigned back = 0;
 
-        if (sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY) < 0 || add_matches(j, q) < 0 ||
-            sd_journal_seek_tail(j) < 0)
-                return 0;
-        while (back < MIN(q->lines, JOURNAL_LINES_MAX) && sd_journal_previous(j) > 0) {
+        int r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY);
+        if (r >= 0)
+                r = add_matches(j, q);
+        if (r >= 0)
+                r = sd_journal_seek_tail(j);
+        while (r >= 0 && back < MIN(q->lines, JOURNAL_LINES_MAX) && sd_journal_previous(j) > 0) {
                 uint64_t t;
                 if (sd_journal_get_realtime_usec(j, &t) < 0 || t < q->since_usec) {
                         if (sd_journal_next(j) <= 0)
-                                return 0;
+                                back = 0;
                         break;
                 }
                 back++;
         }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        *ret_back = back;
+        return 0;
+}
+
+unsigned journal_format(const JournalQuery *q, StrBuf *out) {
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        unsigned back = 0, shown = 0;
+
+        if (open_at(q, &j, &back) < 0)
+                return 0;
         for (bool more = back > 0; more && shown<back; more = sd_journal_next(j)> 0) {
                 if (shown == 0)
                         strbuf_add(out, "\n");
@@ -126,4 +142,35 @@ unsigned journal_format(const JournalQuery *q, StrBuf *out) {
                 shown++;
         }
         return shown;
+}
+
+static int print_record(sd_journal *j, FILE *f) {
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_free_ char *text = NULL;
+
+        format_record(j, &b);
+        if (strbuf_finish(&b, &text) < 0)
+                return -ENOMEM;
+        return fputs(text, f) < 0 ? -errno : 0;
+}
+
+int journal_print(const JournalQuery *q, bool follow, FILE *f, Error *reterr) {
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        unsigned back = 0;
+
+        int r = open_at(q, &j, &back);
+        /* the record we stand on is the first to show, if there is one */
+        for (bool more = back > 0; r >= 0 && more; more = sd_journal_next(j) > 0)
+                r = print_record(j, f);
+        if (r >= 0 && back == 0 && follow)
+                (void) sd_journal_previous(
+                        j); /* a journal at its very end has no next record, ever */
+        while (r >= 0 && follow) {
+                if (fflush(f) != 0)
+                        return 0; /* nobody reads any more; main() looks at the stream */
+                r = sd_journal_wait(j, UINT64_MAX);
+                while (r >= 0 && sd_journal_next(j) > 0)
+                        r = print_record(j, f);
+        }
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Reading the journal failed") : 0;
 }

@@ -2,6 +2,9 @@
 /* The last lines that the journal has about a container. */
 #pragma once
 
+#include <stdio.h>
+
+#include "basic/error.h"
 #include "basic/str.h"
 #include "basic/time.h"
 
@@ -16,3 +19,7 @@ typedef struct JournalQuery {
 /* Appends "Nov 23 09:30:00 IDENTIFIER[PID]: message" lines, oldest first. Returns how many; 0 too if there is no journal, or
  * none that this user may read. */
 unsigned journal_format(const JournalQuery *q, StrBuf *out);
+
+/* The same to a stream, without limit in length but for q->lines; follow: and all that comes, until there is an error or nobody
+ * reads. */
+int journal_print(const JournalQuery *q, bool follow, FILE *f, Error *reterr);

@@ -11,6 +11,8 @@
 #include "cli/verbs.h"
 #include "image/image-find.h"
 
+#define STATUS_LINES 10U /* of the log */
+
 typedef struct InfoList {
         ContainerInfo *infos;
         size_t n;
@@ -84,6 +86,7 @@ int verb_status(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(info_list_done) InfoList l = { 0 };
         const bool color = terminal_wants_color(STDOUT_FILENO);
+        const unsigned lines = v->options.lines == LINES_UNSET ? STATUS_LINES : v->options.lines;
         int status;
 
         int r = bus_connect_system(&bus, reterr);
@@ -97,7 +100,7 @@ int verb_status(const Invocation *v, Error *reterr) {
         for (size_t i = 0; v->options.json == JSON_OFF && r >= 0 && i < l.n; i++) {
                 if (i > 0)
                         (void) putchar('\n');
-                r = container_print_status(l.infos + i, v->options.lines, color, reterr);
+                r = container_print_status(l.infos + i, lines, color, reterr);
         }
         return r < 0 ? r : status;
 }

@@ -8,7 +8,6 @@
 
 #include "basic/parse.h"
 
-#define LINES_MAX 1000U /* of the log, in one status */
 #define ANY UINT_MAX
 
 enum {
@@ -23,7 +22,10 @@ enum {
         V_ENABLE = 1 << 8,
         V_DISABLE = 1 << 9,
         V_COMPLETE = 1 << 10,
-        V_ANY = (1 << 11) - 1,
+        V_WAIT = 1 << 11,
+        V_EVENTS = 1 << 12,
+        V_LOGS = 1 << 13,
+        V_ANY = (1 << 14) - 1,
 };
 
 /* clang-format off */
@@ -40,6 +42,9 @@ const Verb verbs[] = {
         { "list",      NULL,    V_LIST,      0, 0,   0,               verb_list,      "Information", "List containers" },
         { "status",    "[NAME…]", V_STATUS,  0, ANY, VERB_CONTAINERS, verb_status,    "Information", "Show state, processes and log" },
         { "show",      "[NAME…]", V_SHOW,    0, ANY, VERB_CONTAINERS, verb_show,      "Information", "Show properties, for programs" },
+        { "logs",      "NAME",  V_LOGS,      1, 1,   VERB_IMAGES,     verb_logs,      "Information", "Show the log" },
+        { "events",    "[NAME…]", V_EVENTS,  0, ANY, VERB_CONTAINERS, verb_events,    "Information", "Show what happens, as it happens" },
+        { "wait",      "NAME…", V_WAIT,      1, ANY, VERB_IMAGES,     verb_wait,      "Information", "Wait until containers have ended, or are ready" },
         { "enable",    "NAME…", V_ENABLE,    1, ANY, VERB_IMAGES,     verb_enable,    "Configuration", "Start with the host" },
         { "disable",   "NAME…", V_DISABLE,   1, ANY, VERB_IMAGES,     verb_disable,   "Configuration", "No longer start with the host" },
         { "verify",    "NAME|OPTION…", 0,    0, 0,   VERB_ITSELF | VERB_IMAGES,
@@ -93,6 +98,27 @@ static int parse_output(const Option *o, const char *value, void *at, Error *ret
         return 0;
 }
 
+static const char *const wait_targets[_WAIT_TARGET_MAX] = {
+        [WAIT_STOPPED] = "stopped",
+        [WAIT_RUNNING] = "running",
+        [WAIT_READY] = "ready",
+};
+
+const char *wait_target_to_string(WaitTarget t) {
+        return wait_targets[t];
+}
+
+static int parse_wait_target(const Option *o, const char *value, void *at, Error *reterr) {
+        const ssize_t target = string_table_lookup(wait_targets, ELEMENTSOF(wait_targets), value);
+        if (target < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--for': stopped, running or ready is expected",
+                        value);
+        *(WaitTarget *) at = (WaitTarget) target;
+        return 0;
+}
+
 static int parse_lines(const Option *o, const char *value, void *at, Error *reterr) {
         uint32_t n;
         if (parse_u32(value, &n) < 0 || n > LINES_MAX)
@@ -123,7 +149,7 @@ static int parse_properties(const Option *o, const char *value, void *at, Error 
 }
 
 #define AT(field) offsetof(VerbOptions, field)
-#define JSON_VERBS (V_LIST | V_STATUS | V_SHOW)
+#define JSON_VERBS (V_LIST | V_STATUS | V_SHOW | V_EVENTS)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -133,13 +159,15 @@ static const Option verb_options[] = {
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
         { 0,   "no-legend", NULL,       0,             V_LIST,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
-        { 'n', "lines",     "N",        0,             V_STATUS,             parse_lines,          AT(lines),        NULL, "Lines of the log to show (10)" },
+        { 'n', "lines",     "N",        0,             V_STATUS | V_LOGS,    parse_lines,          AT(lines),        NULL, "Lines of the log to show" },
+        { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
+        { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "Wait for stopped (default), running, ready" },
         { 'p', "property",  "NAME",     0,             V_SHOW,               parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
         { 0,   "value",     NULL,       0,             V_SHOW,               option_parse_true,    AT(value),        NULL, "Values alone, without names" },
         { 's', "signal",    "SIGNAL",   0,             V_KILL,               option_parse_signal,  AT(signal),       NULL, "Signal to send (SIGTERM)" },
         { 0,   "whom",      "WHOM",     0,             V_KILL,               parse_whom,           AT(whom),         NULL, "To leader, supervisor, all (all)" },
         { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
-        { 0,   "timeout",   "TIME",     0,             V_STOP,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
+        { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },

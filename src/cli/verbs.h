@@ -7,6 +7,17 @@
 #include "cli/options.h"
 #include "cli/table.h"
 
+#define LINES_MAX 1000U /* of the log */
+#define LINES_UNSET UINT32_MAX
+
+typedef enum WaitTarget {
+        WAIT_STOPPED,
+        WAIT_RUNNING,
+        WAIT_READY,
+        _WAIT_TARGET_MAX
+} WaitTarget;
+const char *wait_target_to_string(WaitTarget t);
+
 /* Everything that verbs other than run and verify can be given. */
 typedef struct VerbOptions {
         bool help, version;
@@ -19,10 +30,12 @@ typedef struct VerbOptions {
         char *whom;
         usec_t timeout_usec;
         bool now;
-        unsigned lines;
+        unsigned lines; /* LINES_UNSET: as the verb likes it */
+        bool follow;
+        WaitTarget wait_target;
 } VerbOptions;
 #define VERB_OPTIONS_NULL \
-        { .timeout_usec = USEC_INFINITY, .lines = 10 }
+        { .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET }
 void verb_options_done(VerbOptions *o);
 
 typedef struct Invocation {
@@ -74,6 +87,9 @@ int verb_stop(const Invocation *v, Error *reterr);
 int verb_terminate(const Invocation *v, Error *reterr);
 int verb_reboot(const Invocation *v, Error *reterr);
 int verb_kill(const Invocation *v, Error *reterr);
+int verb_wait(const Invocation *v, Error *reterr);
+int verb_events(const Invocation *v, Error *reterr);
+int verb_logs(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);
 int verb_enable(const Invocation *v, Error *reterr);
 int verb_disable(const Invocation *v, Error *reterr);
