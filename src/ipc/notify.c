@@ -169,7 +169,7 @@ static pid_t control_data_sender(struct msghdr *header) {
         return sender;
 }
 
-int notify_receive(int fd, pid_t from, NotifyMessage *ret) {
+int notify_receive(int fd, NotifySenderCheck listened_to, void *userdata, NotifyMessage *ret) {
         union {
                 struct cmsghdr header;
                 char bytes[CMSG_SPACE(sizeof(struct ucred)) +
@@ -192,7 +192,7 @@ int notify_receive(int fd, pid_t from, NotifyMessage *ret) {
                 return IN_SET(errno, EAGAIN, ENOBUFS, EMFILE) ? 0 : -errno;
 
         pid_t sender = control_data_sender(&header);
-        if (sender <= 0 || sender != from || (size_t) n > sizeof(text))
+        if (sender <= 0 || (size_t) n > sizeof(text) || !listened_to(sender, userdata))
                 return 0;
         int r = notify_parse(text, (size_t) n, ret);
         if (r == -ENOMEM)

@@ -21,8 +21,10 @@ typedef struct NotifyMessage {
         int signals_level; /* X_SYSTEMD_SIGNALS_LEVEL=, 0 if absent */
 } NotifyMessage;
 void notify_message_done(NotifyMessage *m);
-/* Reads one datagram. 1: from process `from`, parsed; 0: nothing there, or dropped (wrong sender, too long, garbage; descriptors in
- * it are closed). Only known fields are looked at. */
-int notify_receive(int fd, pid_t from, NotifyMessage *ret);
+/* Whether a process is listened to. */
+typedef bool (*NotifySenderCheck)(pid_t sender, void *userdata);
+/* Reads one datagram. 1: from a process that is listened to, parsed; 0: nothing there, or dropped (wrong sender, too long, garbage;
+ * descriptors in it are closed). Only known fields are looked at. */
+int notify_receive(int fd, NotifySenderCheck listened_to, void *userdata, NotifyMessage *ret);
 /* The parser alone, for tests and fuzzing. */
 int notify_parse(const char *text, size_t n, NotifyMessage *ret);

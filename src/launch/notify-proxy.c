@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the payload says by sd_notify(3), carried on to our service manager and to the links; and our own word to the service manager. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "basic/fd.h"
 #include "basic/parse.h"
 #include "basic/str.h"
 #include "ipc/notify.h"
@@ -13,6 +15,7 @@
 
 #define NOTIFY_WINDOW_USEC (200 * USEC_PER_MSEC)
 #define NOTIFY_WINDOW_MAX 64
+#define STATUS_FILE_MAX 16384U
 
 static void send_formatted(char *text /* taken */) {
         if (text)
@@ -71,13 +74,33 @@ static bool may_listen(Supervisor *s) {
         return false;
 }
 
+/* PID 2 of a PID namespace below ours? In /proc/PID/status "NSpid:" and its numbers, ours first (pid_namespaces(7)). */
+static bool is_pid_two(pid_t pid) {
+        char path[STRLEN("/proc//status") + 12], numbers[64];
+        _cleanup_free_ char *text = NULL;
+        (void) snprintf(path, sizeof(path), "/proc/%d/status", pid); /* both fit by their size */
+        (void) snprintf(numbers, sizeof(numbers), "\nNSpid:\t%d\t2\n", pid);
+        return file_read_all(AT_FDCWD, path, STATUS_FILE_MAX, &text, NULL) >= 0 &&
+               strstr(text, numbers);
+}
+
+/* The payload's first process: below a stub init, which has nothing to say, PID 2. */
+static bool is_listened_to(pid_t sender, void *userdata) {
+        Supervisor *s = userdata;
+        if (s->spec->payload.start != START_PID2)
+                return sender == s->leader.pid;
+        if (s->pid_two == 0 && is_pid_two(sender)) /* looked at once: the number stays */
+                s->pid_two = sender;
+        return sender == s->pid_two;
+}
+
 void notify_dispatch(Supervisor *s) {
         s->notify_pause_usec = 0;
         for (unsigned i = 0; i < NOTIFY_BURST; i++) {
                 _cleanup_(notify_message_done) NotifyMessage m = { 0 };
                 if (!may_listen(s))
                         return;
-                if (notify_receive(s->rootfs.notify_fd, s->leader.pid, &m) <= 0)
+                if (notify_receive(s->rootfs.notify_fd, is_listened_to, s, &m) <= 0)
                         return;
                 forward(s, &m);
         }

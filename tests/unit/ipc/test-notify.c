@@ -15,6 +15,14 @@
 #include "basic/str.h"
 #include "test.h"
 
+static bool is_same(pid_t sender, void *userdata) {
+        return sender == *(const pid_t *) userdata;
+}
+
+static int receive(int fd, pid_t from, NotifyMessage *ret) {
+        return notify_receive(fd, is_same, &from, ret);
+}
+
 static int parse(const char *text, NotifyMessage *ret) {
         return notify_parse(text, strlen(text), ret);
 }
@@ -137,24 +145,24 @@ TEST(the_socket) {
         place_open(&p);
         ASSERT_OK(fstatat(p.dir_fd, "notify", &st, AT_SYMLINK_NOFOLLOW));
         ASSERT_EQ(st.st_mode, S_IFSOCK | 0200);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 0); /* nothing there: no waiting */
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 0); /* nothing there: no waiting */
 
         send_to(&p, text, strlen(text));
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 1);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 1);
         ASSERT_TRUE(m.ready);
         notify_message_done(&m);
 
         send_to(&p, text, strlen(text)); /* the wrong sender */
-        ASSERT_EQ(notify_receive(p.fd, getpid() + 1, &m), 0);
+        ASSERT_EQ(receive(p.fd, getpid() + 1, &m), 0);
 
         memset(text + 7, 'x', sizeof(text) - 7); /* too long */
         send_to(&p, text, NOTIFY_MESSAGE_MAX + 1);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 0);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 0);
         send_to(&p, text, 0);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 1); /* empty: nothing set */
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 1); /* empty: nothing set */
         ASSERT_FALSE(m.ready);
         send_to(&p, "READY=1\0", 8);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 0);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 0);
         place_close(&p);
 }
 
@@ -170,14 +178,14 @@ TEST(only_the_sender_that_is_meant) {
                 _exit(0);
         }
         ASSERT_EQ(waitpid(child, &status, 0), child);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 0);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 0);
         child = fork();
         if (child == 0) {
                 send_to(&p, "READY=1", 7);
                 _exit(0);
         }
         ASSERT_EQ(waitpid(child, &status, 0), child);
-        ASSERT_EQ(notify_receive(p.fd, child, &m), 1);
+        ASSERT_EQ(receive(p.fd, child, &m), 1);
         ASSERT_TRUE(m.ready);
         place_close(&p);
 }
@@ -219,10 +227,10 @@ TEST(descriptors_are_never_kept) {
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         unsigned before = count_fds();
         ASSERT_EQ(sendmsg(fd, &h, 0), 17);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 1);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 1);
         ASSERT_TRUE(m.ready);
         ASSERT_EQ(sendmsg(fd, &h, 0), 17); /* the wrong sender's are closed as well */
-        ASSERT_EQ(notify_receive(p.fd, 1, &m), 0);
+        ASSERT_EQ(receive(p.fd, 1, &m), 0);
         ASSERT_EQ(count_fds(), before);
         fd_close(fd);
         place_close(&p);
@@ -244,7 +252,7 @@ TEST(sending) {
         place_open(&p);
         ASSERT_OK(setenv("NOTIFY_SOCKET", p.address.sun_path, 1));
         ASSERT_EQ(notify_send("READY=1\nSTATUS=ok"), 1);
-        ASSERT_EQ(notify_receive(p.fd, getpid(), &m), 1);
+        ASSERT_EQ(receive(p.fd, getpid(), &m), 1);
         ASSERT_STREQ(m.status, "ok");
         notify_message_done(&m);
         place_close(&p);
@@ -259,7 +267,7 @@ TEST(sending) {
                        (socklen_t) (offsetof(struct sockaddr_un, sun_path) + (size_t) n)));
         ASSERT_OK(setenv("NOTIFY_SOCKET", name, 1));
         ASSERT_EQ(notify_send("STOPPING=1"), 1);
-        ASSERT_EQ(notify_receive(fd, getpid(), &m), 1);
+        ASSERT_EQ(receive(fd, getpid(), &m), 1);
         ASSERT_TRUE(m.stopping);
         fd_close(fd);
         ASSERT_OK(unsetenv("NOTIFY_SOCKET"));
