@@ -39,13 +39,15 @@ def test_wait_for_what_is_not_there_yet(host, sleeper, clean):
     waiter = host.spawn("berth", "wait", "--for=ready", "web")
     time.sleep(0.5)
     assert waiter.poll() is None
-    sleeper()
+    p = sleeper()
     assert waiter.wait(10) == 0
     host.end(waiter)
+    host.berth("terminate", "web")
+    p.wait(10)
 
 
 def test_wait_outlives_the_manager(host, sleeper, clean):
-    sleeper()
+    p = sleeper()
     host.berth("wait", "--for=ready", "web", timeout=10)
     waiter = host.spawn("berth", "wait", "web")
     for _ in range(3):
@@ -56,6 +58,7 @@ def test_wait_outlives_the_manager(host, sleeper, clean):
     host.berth("terminate", "web")
     assert waiter.wait(10) == 0
     host.end(waiter)
+    p.wait(10)
 
 
 def test_wait_tells_of_an_end_before_its_time(host, machine, clean):
