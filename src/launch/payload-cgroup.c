@@ -89,7 +89,9 @@ int payload_cgroup_make(Supervisor *s, Error *reterr) {
                 return r;
         if (s->parent_is_apart) /* best effort: without, the container has no limits of its own inside */
                 (void) cgroup_enable_controllers(limited_fd(s));
-        s->payload_cgroup_fd = cgroup_make_owned(limited_fd(s), "payload", owner, owner);
+        s->payload_cgroup_fd = owner == 0
+                                       ? cgroup_make(limited_fd(s), "payload")
+                                       : cgroup_make_owned(limited_fd(s), "payload", owner, owner);
         return s->payload_cgroup_fd < 0
                        ? cgroup_error(s->payload_cgroup_fd, "making the payload's cgroup", reterr)
                        : 0;

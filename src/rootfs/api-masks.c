@@ -9,7 +9,9 @@
 
 #define NO_ALL (MS_NOSUID | MS_NOEXEC | MS_NODEV)
 #define NODE_FILE "/run/host/inaccessible/reg"
-#define NODE_DIRECTORY "/run/host/inaccessible/dir"
+/* Empty and read-only. Programs that look into a masked directory take "nothing there" for an answer, but stumble over a directory
+ * that they may not open (systemd-hostnamed 262 ends). */
+#define EMPTY_DIRECTORY "/run/host/incoming"
 
 enum {
         ALWAYS,
@@ -54,8 +56,8 @@ static const struct {
         { CHILD_OP_MASK,      NODE_FILE,      "/proc/sysrq-trigger",  ALWAYS },
         { CHILD_OP_MASK,      NODE_FILE,      "/proc/timer_list",     ALWAYS },
         { CHILD_OP_MASK,      "/run/host/proc-kmsg", "/proc/kmsg",    ALWAYS },
-        { CHILD_OP_MASK,      NODE_DIRECTORY, "/sys/firmware",        ALWAYS },
-        { CHILD_OP_MASK,      NODE_DIRECTORY, "/sys/devices/virtual/powercap", ALWAYS },
+        { CHILD_OP_MASK,      EMPTY_DIRECTORY, "/sys/firmware",       ALWAYS },
+        { CHILD_OP_MASK,      EMPTY_DIRECTORY, "/sys/devices/virtual/powercap", ALWAYS },
 };
 // clang-format on
 

@@ -47,7 +47,6 @@ static const Node dev_nodes[] = {
         { "pts",     S_IFDIR | 0755 },
         { "shm",     S_IFDIR | 0755 },
         { "mqueue",  S_IFDIR | 0755 },
-        { "net",     S_IFDIR | 0755 },
 };
 
 static const Node run_nodes[] = {

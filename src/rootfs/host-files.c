@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that a container takes from its host: /etc/resolv.conf and /etc/localtime.
  *
- * What is written inside is never written through: the old name is removed and a new file made with O_EXCL in the directory
- * that was opened inside the root, so that neither a symlink leads elsewhere nor another hard link of the old file changes.
- * In the automatic modes nothing here can fail a start. */
+ * What is written inside is never written through: a new file is made with O_EXCL in the directory that was opened inside the
+ * root, and renamed over the old name when it is complete, so that neither a symlink leads elsewhere nor another hard link of
+ * the old file changes. In the automatic modes nothing here can fail a start. */
 #include <limits.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -50,13 +51,41 @@ static bool same_file(int dir_fd, const char *name, const struct stat *st, const
                memcmp(buf, text, size) == 0;
 }
 
-/* Makes a new file; with replace in the place of what has the name. */
-static int put_file(int dir_fd, const char *name, const char *text, bool replace) {
-        if (replace && unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-                return -errno;
+/* The new name becomes the old one, or goes. */
+static int put_in_place(int dir_fd, const char *made, const char *name, int code) {
+        if (code >= 0 && (made == name || renameat(dir_fd, made, dir_fd, name) >= 0))
+                return 0;
+        if (code >= 0)
+                code = -errno;
+        (void) unlinkat(dir_fd, made, 0); /* half a file is worse than none */
+        return code;
+}
+
+/* Where something is made that is to replace `name`. */
+static int new_name(int dir_fd, const char *name, char buf[static NAME_MAX + 1]) {
+        if (snprintf(buf, NAME_MAX + 1, ".berth-%s", name) > NAME_MAX)
+                return -ENAMETOOLONG;
+        return unlinkat(dir_fd, buf, 0) < 0 && errno != ENOENT ? -errno : 0; /* a crash's */
+}
+
+/* Makes a new file; with replace in the place of what has the name. Its time is that of `like`, if given. */
+static int put_file(int dir_fd, const char *name, const char *bytes, size_t size, bool replace,
+                    const struct stat *like) {
+        char temporary[NAME_MAX + 1];
+
+        int k = replace ? new_name(dir_fd, name, temporary) : 0;
+        if (k < 0)
+                return k;
+        const char *made = replace ? temporary : name;
         _cleanup_close_ int fd =
-                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
+                openat(dir_fd, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        k = fd_write_full(fd, bytes, size);
+        if (k >= 0 && like &&
+            futimens(fd, (const struct timespec[]){ like->st_mtim, like->st_mtim }) < 0)
+                k = -errno;
+        return put_in_place(dir_fd, made, name, k);
 }
 
 static int remove_file(Place *p, const char *name) {
@@ -104,25 +133,38 @@ static int put_link_target(Place *p, const char *text) {
         if (k < 0)
                 return k;
         _cleanup_close_ int fd = resolve_mkdir_beneath(p->rootfs->root_fd, directory, root, root);
-        return fd < 0 ? fd : put_file(fd, path_last_component(below), text, false);
+        return fd < 0 ? fd
+                      : put_file(fd, path_last_component(below), text, strlen(text), false, NULL);
+}
+
+/* What is the host's time and size is our copy of an earlier start. */
+static bool is_copy(const struct stat *st, const struct stat *host) {
+        return S_ISREG(st->st_mode) && st->st_size == host->st_size &&
+               st->st_mtim.tv_sec == host->st_mtim.tv_sec &&
+               st->st_mtim.tv_nsec == host->st_mtim.tv_nsec;
 }
 
 static int copy_resolv_conf(const ContainerSpec *spec, Place *p, CopyMode mode) {
         _cleanup_free_ char *text = NULL;
-        struct stat st;
+        struct stat st, host;
 
+        if (stat(RESOLV_CONF, &host) < 0)
+                return -errno;
+        const bool exists = fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) >= 0;
+        if (exists && is_copy(&st, &host))
+                return 0;
         int k = file_read_regular(AT_FDCWD, RESOLV_CONF, HOST_FILE_MAX, &text);
         if (k < 0)
                 return k;
-        if (fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return put_file(p->etc_fd, "resolv.conf", text, false);
-        if (same_file(p->etc_fd, "resolv.conf", &st, text))
-                return 0;
-        if (mode == COPY_AUTO && S_ISLNK(st.st_mode))
-                return spec->payload.start == START_BOOT ? 0 : put_link_target(p, text);
-        if (mode == COPY_AUTO && !S_ISREG(st.st_mode))
-                return 0;
-        return put_file(p->etc_fd, "resolv.conf", text, true);
+        if (exists) {
+                if (same_file(p->etc_fd, "resolv.conf", &st, text))
+                        return 0;
+                if (mode == COPY_AUTO && S_ISLNK(st.st_mode))
+                        return spec->payload.start == START_BOOT ? 0 : put_link_target(p, text);
+                if (mode == COPY_AUTO && !S_ISREG(st.st_mode))
+                        return 0;
+        }
+        return put_file(p->etc_fd, "resolv.conf", text, strlen(text), exists, &host);
 }
 
 static int setup_resolv_conf(const ContainerSpec *spec, Place *p) {
@@ -181,7 +223,7 @@ static bool zone_exists_inside(const Rootfs *r, const char *zone) {
 }
 
 static int link_zone(Place *p, bool must) {
-        char zone[ZONE_MAX], old[PATH_MAX];
+        char zone[ZONE_MAX], old[PATH_MAX], temporary[NAME_MAX + 1];
 
         if (!host_zone(zone))
                 return must ? -ENODATA : 0;
@@ -194,12 +236,16 @@ static int link_zone(Place *p, bool must) {
                 if (streq(old, target) || streq(old, target + STRLEN("..")))
                         return 0;
         }
+        const bool exists = n >= 0 || errno != ENOENT;
         if (!zone_exists_inside(p->rootfs, zone))
                 return must ? -ENOENT : 0;
-        int k = remove_file(p, "localtime");
-        if (k >= 0 && symlinkat(target, p->etc_fd, "localtime") < 0)
-                k = -errno;
-        return k;
+        int k = exists ? new_name(p->etc_fd, "localtime", temporary) : 0;
+        if (k < 0)
+                return k;
+        const char *made = exists ? temporary : "localtime";
+        if (symlinkat(target, p->etc_fd, made) < 0)
+                return -errno;
+        return put_in_place(p->etc_fd, made, "localtime", 0);
 }
 
 static int copy_zone(Place *p) {
@@ -207,15 +253,7 @@ static int copy_zone(Place *p) {
         size_t size;
 
         int k = file_read_all(AT_FDCWD, LOCALTIME, HOST_FILE_MAX, &bytes, &size);
-        if (k >= 0)
-                k = remove_file(p, "localtime");
-        if (k < 0)
-                return k;
-        _cleanup_close_ int fd = openat(p->etc_fd, "localtime",
-                                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return -errno;
-        return fd_write_full(fd, bytes, size);
+        return k < 0 ? k : put_file(p->etc_fd, "localtime", bytes, size, true, NULL);
 }
 
 static int setup_timezone(const ContainerSpec *spec, Place *p) {

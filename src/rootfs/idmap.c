@@ -220,8 +220,7 @@ static int choose_by_pick(const ContainerSpec *spec, const struct stat *st, Root
         return 0;
 }
 
-/* The payload's ids must have a mapping. */
-static int check_user(const Rootfs *r, Error *reterr) {
+int rootfs_check_user(const Rootfs *r, Error *reterr) {
         if (r->map.count == 0)
                 return 0;
         for (size_t i = 0; i < r->user.n_groups; i++)
@@ -261,7 +260,7 @@ int rootfs_choose_ids(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                                  r->map.outside, r->map.count);
         if (k >= 0 && mode != USERNS_PICK)
                 k = range_reserve(r, reterr);
-        return k < 0 ? k : check_user(r, reterr);
+        return k;
 }
 
 int idmap_holder(Rootfs *r, Error *reterr) {

@@ -9,6 +9,8 @@ static inline bool idmap_shifts(const Rootfs *r) {
         return r->map.count > 0 && r->map.outside != r->map.inside;
 }
 
+/* The payload's ids must have a mapping. */
+int rootfs_check_user(const Rootfs *r, Error *reterr);
 /* The user namespace that holds the container's map, made on first use. Borrowed. */
 int idmap_holder(Rootfs *r, Error *reterr);
 /* The error for a mount that cannot be idmapped. what: "the root directory '/x'", object_fd: something on its file system. */

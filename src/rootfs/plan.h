@@ -30,7 +30,7 @@ typedef enum ChildOpType {
         CHILD_OP_HOSTNAME,       /* what */
         CHILD_OP_SHARE,          /* "/" and below MS_SHARED */
         CHILD_OP_SETSID,
-        CHILD_OP_TTY,       /* fd (pty slave) becomes 0, 1, 2 and the controlling terminal */
+        CHILD_OP_TTY, /* fd (pty slave; inside it is `where`, if that is the same) becomes 0, 1, 2 and the controlling terminal */
         CHILD_OP_STDIO,     /* fds in data (int[3]) become 0, 1, 2 */
         CHILD_OP_RLIMIT,    /* number: resource; data: struct rlimit */
         CHILD_OP_OOM_SCORE, /* what: text for /proc/self/oom_score_adj */

@@ -222,111 +222,13 @@ static int check_tree(const ContainerSpec *spec, const Rootfs *r, Error *reterr)
         return -ENOENT;
 }
 
-static int find_init(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        const char *unusable = NULL;
-        struct stat st;
-
-        for (size_t i = 0; i < ELEMENTSOF(init_candidates); i++) {
-                _cleanup_close_ int fd =
-                        resolve_in_root(r->directory_fd, init_candidates[i], O_PATH);
-                if (fd < 0)
-                        continue;
-                if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
-                        return free_and_strdup(&r->init, init_candidates[i]) < 0 ? error_oom(reterr)
-                                                                                 : 0;
-                unusable = unusable ?: init_candidates[i];
-        }
-        if (unusable)
-                return error_set(reterr, -EACCES, ERROR_NOT_EXECUTABLE,
-                                 "the init '%s' in '%s' is not an executable file", unusable,
-                                 root_name(spec));
-        error_set(reterr, -ENOENT, ERROR_INIT_NOT_FOUND, "'%s' has no init (%s, %s or %s)",
-                  root_name(spec), init_candidates[0], init_candidates[1], init_candidates[2]);
-        error_hint(reterr,
-                   "install one (for example systemd-sysv) in it, or run a command without --boot");
-        return -ENOENT;
-}
-
-/* 1: read, 0: there is none. */
-static int read_os_release(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
-        const char *odd = NULL;
-        int odd_code = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
-                _cleanup_free_ char *text = NULL;
-                int k = resolve_read_file(r->directory_fd, paths[i], OS_RELEASE_MAX, &text, NULL);
-                if (k >= 0)
-                        return env_file_parse(text, &r->os_release) < 0 ? error_oom(reterr) : 0;
-                if (k != -ENOENT && !odd) {
-                        odd = paths[i];
-                        odd_code = k;
-                }
-        }
-        if (odd)
-                return error_set(reterr, odd_code, ERROR_NOT_A_ROOT,
-                                 "%s in '%s' is not a regular file of at most %u KiB", odd,
-                                 root_name(spec), OS_RELEASE_MAX >> 10);
-        error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
-                  "'%s' is not the root of an operating system: it has neither %s nor %s",
-                  root_name(spec), paths[0], paths[1]);
-        error_hint(reterr, "to run a command in it, leave out --boot");
-        return -ENOENT;
-}
-
-static int find_machine_id(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        _cleanup_free_ char *text = NULL;
-
-        r->machine_id = spec->id;
-        if (!id128_is_null(r->machine_id))
-                return 0;
-        /* Missing, empty, "uninitialized" or not what it should be: the container gets a new one. */
-        if (resolve_read_file(r->directory_fd, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL) >=
-                    0 &&
-            id128_parse(strstrip(text), &r->machine_id) >= 0 && !id128_is_null(r->machine_id))
-                return 0;
-        int k = id128_random(&r->machine_id);
-        if (k < 0)
-                return error_set_errno(reterr, k, ERROR_SETUP_FAILED, "making a machine ID failed");
-        return 0;
-}
-
-static int read_host_os_release(Rootfs *r, Error *reterr) {
-        int k = file_read_regular(AT_FDCWD, "/etc/os-release", OS_RELEASE_MAX,
-                                  &r->host_os_release_text);
-        if (k == -ENOENT)
-                k = file_read_regular(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_MAX,
-                                      &r->host_os_release_text);
-        if (k < 0) {
-                log_debug_errno(k, "The host has no os-release");
-                return 0;
-        }
-        return env_file_parse(r->host_os_release_text, &r->host_os_release) < 0 ? error_oom(reterr)
-                                                                                : 0;
-}
-
 int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        const bool boot = spec->payload.start == START_BOOT;
-
         int k = open_directory(spec, r, reterr);
         if (k >= 0)
                 k = check_place(spec, r, reterr);
         if (k >= 0)
                 k = lock_root(spec, r, reterr);
-        if (k >= 0)
-                k = check_tree(spec, r, reterr);
-        if (k >= 0 && boot)
-                k = find_init(spec, r, reterr);
-        if (k >= 0 && boot)
-                k = read_os_release(spec, r, reterr);
-        if (k >= 0)
-                k = find_machine_id(spec, r, reterr);
-        if (k >= 0)
-                k = read_host_os_release(r, reterr);
-        if (k >= 0)
-                k = rootfs_find_user(r, boot ? NULL : spec->payload.user,
-                                     !boot && strv_isempty(spec->payload.argv), reterr);
-        return k;
+        return k < 0 ? k : check_tree(spec, r, reterr);
 }
 
 /* ---- attaching -------------------------------------------------------------------------------------------------- */
@@ -370,4 +272,103 @@ int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                                        "attaching the root directory '%s' failed", root_name(spec));
         r->root_fd = TAKE_FD(tree_fd);
         return 0;
+}
+
+/* ---- looking inside --------------------------------------------------------------------------------------------- */
+
+static int find_init(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const char *unusable = NULL;
+        struct stat st;
+
+        for (size_t i = 0; i < ELEMENTSOF(init_candidates); i++) {
+                _cleanup_close_ int fd = resolve_in_root(r->root_fd, init_candidates[i], O_PATH);
+                if (fd < 0)
+                        continue;
+                if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+                        return free_and_strdup(&r->init, init_candidates[i]) < 0 ? error_oom(reterr)
+                                                                                 : 0;
+                unusable = unusable ?: init_candidates[i];
+        }
+        if (unusable)
+                return error_set(reterr, -EACCES, ERROR_NOT_EXECUTABLE,
+                                 "the init '%s' in '%s' is not an executable file", unusable,
+                                 root_name(spec));
+        error_set(reterr, -ENOENT, ERROR_INIT_NOT_FOUND, "'%s' has no init (%s, %s or %s)",
+                  root_name(spec), init_candidates[0], init_candidates[1], init_candidates[2]);
+        error_hint(reterr,
+                   "install one (for example systemd-sysv) in it, or run a command without --boot");
+        return -ENOENT;
+}
+
+/* 1: read, 0: there is none. */
+static int read_os_release(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
+        const char *odd = NULL;
+        int odd_code = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_free_ char *text = NULL;
+                int k = resolve_read_file(r->root_fd, paths[i], OS_RELEASE_MAX, &text, NULL);
+                if (k >= 0)
+                        return env_file_parse(text, &r->os_release) < 0 ? error_oom(reterr) : 0;
+                if (k != -ENOENT && !odd) {
+                        odd = paths[i];
+                        odd_code = k;
+                }
+        }
+        if (odd)
+                return error_set(reterr, odd_code, ERROR_NOT_A_ROOT,
+                                 "%s in '%s' is not a regular file of at most %u KiB", odd,
+                                 root_name(spec), OS_RELEASE_MAX >> 10);
+        error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
+                  "'%s' is not the root of an operating system: it has neither %s nor %s",
+                  root_name(spec), paths[0], paths[1]);
+        error_hint(reterr, "to run a command in it, leave out --boot");
+        return -ENOENT;
+}
+
+static int find_machine_id(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        _cleanup_free_ char *text = NULL;
+
+        r->machine_id = spec->id;
+        if (!id128_is_null(r->machine_id))
+                return 0;
+        /* Missing, empty, "uninitialized" or not what it should be: the container gets a new one. */
+        if (resolve_read_file(r->root_fd, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL) >= 0 &&
+            id128_parse(strstrip(text), &r->machine_id) >= 0 && !id128_is_null(r->machine_id))
+                return 0;
+        int k = id128_random(&r->machine_id);
+        if (k < 0)
+                return error_set_errno(reterr, k, ERROR_SETUP_FAILED, "making a machine ID failed");
+        return 0;
+}
+
+static int read_host_os_release(Rootfs *r, Error *reterr) {
+        int k = file_read_regular(AT_FDCWD, "/etc/os-release", OS_RELEASE_MAX,
+                                  &r->host_os_release_text);
+        if (k == -ENOENT)
+                k = file_read_regular(AT_FDCWD, "/usr/lib/os-release", OS_RELEASE_MAX,
+                                      &r->host_os_release_text);
+        if (k < 0) {
+                log_debug_errno(k, "The host has no os-release");
+                return 0;
+        }
+        return env_file_parse(r->host_os_release_text, &r->host_os_release) < 0 ? error_oom(reterr)
+                                                                                : 0;
+}
+
+int rootfs_inspect(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const bool boot = spec->payload.start == START_BOOT;
+
+        int k = boot ? find_init(spec, r, reterr) : 0;
+        if (k >= 0 && boot)
+                k = read_os_release(spec, r, reterr);
+        if (k >= 0)
+                k = find_machine_id(spec, r, reterr);
+        if (k >= 0)
+                k = read_host_os_release(r, reterr);
+        if (k >= 0)
+                k = rootfs_find_user(r, boot ? NULL : spec->payload.user,
+                                     !boot && strv_isempty(spec->payload.argv), reterr);
+        return k < 0 ? k : rootfs_check_user(r, reterr);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a spec to a tree that a payload can live in. All of it runs in the supervisor, in its own mount namespace, in this order:
  *
- *   rootfs_open()      open, lock and verify the root; find init or shell, user and groups: whatever a user can get wrong
+ *   rootfs_open()      open, lock and verify the root directory
  *   rootfs_choose_ids() pick the uid range
  *   rootfs_attach()    the tree, cloned, read-only if asked, nodev, idmapped, attached over its own directory
+ *   rootfs_inspect()   find init or shell, user and groups, machine ID: what else a user can get wrong
  *   rootfs_become_owner() from here on files are made by the container's root
  *   api_mounts_outer() /dev, /run, /run/host with the notify socket, /tmp, /sys: mounts that the payload cannot undo
  *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=
@@ -40,7 +41,7 @@ typedef struct Rootfs {
         bool is_owner; /* our effective ids are those of the container's root */
         int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
 
-        /* what rootfs_open() found */
+        /* what rootfs_inspect() found */
         Id128 machine_id;       /* from the spec, else the root's /etc/machine-id, else random */
         char **os_release;      /* NAME=value of the root; read for START_BOOT only, else empty */
         char **host_os_release; /* NAME=value of the host; may be empty */
@@ -69,6 +70,7 @@ static inline uid_t rootfs_host_uid(const Rootfs *r, uid_t inside) {
 int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int rootfs_choose_ids(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+int rootfs_inspect(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 /* Files that berth makes for a container with a user namespace belong to the container's root. In an idmapped mount nobody
  * else can make files (the kernel says EOVERFLOW to ids without a mapping), so they are made *as* the container's root: between the
  * two the effective and file-system ids are its own, the given capabilities are kept. A user namespace, too, belongs to the

@@ -74,10 +74,9 @@ static bool is_number(const char *s) {
 
 /* 0 with *ret = NULL if the file does not exist. */
 static int read_user_file(const Rootfs *r, const char *path, char **ret, Error *reterr) {
-        const int root_fd = r->root_fd >= 0 ? r->root_fd : r->directory_fd;
         size_t size;
 
-        int k = resolve_read_file(root_fd, path, USER_FILE_MAX, ret, &size);
+        int k = resolve_read_file(r->root_fd, path, USER_FILE_MAX, ret, &size);
         if (k == -ENOENT || k == -ENOTDIR) {
                 *ret = NULL;
                 return 0;

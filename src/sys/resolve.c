@@ -2,12 +2,11 @@
 /* Paths below a container's root.
  *
  * Calls: openat2(2) only, from the root's descriptor; what is missing is made with mkdirat or openat(O_CREAT | O_EXCL) of
- * one component in a directory that was opened that way. A file to be read is opened with O_PATH first and reopened
- * through /proc/self/fd once it is known to be a regular file: opening a device or a fifo can already be harm. */
+ * one component in a directory that was opened that way. A file to be read is opened without blocking, and what is no regular
+ * file is not read; that devices cannot be opened at all is up to the mount (nodev): opening one can already be harm. */
 #include "sys/resolve.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #include "basic/fd.h"
 #include "basic/str.h"
@@ -273,23 +272,28 @@ static int read_regular(int fd, size_t size_hint, size_t limit, char **ret, size
         return 0;
 }
 
-int resolve_read_file(int root_fd, const char *path, size_t limit, char **ret, size_t *ret_size) {
-        char again[STRLEN("/proc/self/fd/") + 12];
+/* Why it could not be opened: something else than a regular file says so in many ways. */
+static int open_error(int root_fd, const char *path, int code) {
         struct stat st;
 
-        _cleanup_close_ int path_fd = resolve_in_root(root_fd, path, O_PATH);
-        if (path_fd < 0)
-                return path_fd;
-        if (fstat(path_fd, &st) < 0)
+        if (!IN_SET(code, -EACCES, -ENXIO, -ENODEV, -EOPNOTSUPP))
+                return code;
+        _cleanup_close_ int fd = resolve_in_root(root_fd, path, O_PATH);
+        return fd >= 0 && fstat(fd, &st) >= 0 && !S_ISREG(st.st_mode) ? -EINVAL : code;
+}
+
+int resolve_read_file(int root_fd, const char *path, size_t limit, char **ret, size_t *ret_size) {
+        struct stat st;
+
+        _cleanup_close_ int fd = resolve_in_root(root_fd, path, O_RDONLY | O_NONBLOCK);
+        if (fd < 0)
+                return open_error(root_fd, path, fd);
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         limit = MIN(limit, (size_t) SSIZE_MAX - 2);
         if ((uint64_t) st.st_size > limit)
                 return -E2BIG;
-        snprintf(again, sizeof(again), "/proc/self/fd/%d", path_fd);
-        _cleanup_close_ int fd = open(again, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-                return -errno;
         return read_regular(fd, (size_t) st.st_size, limit, ret, ret_size);
 }

@@ -26,5 +26,5 @@ int resolve_in_root(int root_fd, const char *path, int flags);
 int resolve_make_mount_point(int root_fd, const char *path, mode_t type, uid_t uid, gid_t gid);
 
 /* Reads a regular file inside the container, at most limit bytes (-E2BIG), never blocking on fifos (-EINVAL for anything
- * but a regular file). NUL-terminated, allocated. */
+ * but a regular file). NUL-terminated, allocated. Only for mounts that are nodev: something that is a device is opened, else. */
 int resolve_read_file(int root_fd, const char *path, size_t limit, char **ret, size_t *ret_size);

@@ -76,6 +76,8 @@ static inline int prepare(const ContainerSpec *spec, Rootfs *r, Error *e) {
         if (k >= 0)
                 k = rootfs_attach(spec, r, e);
         if (k >= 0)
+                k = rootfs_inspect(spec, r, e);
+        if (k >= 0)
                 k = rootfs_become_owner(r, caps, e);
         if (k >= 0)
                 k = api_mounts_outer(spec, r, e);

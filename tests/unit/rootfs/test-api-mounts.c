@@ -21,7 +21,6 @@ static void check_tree(const Rootfs *r, uid_t owner) {
                 { "dev/full",    S_IFCHR | 0666, 1, 7 }, { "dev/random", S_IFCHR | 0666, 1, 8 }, { "dev/urandom", S_IFCHR | 0666, 1, 9 },
                 { "dev/tty",     S_IFCHR | 0666, 5, 0 }, { "dev/console", S_IFREG | 0600, 0, 0 },
                 { "dev/pts",     S_IFDIR | 0755, 0, 0 }, { "dev/shm",    S_IFDIR | 01777, 0, 0 }, { "dev/mqueue", S_IFDIR | 0755, 0, 0 },
-                { "dev/net",     S_IFDIR | 0755, 0, 0 },
                 { "run",         S_IFDIR | 0755, 0, 0 }, { "run/host", S_IFDIR | 0755, 0, 0 }, { "tmp", S_IFDIR | 01777, 0, 0 },
                 { "run/host/container-manager", S_IFREG | 0644, 0, 0 }, { "run/host/container-uuid", S_IFREG | 0644, 0, 0 },
                 { "run/host/os-release", S_IFREG | 0644, 0, 0 }, { "run/host/incoming", S_IFDIR | 0755, 0, 0 },

@@ -54,6 +54,31 @@ TEST(resolv_conf_is_copied) {
                 }
 }
 
+/* A copy of an earlier start is known by its time and size. */
+TEST(resolv_conf_is_kept_up_to_date) {
+        struct stat host, st;
+        SETUP;
+        s->files.resolv_conf = COPY_AUTO;
+        ASSERT_OK(stat("/etc/resolv.conf", &host));
+        for (int i = 0; i < 3; i++) {
+                if (i > 0) { /* the same size, another time */
+                        _cleanup_free_ char *other = strdup(HOST_RESOLV);
+                        other[0] = 'x';
+                        ASSERT_OK(put(root, "etc/resolv.conf", other));
+                }
+                if (i == 2) /* left by a start that was killed */
+                        ASSERT_OK(put(root, "etc/.berth-resolv.conf", "half"));
+                ASSERT_OK(prepare(s, &r, &e));
+                ASSERT_TRUE(has(&r, "etc/resolv.conf", HOST_RESOLV));
+                ASSERT_OK(fstatat(r.root_fd, "etc/resolv.conf", &st, AT_SYMLINK_NOFOLLOW));
+                ASSERT_EQ(st.st_mtim.tv_sec, host.st_mtim.tv_sec);
+                ASSERT_EQ(st.st_mtim.tv_nsec, host.st_mtim.tv_nsec);
+                ASSERT_TRUE(faccessat(r.root_fd, "etc/.berth-resolv.conf", F_OK, 0) < 0);
+                rootfs_done(&r);
+                ASSERT_OK(umount2(root, MNT_DETACH));
+        }
+}
+
 TEST(left_alone) {
         for (int i = 0; i < 3; i++) {
                 SETUP;

@@ -211,8 +211,7 @@ TEST(the_user_must_fit) {
                 _cleanup_error_ Error e = ERROR_NULL;
                 ASSERT_OK(free_and_strdup(&s->payload.user, users[i]));
                 s->users.count = 1000;
-                ASSERT_OK(rootfs_open(s, &r, &e));
-                ASSERT_ERROR(rootfs_choose_ids(s, &r, &e), ERANGE);
+                ASSERT_ERROR(prepare(s, &r, &e), ERANGE);
                 ASSERT_CONTAINS(e.message, "is beyond the container's 1000 ids");
                 ASSERT_CONTAINS(e.message, users[i]);
         }
@@ -220,8 +219,7 @@ TEST(the_user_must_fit) {
         _cleanup_error_ Error e = ERROR_NULL;
         ASSERT_OK(free_and_strdup(&s->payload.user, "small"));
         s->users.count = 65536;
-        ASSERT_OK(rootfs_open(s, &r, &e));
-        ASSERT_ERROR(rootfs_choose_ids(s, &r, &e), ERANGE);
+        ASSERT_ERROR(prepare(s, &r, &e), ERANGE);
         ASSERT_STREQ(e.message,
                      "group ID 70000 of user 'small' is beyond the container's 65536 ids");
 }

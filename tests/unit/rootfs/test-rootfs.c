@@ -6,12 +6,32 @@
 
 #include "basic/strv.h"
 #include "fake-root.h"
+#include "sys/mount-api.h"
 
-/* Opens it; the message is in *e. */
+static int attach(ContainerSpec *s, Rootfs *r, Error *e) {
+        int k = rootfs_open(s, r, e);
+
+        if (k >= 0)
+                k = rootfs_choose_ids(s, r, e);
+        return k >= 0 ? rootfs_attach(s, r, e) : k;
+}
+
+/* All that finds out whether it is a root; its mount goes again. */
+static int look(ContainerSpec *s, Rootfs *r, Error *e) {
+        int k = attach(s, r, e);
+
+        if (k < 0)
+                return k;
+        k = rootfs_inspect(s, r, e);
+        ASSERT_OK(mount_detach(r->root_fd));
+        return k;
+}
+
+/* The message is in *e. */
 static int try_open(ContainerSpec *s, Error *e) {
         _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
 
-        return rootfs_open(s, &r, e);
+        return look(s, &r, e);
 }
 
 /* Refused with this errno, id and sentence. */
@@ -30,7 +50,7 @@ TEST(opens) {
         _cleanup_error_ Error e = ERROR_NULL;
 
         ASSERT_OK(free_and_strdup(&s->payload.user, "bob"));
-        ASSERT_OK(rootfs_open(s, &r, &e));
+        ASSERT_OK(look(s, &r, &e));
         ASSERT_EQ(r.user.uid, 1000);
         ASSERT_FALSE(id128_is_null(r.machine_id));
         ASSERT_NULL(r.init);
@@ -42,7 +62,7 @@ TEST(the_login_shell) {
         _cleanup_spec_ ContainerSpec *s = fake_spec(root);
         _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
 
-        ASSERT_OK(rootfs_open(s, &r, NULL));
+        ASSERT_OK(look(s, &r, NULL));
         ASSERT_STREQ(r.user.shell, "/bin/bash");
 }
 
@@ -64,7 +84,7 @@ TEST(machine_ids) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
                 ASSERT_OK(put(root, "etc/machine-id", cases[i].text));
-                ASSERT_OK(rootfs_open(s, &r, NULL));
+                ASSERT_OK(look(s, &r, NULL));
                 ASSERT_FALSE(id128_is_null(r.machine_id));
                 ASSERT_EQ(streq(id128_to_string(r.machine_id, buf),
                                 "0123456789abcdef0123456789abcdef"),
@@ -73,7 +93,7 @@ TEST(machine_ids) {
         ASSERT_OK(put(root, "etc/machine-id", cases[0].text));
         ASSERT_OK(id128_parse("ffffffffffffffffffffffffffffffff", &s->id));
         _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
-        ASSERT_OK(rootfs_open(s, &r, NULL));
+        ASSERT_OK(look(s, &r, NULL));
         ASSERT_STREQ(id128_to_string(r.machine_id, buf), "ffffffffffffffffffffffffffffffff");
 }
 
@@ -131,13 +151,13 @@ TEST(busy) {
         _cleanup_spec_ ContainerSpec *s = fake_spec(root);
         _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL;
 
-        ASSERT_OK(rootfs_open(s, &a, NULL));
+        ASSERT_OK(look(s, &a, NULL));
         ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
         s->root.read_only = true;
         ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
         rootfs_done(&a);
-        ASSERT_OK(rootfs_open(s, &a, NULL));
-        ASSERT_OK(rootfs_open(s, &b, NULL)); /* readers share */
+        ASSERT_OK(look(s, &a, NULL));
+        ASSERT_OK(look(s, &b, NULL)); /* readers share */
         s->root.read_only = false;
         ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
 }
@@ -173,7 +193,7 @@ TEST(boot_wants_an_init) {
         ASSERT_OK(symlink("/bin/init", in_root(root, "sbin/init"))); /* inside */
         _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        ASSERT_OK(rootfs_open(s, &r, &e));
+        ASSERT_OK(look(s, &r, &e));
         ASSERT_STREQ(r.init, "/sbin/init");
         ASSERT_STREQ(strv_env_get(r.os_release, "PRETTY_NAME"), "A fake");
 }
@@ -208,14 +228,6 @@ TEST(boot_wants_os_release) {
         s->payload.start = START_COMMAND;
         ASSERT_OK(unlink(in_root(root, "etc/os-release")));
         ASSERT_OK(try_open(s, NULL));
-}
-
-static int attach(ContainerSpec *s, Rootfs *r, Error *e) {
-        int k = rootfs_open(s, r, e);
-
-        if (k >= 0)
-                k = rootfs_choose_ids(s, r, e);
-        return k >= 0 ? rootfs_attach(s, r, e) : k;
 }
 
 TEST(attached) {

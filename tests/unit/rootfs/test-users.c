@@ -2,7 +2,7 @@
 /* Tests of rootfs/users.c: who a user is, from files that lie. */
 #include "fake-root.h"
 
-/* Finds a user in a root with these files; the result is in *r (directory_fd is left open for the test's life). */
+/* Finds a user in a root with these files; the result is in *r (root_fd is left open for the test's life). */
 static int find(const char *passwd, const char *group, const char *user, Rootfs *r, Error *e) {
         int fd = sandbox_dir();
 
@@ -12,7 +12,7 @@ static int find(const char *passwd, const char *group, const char *user, Rootfs 
             (group && write_file_at(fd, "etc/group", group) < 0))
                 abort();
         *r = (Rootfs) ROOTFS_NULL;
-        r->directory_fd = fd;
+        r->root_fd = fd;
         return rootfs_find_user(r, user, false, e);
 }
 
@@ -170,7 +170,7 @@ TEST(files_that_are_none) {
                 for (int kind = 0; kind < 5; kind++) {
                         _cleanup_error_ Error e = ERROR_NULL;
                         Rootfs r = ROOTFS_NULL;
-                        int fd = r.directory_fd = sandbox_dir();
+                        int fd = r.root_fd = sandbox_dir();
                         ASSERT_OK(fd);
                         ASSERT_OK(mkdirat(fd, "etc", 0755));
                         ASSERT_OK(write_file_at(fd, "etc/passwd", "bob:x:1:1::/:/bin/sh\n"));
