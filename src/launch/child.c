@@ -98,13 +98,25 @@ static int run_setsid(const ChildOp *op) {
         return setsid() < 0 && errno != EPERM ? -errno : 0; /* EPERM: a leader already */
 }
 
+/* The terminal by the name that it has inside, if that is in sight: the descriptor is of a mount of the supervisor's, so that no path
+ * leads to it, which musl's ttyname(3) takes for "no terminal". */
+static int open_tty_inside(const ChildOp *op) {
+        struct stat a, b;
+        if (fstat(op->fd, &a) < 0 || fstatat(AT_FDCWD, op->where, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
+            a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+                return -ENOENT;
+        int fd = open(op->where, O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 static int run_tty(const ChildOp *op) {
-        if (ioctl(op->fd, TIOCSCTTY, 0) < 0)
+        int inside = open_tty_inside(op), fd = inside >= 0 ? inside : op->fd;
+        if (ioctl(fd, TIOCSCTTY, 0) < 0)
                 return -errno;
         for (int i = 0; i < 3; i++)
-                if (dup2(op->fd, i) < 0)
+                if (dup2(fd, i) < 0)
                         return -errno;
-        return 0;
+        return 0; /* both are close-on-exec */
 }
 
 static int run_stdio(const ChildOp *op) {

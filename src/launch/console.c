@@ -5,6 +5,7 @@
  * master that says EIO (no slave is open: between two gettys) is looked at again by a timer, not by poll(2). */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ int console_open(Supervisor *s, Error *reterr) {
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_CONSOLE_FAILED,
                                        "opening a terminal for the console failed");
+        (void) snprintf(c->slave_path, sizeof(c->slave_path), "/dev/%s", name); /* fits */
         console_resize(c);
         r = api_mounts_console(&s->rootfs, c->slave_fd, reterr);
         if (r < 0)
@@ -101,7 +103,7 @@ int console_start(Supervisor *s, Error *reterr) {
 
 void console_resize(Console *c) {
         unsigned rows, columns;
-        if (c->mode == CONSOLE_INTERACTIVE && c->master_fd >= 0 &&
+        if (IN_SET(c->mode, CONSOLE_INTERACTIVE, CONSOLE_READ_ONLY) && c->master_fd >= 0 &&
             tty_get_size(STDOUT_FILENO, &rows, &columns) >= 0)
                 (void) tty_set_size(c->master_fd, rows,
                                     columns); /* a wrong size is no reason to stop */

@@ -157,7 +157,7 @@ static void append_console(ChildPlan *p, const Console *c) {
         (void) child_plan_append(p, CHILD_OP_SETSID); /* remembered */
         if (c->slave_fd < 0)
                 return;
-        ChildOp *op = child_plan_append(p, CHILD_OP_TTY);
+        ChildOp *op = child_plan_append_strings(p, CHILD_OP_TTY, NULL, c->slave_path);
         if (op)
                 op->fd = c->slave_fd;
 }

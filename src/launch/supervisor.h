@@ -25,6 +25,7 @@ typedef struct Console {
         ConsoleMode mode;
         int master_fd;
         int slave_fd; /* held open, so that the master never hangs up while gettys come and go inside */
+        char slave_path[24]; /* inside */
         int output_fd; /* the caller's standard output, opened anew */
         int input_fd; /* the caller's terminal opened anew, so that O_NONBLOCK is ours alone; or -EBADF */
         bool raw; /* the terminal is in raw mode: `saved` must be restored */
