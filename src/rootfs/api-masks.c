@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The API file systems that the child makes: those that belong to its own namespaces (/proc, /sys of a private network,
- * cgroup2, mqueue), and what of them is hidden or read-only. All after pivot_root(2), when plain paths are safe and cost one system
+ * cgroup2, mqueue), /tmp, and what of them is hidden or read-only. All after pivot_root(2), when plain paths are safe and cost one system
  * call; /proc and /sys before the old root is gone (the kernel wants to see full instances of both). */
 #include <sys/mount.h>
 
@@ -15,7 +15,8 @@
 
 enum {
         ALWAYS,
-        PRIVATE_NETWORK
+        PRIVATE_NETWORK,
+        TMP_INSIDE
 };
 
 // clang-format off
@@ -24,11 +25,13 @@ static const struct {
         unsigned long flags;
         unsigned when;
         bool late; /* when the old root is gone */
+        const char *options;
 } inner_mounts[] = {
-        { "proc",    "/proc",          NO_ALL,             ALWAYS,          false },
-        { "sysfs",   "/sys",           NO_ALL | MS_RDONLY, PRIVATE_NETWORK, false },
-        { "cgroup2", "/sys/fs/cgroup", NO_ALL,             ALWAYS,          true },
-        { "mqueue",  "/dev/mqueue",    NO_ALL,             ALWAYS,          true },
+        { "proc",    "/proc",          NO_ALL,                ALWAYS,          false, NULL },
+        { "sysfs",   "/sys",           NO_ALL | MS_RDONLY,    PRIVATE_NETWORK, false, NULL },
+        { "cgroup2", "/sys/fs/cgroup", NO_ALL,                ALWAYS,          true,  NULL },
+        { "mqueue",  "/dev/mqueue",    NO_ALL,                ALWAYS,          true,  NULL },
+        { "tmpfs",   "/tmp",           MS_NOSUID | MS_NODEV,  TMP_INSIDE,      true,  TMP_OPTIONS },
 };
 
 /* In this order. Parts of /proc become mounts of their own, then all of it read-only at once, then /proc itself writable again. What
@@ -61,30 +64,37 @@ static const struct {
 };
 // clang-format on
 
-static void append_mounts(ChildPlan *plan, bool network, bool late) {
+static bool is_wanted(const ContainerSpec *spec, unsigned when) {
+        return when == ALWAYS || (when == PRIVATE_NETWORK && spec->network.private_) ||
+               (when == TMP_INSIDE && tmp_is_made_inside(spec));
+}
+
+static void append_mounts(const ContainerSpec *spec, ChildPlan *plan, bool late) {
         for (size_t i = 0; i < ELEMENTSOF(inner_mounts); i++) {
-                if ((inner_mounts[i].when == PRIVATE_NETWORK && !network) ||
-                    inner_mounts[i].late != late)
+                if (!is_wanted(spec, inner_mounts[i].when) || inner_mounts[i].late != late)
                         continue;
                 ChildOp *op = child_plan_append_strings(plan, CHILD_OP_MOUNT, inner_mounts[i].type,
                                                         inner_mounts[i].where);
-                if (op)
-                        op->flags = inner_mounts[i].flags;
+                if (!op)
+                        return; /* remembered by the plan */
+                op->flags = inner_mounts[i].flags;
+                if (inner_mounts[i].options) {
+                        op->data = strdup(inner_mounts[i].options);
+                        plan->failed = plan->failed || !op->data;
+                }
         }
 }
 
 /* What is appended and fails, the plan remembers. */
 int api_mounts_inner(const ContainerSpec *spec, const Rootfs *r, ChildPlan *plan, Error *reterr) {
-        const bool network = spec->network.private_;
-
         if (r->map.count > 0)
                 (void) child_plan_append(plan, CHILD_OP_ENTER_ROOT);
         (void) child_plan_append(plan, CHILD_OP_PIVOT);
-        append_mounts(plan, network, false);
+        append_mounts(spec, plan, false);
         (void) child_plan_append(plan, CHILD_OP_DROP_OLD_ROOT);
-        append_mounts(plan, network, true);
+        append_mounts(spec, plan, true);
         for (size_t i = 0; i < ELEMENTSOF(restrictions); i++)
-                if (restrictions[i].when == ALWAYS || network)
+                if (is_wanted(spec, restrictions[i].when))
                         (void) child_plan_append_strings(plan, restrictions[i].type,
                                                          restrictions[i].what,
                                                          restrictions[i].where);

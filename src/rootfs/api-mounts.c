@@ -280,13 +280,21 @@ static int make_run(Rootfs *r, Error *reterr) {
         return k < 0 ? k : stage_move(r, "run", reterr);
 }
 
+/* A mount of ours is locked for a payload with a user namespace, and an init that cannot unmount /tmp at its shutdown says so in red.
+ * But where the user has mounts, one may lie in /tmp, perhaps behind a link. */
+bool tmp_is_made_inside(const ContainerSpec *spec) {
+        return spec->n_mounts == 0;
+}
+
 int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         int k = make_dev(spec, r, reterr);
         if (k >= 0)
                 k = make_run(r, reterr);
         if (k >= 0)
-                k = mount_on_root(r, "tmpfs", "tmp", "/tmp", MS_NOSUID | MS_NODEV,
-                                  "mode=1777,size=10%,nr_inodes=1m", reterr);
+                k = tmp_is_made_inside(spec)
+                            ? check_mount_point(r, "tmp", reterr)
+                            : mount_on_root(r, "tmpfs", "tmp", "/tmp", MS_NOSUID | MS_NODEV,
+                                            TMP_OPTIONS, reterr);
         /* sysfs shows the network of whoever mounts it: a private one is the child's business. */
         if (k >= 0)
                 k = spec->network.private_

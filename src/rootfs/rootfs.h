@@ -79,6 +79,9 @@ int rootfs_inspect(const ContainerSpec *spec, Rootfs *r, Error *reterr);
 int rootfs_become_owner(Rootfs *r, uint64_t capabilities, Error *reterr);
 int rootfs_resume_self(Rootfs *r, Error *reterr);
 int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr);
+/* Whether the child mounts /tmp, and not api_mounts_outer(). */
+bool tmp_is_made_inside(const ContainerSpec *spec);
+#define TMP_OPTIONS "mode=1777,size=10%,nr_inodes=1m"
 /* Binds the pty slave on /dev/console. */
 int api_mounts_console(Rootfs *r, int slave_fd, Error *reterr);
 /* Finishes /run/host: read-only. */

@@ -605,3 +605,30 @@ def test_consoles(host, busybox, clean):
     # nobody looks, and nobody waits
     r = host.run(f"timeout 10 berth run -q -M proto -D {busybox} --console=passive -- /bin/sh -c 'head -c 1000000 /dev/zero; tty'", check=False)
     assert (r.returncode, r.stdout) == (0, "")
+
+
+# ---- a booted Debian ----
+
+@pytest.mark.parametrize("tree", ["bookworm", "forky"])
+def test_what_a_booted_system_sees(host, machine, tree, clean):
+    """Its own tools agree on where they are, and it goes down without a complaint."""
+    root = machine("proto", tree)
+    host.run(f"rm -f {root}/etc/hostname; : >{root}/etc/machine-id")
+    with host.terminal(f"berth run -bU --notify-ready=yes -M proto -D {root}") as t:
+        t.expect("login: ", 60)
+        leader = host.berth("show", "-p", "Leader", "--value", "proto").out
+        inside = f"nsenter -t {leader} -a -r -w "
+        shown = host.run(inside + "hostnamectl").stdout
+        assert "Static hostname: proto" in shown or "Transient hostname: proto" in shown, shown
+        assert re.search(r"Virtualization: container", shown), shown
+        assert host.run(inside + "systemd-detect-virt --container", check=False).out == "container-other"
+        assert host.run(inside + "systemctl --failed --no-legend").stdout == ""
+        # the ID that it was given is its own from now on
+        given = environment(host.run(f"tr '\\0' '\\n' </proc/{leader}/environ").stdout.splitlines())["container_uuid"].replace("-", "")
+        assert host.run(inside + "cat /etc/machine-id").out == given == host.berth("show", "-p", "Id", "--value", "proto").out
+        # systemd's own word for how far it is
+        host.wait_for("berth show -p StatusText --value proto | grep .", 20)
+        host.berth("poweroff", "proto", timeout=60)
+        assert t.wait() == 0
+        assert "FAILED" not in t.text, t.text
+    assert host.read(f"{root}/etc/machine-id").strip() == given

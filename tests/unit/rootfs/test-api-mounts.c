@@ -21,7 +21,7 @@ static void check_tree(const Rootfs *r, uid_t owner) {
                 { "dev/full",    S_IFCHR | 0666, 1, 7 }, { "dev/random", S_IFCHR | 0666, 1, 8 }, { "dev/urandom", S_IFCHR | 0666, 1, 9 },
                 { "dev/tty",     S_IFCHR | 0666, 5, 0 }, { "dev/console", S_IFREG | 0600, 0, 0 },
                 { "dev/pts",     S_IFDIR | 0755, 0, 0 }, { "dev/shm",    S_IFDIR | 01777, 0, 0 }, { "dev/mqueue", S_IFDIR | 0755, 0, 0 },
-                { "run",         S_IFDIR | 0755, 0, 0 }, { "run/host", S_IFDIR | 0755, 0, 0 }, { "tmp", S_IFDIR | 01777, 0, 0 },
+                { "run",         S_IFDIR | 0755, 0, 0 }, { "run/host", S_IFDIR | 0755, 0, 0 },
                 { "run/host/container-manager", S_IFREG | 0644, 0, 0 }, { "run/host/container-uuid", S_IFREG | 0644, 0, 0 },
                 { "run/host/os-release", S_IFREG | 0644, 0, 0 }, { "run/host/incoming", S_IFDIR | 0755, 0, 0 },
                 { "run/host/unix-export", S_IFDIR | 0755, 0, 0 }, { "run/host/proc-kmsg", S_IFIFO | 0600, 0, 0 },
@@ -107,6 +107,27 @@ TEST(private_network_leaves_sys_to_the_child) {
         ASSERT_OK(faccessat(r.root_fd, "proc", F_OK, 0));
 }
 
+TEST(tmp_of_a_container_with_mounts) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        struct statvfs v;
+        struct stat st;
+
+        ASSERT_NOT_NULL(s->mounts = calloc(1, sizeof(*s->mounts)));
+        s->mounts[s->n_mounts++] = (SpecMount){ .kind = MOUNT_TMPFS, .target = strdup("/tmp/x") };
+        ASSERT_OK(prepare(s, &r, NULL));
+        ASSERT_EQ(mode_of(&r, "tmp", &st), S_IFDIR | 01777);
+        ASSERT_EQ(mode_of(&r, "tmp/x", &st), S_IFDIR | 0755);
+        _cleanup_close_ int tmp = openat(r.root_fd, "tmp", O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(fstatvfs(tmp, &v));
+        ASSERT_EQ(v.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC), ST_NOSUID | ST_NODEV);
+        ASSERT_EQ(v.f_files, 1 << 20);
+        ASSERT_TRUE(rmdir(in_root(root, "tmp/x")) < 0); /* nothing of it is on disk */
+        ASSERT_OK(umount2(root, MNT_DETACH));
+        ASSERT_TRUE(access(in_root(root, "tmp/x"), F_OK) < 0);
+}
+
 TEST(with_shifted_ids) {
         for (int i = 0; i < 2; i++) {
                 _cleanup_free_ char *root = fake_root();
@@ -128,8 +149,7 @@ TEST(with_shifted_ids) {
                 ASSERT_EQ(mode_of(&r, "dev/pts/ptmx", &st) & 07777, 0666);
                 ASSERT_EQ(st.st_uid, RANGE);
                 _cleanup_close_ int plain = open("/", O_PATH | O_CLOEXEC);
-                ASSERT_OK(umount2(in_root(root, "tmp"), MNT_DETACH));
-                ASSERT_OK(fstatat(r.root_fd, "tmp", &st, 0));
+                ASSERT_OK(fstatat(r.root_fd, "tmp", &st, 0)); /* on disk: the child mounts there */
                 ASSERT_EQ(st.st_uid, RANGE);
                 ASSERT_EQ(st.st_mode & 07777, 01777);
                 /* on disk it is the root's root if the mount maps */

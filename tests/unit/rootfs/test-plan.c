@@ -149,6 +149,10 @@ TEST(inner_mounts) {
         ASSERT_EQ(find_op(&p, CHILD_OP_MOUNT, "/proc"), 1);
         ASSERT_EQ(find_op(&p, CHILD_OP_DROP_OLD_ROOT, NULL), 2);
         ASSERT_EQ(find_op(&p, CHILD_OP_MOUNT, "/sys"), SIZE_MAX);
+        const size_t tmp = find_op(&p, CHILD_OP_MOUNT, "/tmp");
+        ASSERT_NE(tmp, SIZE_MAX);
+        ASSERT_EQ(p.ops[tmp].flags, MS_NOSUID | MS_NODEV);
+        ASSERT_STREQ(p.ops[tmp].data, "mode=1777,size=10%,nr_inodes=1m");
         ASSERT_EQ(find_op(&p, CHILD_OP_BIND, "/proc/sys/net"), SIZE_MAX);
         const size_t tree = find_op(&p, CHILD_OP_READ_ONLY_TREE, "/proc");
         ASSERT_NE(tree, SIZE_MAX);
@@ -164,6 +168,10 @@ TEST(inner_mounts) {
         for (size_t i = 0; i < ELEMENTSOF(masked); i++)
                 ASSERT_NE(find_op(&p, CHILD_OP_MASK, masked[i]), SIZE_MAX);
 
+        /* a mount of the user's may be in /tmp: then it is there already */
+        SpecMount mount = { .kind = MOUNT_TMPFS };
+        spec->mounts = &mount;
+        spec->n_mounts = 1;
         spec->network.private_ = true;
         r.map = (IdMap){ .outside = 1000000, .count = 65536 }; /* mounts are locked then */
         ASSERT_OK(api_mounts_inner(spec, &r, &q, NULL));
@@ -177,6 +185,9 @@ TEST(inner_mounts) {
         ASSERT_NE(net, SIZE_MAX);
         ASSERT_TRUE(net > find_op(&q, CHILD_OP_READ_ONLY_TREE, "/proc"));
         ASSERT_EQ(find_op(&q, CHILD_OP_WRITABLE, "/proc/sys/net"), net + 1);
+        ASSERT_EQ(find_op(&q, CHILD_OP_MOUNT, "/tmp"), SIZE_MAX);
+        spec->mounts = NULL;
+        spec->n_mounts = 0;
 }
 
 TEST_MAIN
