@@ -18,6 +18,8 @@
 #define CONSOLE_RETRY_USEC \
         (100 * USEC_PER_MSEC) /* a console that nobody has open inside is looked at again */
 
+#define IDLE_MSEC 1000
+
 enum {
         POLL_LEADER,
         POLL_SIGNAL,
@@ -193,6 +195,16 @@ static int finish(Supervisor *s, const siginfo_t *info) {
         return e.exit_status;
 }
 
+/* Waits; after a second in which nothing happened as one who has nothing to do. */
+static int wait_for_something(struct pollfd *p, int timeout_msec) {
+        if (timeout_msec >= 0 && timeout_msec <= IDLE_MSEC)
+                return poll(p, _POLL_MAX, timeout_msec);
+        int n = poll(p, _POLL_MAX, IDLE_MSEC);
+        if (n != 0)
+                return n;
+        return idle_wait(p, _POLL_MAX, timeout_msec < 0 ? -1 : timeout_msec - IDLE_MSEC);
+}
+
 int supervise(Supervisor *s) {
         bool console_rests = false;
         s->next_watchdog_usec = now_usec(CLOCK_MONOTONIC);
@@ -214,7 +226,8 @@ int supervise(Supervisor *s) {
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };
                 fill_console(&s->console, p, console_rests);
-                if (poll(p, _POLL_MAX, next_timeout(s, now, console_rests)) < 0 && errno != EINTR) {
+                if (wait_for_something(p, next_timeout(s, now, console_rests)) < 0 &&
+                    errno != EINTR) {
                         log_error_errno(-errno, "Waiting for container '%s' failed", s->spec->name);
                         stop_kill(s);
                 }

@@ -26,7 +26,7 @@ typedef struct Console {
         int master_fd;
         int slave_fd; /* held open, so that the master never hangs up while gettys come and go inside */
         char slave_path[24]; /* inside */
-        int output_fd; /* the caller's standard output, opened anew */
+        int output_fd;       /* the caller's standard output, opened anew */
         int input_fd; /* the caller's terminal opened anew, so that O_NONBLOCK is ours alone; or -EBADF */
         bool raw; /* the terminal is in raw mode: `saved` must be restored */
         struct termios saved;
@@ -49,7 +49,7 @@ typedef struct Supervisor {
         Link launcher, manager;
         ContainerState state;
         PidRef leader;
-        pid_t pid_two; /* the command below a stub init, once it has said something */
+        pid_t pid_two;         /* the command below a stub init, once it has said something */
         uint64_t capabilities; /* our own at the start */
         int seccomp_fd;        /* SUPERVISOR_SECCOMP_FD, or -EBADF if it came closed */
         int name_lock_fd;
@@ -140,6 +140,10 @@ void stop_tick(Supervisor *s, usec_t now); /* what is due by time */
 void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);
 void stop_poweroff(Supervisor *s);
+
+/* idle.c: poll(2), with as little memory as can be. */
+struct pollfd;
+int idle_wait(struct pollfd *p, size_t n, int timeout_msec);
 
 /* supervise.c: runs until the payload has ended; returns our exit status. */
 int supervise(Supervisor *s);
