@@ -127,8 +127,13 @@ static int append_devices(sd_bus_message *m, char *const *devices, Error *reterr
         return 0;
 }
 
+/* CoredumpReceive=: the host's systemd-coredump hands core dumps to that of a container which has one. */
+bool scope_has_newer_properties(const ContainerSpec *spec) {
+        return spec->payload.start == START_BOOT;
+}
+
 int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, pid_t pid,
-                      char *const *devices, sd_bus_message **ret, Error *reterr) {
+                      char *const *devices, bool newer, sd_bus_message **ret, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
                                                SYSTEMD1_MANAGER_INTERFACE, "StartTransientUnit");
@@ -140,6 +145,8 @@ int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, 
                 r = append_identity(m, spec, pid);
         if (r >= 0)
                 r = append_stop(m, spec);
+        if (r >= 0 && newer && scope_has_newer_properties(spec)) /* since 255 */
+                r = sd_bus_message_append(m, "(sv)", "CoredumpReceive", "b", true);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Writing the request for scope '%s' failed", unit);

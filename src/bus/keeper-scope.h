@@ -8,10 +8,12 @@
 #include "spec/spec.h"
 #include "sys/pidfd.h"
 
+/* Whether the request has properties that systemd 252 does not know. */
+bool scope_has_newer_properties(const ContainerSpec *spec);
 /* A new StartTransientUnit call that makes `unit` with `pid` as its first process. Controller= is left out where a connection has no
  * unique name. */
 int scope_request_new(sd_bus *bus, const ContainerSpec *spec, const char *unit, pid_t pid,
-                      char *const *devices, sd_bus_message **ret, Error *reterr);
+                      char *const *devices, bool newer, sd_bus_message **ret, Error *reterr);
 
 /* "/machine.slice/machine-web.scope" below the cgroup of PID 1's system. Allocated. */
 int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret);

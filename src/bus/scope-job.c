@@ -31,6 +31,7 @@ struct ScopeJob {
 
         bool accepted;                  /* systemd has taken the request */
         bool lost;                      /* a request was sent, and not answered */
+        bool is_old;                    /* systemd does not know all properties */
         char *job;                      /* our job's object path, once known */
         char *early_job, *early_result; /* a JobRemoved for our unit that came before the reply */
         usec_t deadline, gone_deadline;
@@ -98,7 +99,8 @@ typedef enum Refusal {
         REFUSAL_FINAL,
         REFUSAL_EXISTS,
         REFUSAL_LOST,
-        REFUSAL_BUSY
+        REFUSAL_BUSY,
+        REFUSAL_PROPERTY
 } Refusal;
 
 static const struct {
@@ -112,6 +114,9 @@ static const struct {
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, REFUSAL_LOST },
         /* dbus-daemon: berthd waits for 128 replies already */
         { SD_BUS_ERROR_LIMITS_EXCEEDED, REFUSAL_BUSY },
+        /* one that it does not know; perhaps one of the user's */
+        { SD_BUS_ERROR_PROPERTY_READ_ONLY, REFUSAL_PROPERTY },
+        { SD_BUS_ERROR_UNKNOWN_PROPERTY, REFUSAL_PROPERTY },
 };
 
 static Refusal refusal_of(const sd_bus_error *e) {
@@ -143,6 +148,12 @@ static void request_refused(ScopeJob *j, const sd_bus_error *bus_error) {
         _cleanup_error_ Error e = ERROR_NULL;
         Refusal refusal = refusal_of(bus_error);
 
+        if (refusal == REFUSAL_PROPERTY && !j->is_old &&
+            scope_has_newer_properties(j->request.spec)) {
+                j->is_old = true;
+                timer_arm(j, 0);
+                return;
+        }
         j->lost = j->lost || refusal == REFUSAL_LOST;
         j->accepted = refusal == REFUSAL_EXISTS && is_ours(j); /* its state is polled */
         if (j->accepted || IN_SET(refusal, REFUSAL_LOST, REFUSAL_BUSY) ||
@@ -188,7 +199,7 @@ static int on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *reter
 static int request_send(ScopeJob *j, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = scope_request_new(j->bus, j->request.spec, j->request.unit, j->request.pid,
-                                  j->request.devices, &m, reterr);
+                                  j->request.devices, !j->is_old, &m, reterr);
         if (r < 0)
                 return r;
         j->job = mfree(j->job);

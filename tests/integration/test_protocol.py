@@ -623,6 +623,9 @@ def test_what_a_booted_system_sees(host, machine, tree, clean):
         assert re.search(r"Virtualization: container", shown), shown
         assert host.run(inside + "systemd-detect-virt --container", check=False).out == "container-other"
         assert host.run(inside + "systemctl --failed --no-legend").stdout == ""
+        # what this systemd knows of containers
+        if host.systemd >= 255:
+            assert host.properties("machine-proto.scope", "CoredumpReceive") == {"CoredumpReceive": "yes"}
         # the ID that it was given is its own from now on
         given = environment(host.run(f"tr '\\0' '\\n' </proc/{leader}/environ").stdout.splitlines())["container_uuid"].replace("-", "")
         assert host.run(inside + "cat /etc/machine-id").out == given == host.berth("show", "-p", "Id", "--value", "proto").out
