@@ -2,6 +2,7 @@
 /* Descriptors: closing, moving, reading and writing whole files. */
 #include "basic/fd.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -48,6 +49,27 @@ int fd_cloexec(int fd, bool on) {
 
 int fd_nonblock(int fd, bool on) {
         return fd_change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
+}
+
+int fd_fill_stdio(void) {
+        struct pollfd p[3];
+
+        for (int i = 0; i < 3; i++)
+                p[i] = (struct pollfd){ .fd = i };
+        if (poll(p, 3, 0) < 0)
+                return -errno;
+        for (int i = 0; i < 3; i++) {
+                if (!(p[i].revents & POLLNVAL))
+                        continue;
+                int fd = open("/dev/null", O_PATH | O_CLOEXEC); /* writing is an error as before */
+                if (fd < 0)
+                        return -errno;
+                if (fd != i) {
+                        fd_close(fd);
+                        return -EBADF;
+                }
+        }
+        return 0;
 }
 
 int fd_move_to(int *fd, int to, bool cloexec) {

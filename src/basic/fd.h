@@ -23,6 +23,9 @@ static inline void fd_close_pairp(int (*p)[2]) {
 
 int fd_cloexec(int fd, bool on);
 int fd_nonblock(int fd, bool on);
+/* Takes the numbers 0, 1 and 2 where the caller has closed them, so that nothing of ours gets them and is read or written in their
+ * place. They are of no use, and gone at the next execve(). */
+int fd_fill_stdio(void);
 /* Moves *fd to number `to` (which is replaced), close-on-exec as asked. */
 int fd_move_to(int *fd, int to, bool cloexec);
 int fd_read_full(int fd, void *buf, size_t n); /* 0; -EPIPE if the end comes first */

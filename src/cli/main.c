@@ -2,6 +2,7 @@
 /* The program `berth`: which face it was called by, which verb, which options. */
 #include <stdio.h>
 
+#include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/path.h"
 #include "cli/complain.h"
@@ -167,6 +168,8 @@ static int berth_main(int argc, char **argv, Error *reterr) {
 int main(int argc, char **argv) {
         Error e = ERROR_NULL;
 
+        if (fd_fill_stdio() < 0)
+                return 125; /* there may be nowhere to say why */
         log_open("berth");
         if (argc > 0 && streq(path_last_component(argv[0]), "systemd-nspawn"))
                 return run_main(FACE_NSPAWN, argc - 1, argv + 1);

@@ -121,6 +121,8 @@ static int run(Error *reterr) {
 }
 
 int main(int argc, char **argv) {
+        if (fd_fill_stdio() < 0)
+                return EXIT_FAILURE; /* there may be nowhere to say why */
         enum {
                 OPTION_VERSION = 256
         };

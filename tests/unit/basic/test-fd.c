@@ -5,10 +5,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "basic/fd.h"
+
 #include "basic/path.h"
 #include "basic/str.h"
+#include <sys/wait.h>
 
 /* A directory of its own for each test; the caller removes what is in it. */
 static char *new_directory(void) {
@@ -26,6 +29,28 @@ static int new_pipe_with(const char *bytes, size_t n) {
         ASSERT_OK(fd_write_full(p[1], bytes, n));
         close(p[1]);
         return p[0];
+}
+
+/* Numbers that the caller has closed are taken, and stay useless. */
+TEST(fill_stdio) {
+        pid_t pid = fork();
+        if (pid == 0) {
+                close(0);
+                close(2);
+                if (fd_fill_stdio() < 0)
+                        _exit(1);
+                int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+                if (fd <= 2)
+                        _exit(2);
+                if (write(2, "x", 1) >= 0 || errno != EBADF || read(0, &pid, 1) >= 0)
+                        _exit(3);
+                if (!(fcntl(0, F_GETFD) & FD_CLOEXEC) || (fcntl(1, F_GETFD) & FD_CLOEXEC))
+                        _exit(4);
+                _exit(0);
+        }
+        int status;
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
 }
 
 TEST(close_keeps_errno) {
