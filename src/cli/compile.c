@@ -2,7 +2,6 @@
 /* Words and files → spec. */
 #include "cli/compile.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -175,10 +174,10 @@ static void unescape_instance(char *s) {
         char *to = s;
 
         for (const char *p = s; *p; to++) {
-                unsigned code;
-                if (p[0] == '\\' && p[1] == 'x' && p[2] && p[3] &&
-                    sscanf(p + 2, "%2x", &code) == 1) {
-                        *to = (char) code;
+                int high = p[0] == '\\' && p[1] == 'x' ? ascii_hex_value(p[2]) : -EINVAL;
+                int low = high >= 0 ? ascii_hex_value(p[3]) : -EINVAL;
+                if (low >= 0 && high * 16 + low != 0) { /* "\x00" would cut the name short */
+                        *to = (char) (high * 16 + low);
                         p += 4;
                 } else
                         *to = *p++;
@@ -192,7 +191,9 @@ static int apply_unit_defaults(RunRequest *q, SpecDraft *d, Error *reterr) {
         q->settings = SETTINGS_OVERRIDE;
         q->keep_unit = true;
         q->quiet = true;
-        int r = set_option(d, "machine", q->in_unit, "berth@.service", reterr);
+        int r = spec_check_name(q->in_unit, reterr);
+        if (r >= 0)
+                r = set_option(d, "machine", q->in_unit, "berth@.service", reterr);
         if (r >= 0)
                 r = set_option(d, "boot", "yes", "berth@.service", reterr);
         if (r >= 0)
@@ -219,7 +220,9 @@ static int take_name_word(RunRequest *q, SpecDraft *d, Error *reterr) {
                 error_hint(reterr, "give the NAME of an image, or a directory with -D DIRECTORY");
                 return r;
         }
-        int r = set_option(d, "machine", name, NULL, reterr);
+        int r = spec_check_name(name, reterr);
+        if (r >= 0)
+                r = set_option(d, "machine", name, NULL, reterr);
         if (r < 0)
                 return r;
 

@@ -23,9 +23,9 @@ static int check_systemd(Error *reterr) {
 }
 
 static int service_name(const char *container, char **ret, Error *reterr) {
-        if (!container_name_is_valid(container))
-                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                 "'%s' is not a valid container name", container);
+        int r = spec_check_name(container, reterr);
+        if (r < 0)
+                return r;
         *ret = systemd1_service_name(container);
         return *ret ? 0 : error_oom(reterr);
 }

@@ -10,6 +10,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "spec/spec.h"
 
 #define IMAGES_MAX 4096U    /* of one listing */
 #define NAME_LENGTH_MAX 64U /* of a container, see container_name_is_valid() */
@@ -87,12 +88,12 @@ static int find_in_place(const char *place, const char *name, char **ret, Error 
 }
 
 int image_find_in(char *const *places, const char *name, char **ret_directory, Error *reterr) {
-        if (!container_name_is_valid(name))
-                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                 "'%s' is not a valid container name", name);
+        int r = spec_check_name(name, reterr);
+        if (r < 0)
+                return r;
 
         STRV_FOREACH(place, places) {
-                int r = find_in_place(*place, name, ret_directory, reterr);
+                r = find_in_place(*place, name, ret_directory, reterr);
                 if (r < 0)
                         return r;
                 if (r == FOUND_DIRECTORY)
@@ -100,10 +101,10 @@ int image_find_in(char *const *places, const char *name, char **ret_directory, E
         }
 
         _cleanup_free_ char *list = strv_join(places, ", ");
-        int r = error_set(reterr, -ENOENT, ERROR_ROOT_NOT_FOUND, "There is no image '%s' in %s",
-                          name, strempty(list));
+        r = error_set(reterr, -ENOENT, ERROR_ROOT_NOT_FOUND, "There is no image '%s' in %s", name,
+                      strempty(list));
         error_hint(reterr,
-                   "make the directory /var/lib/machines/%s, or name one with --directory=", name);
+                   "make /var/lib/machines/%s, or run any directory: berth run -D DIRECTORY", name);
         return r;
 }
 

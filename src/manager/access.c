@@ -160,13 +160,9 @@ static int read_container(sd_bus_message *m, const Method *method, char **ret, E
                 return error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read");
         if (!text)
                 return 0;
-        if (!container_name_is_valid(text)) {
-                _cleanup_free_ char *shown = str_escape_for_display(text);
-                r = error_set(reterr, -EINVAL, ERROR_INVALID_NAME, "Invalid container name '%.80s'",
-                              strempty(shown));
-                error_hint(reterr, "up to 64 letters, digits, '.', '-' and '_'");
+        r = spec_check_name(text, reterr);
+        if (r < 0)
                 return r;
-        }
         return free_and_strdup(ret, text) < 0 ? error_oom(reterr) : 0;
 }
 

@@ -35,15 +35,26 @@ static uint64_t bounding_set(const ContainerSpec *s) {
         return (set | s->security.capabilities) & ~s->security.drop_capabilities;
 }
 
+int spec_check_name(const char *name, Error *reterr) {
+        if (container_name_is_valid(name))
+                return 0;
+        int r = error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
+                          "'%.80s' is not a valid container name", strempty(name));
+        error_hint(
+                reterr,
+                "a name has up to 64 letters, digits, '-', '_' and '.', without '-' or '.' at an end");
+        return r;
+}
+
 static int check_identity(const ContainerSpec *s, Error *reterr) {
         if (!s->name) {
                 (void) error_set(reterr, -EINVAL, ERROR_INVALID_NAME, "The container has no name");
                 error_hint(reterr, "give one with --machine=");
                 return -EINVAL;
         }
-        if (!container_name_is_valid(s->name))
-                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                 "'%s' is not a valid container name", s->name);
+        int r = spec_check_name(s->name, reterr);
+        if (r < 0)
+                return r;
         if (s->hostname && !hostname_is_valid(s->hostname))
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
                                  "'%s' is not a valid host name", s->hostname);

@@ -228,9 +228,9 @@ int spec_settings_load_from(SpecDraft *d, char *const *trusted_directories, cons
         const SpecSource trusted = override ? SOURCE_OVERRIDE : SOURCE_FILE;
         int r;
 
-        if (!container_name_is_valid(name))
-                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                 "'%s' is not a valid container name", name);
+        r = spec_check_name(name, reterr);
+        if (r < 0)
+                return r;
         STRV_FOREACH(directory, trusted_directories) {
                 r = directory_load(d, *directory, name, /* trusted= */ true, trusted, ret_path,
                                    reterr);

@@ -191,6 +191,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ContainerSpec *, spec_free)
 #define _cleanup_spec_ _cleanup_(spec_freep)
 void spec_mount_done(SpecMount *m);
 
+/* container_name_is_valid(), with an Error that says what a name is. */
+int spec_check_name(const char *name, Error *reterr);
+
 /* The payload's host name. */
 static inline const char *spec_hostname(const ContainerSpec *s) {
         return s->hostname ?: s->name;

@@ -164,7 +164,14 @@ TEST(names) {
                      "There is no image 'no-such-image-anywhere' in /etc/machines");
         expect_error(FACE_RUN, &p, "-M no-such-image-anywhere true", ERROR_ROOT_NOT_FOUND,
                      "There is no image 'no-such-image-anywhere'");
-        expect_error(FACE_RUN, &p, "../x", ERROR_INVALID_NAME, "../x");
+        expect_error(FACE_RUN, &p, "../x", ERROR_INVALID_NAME,
+                     "'../x' is not a valid container name");
+        expect_error(FACE_RUN, &p, "'' true", ERROR_INVALID_NAME,
+                     "'' is not a valid container name");
+        expect_error(FACE_RUN, &p, "--in-unit=", ERROR_INVALID_NAME, "'' is not a valid");
+        expect_error(FACE_RUN, &p, "--in-unit=a\\\\x00b", ERROR_INVALID_NAME, "'a\\x00b' is not");
+        expect_error(FACE_RUN, &p, "--in-unit=a\\\\x-1b", ERROR_INVALID_NAME, "'a\\x-1b' is not");
+        expect_error(FACE_RUN, &p, "--in-unit=no\\\\x2dimage", ERROR_ROOT_NOT_FOUND, "'no-image'");
         expect_error(FACE_RUN, &p, "-D /nonexistent/x", ERROR_ROOT_NOT_FOUND, "'/nonexistent/x'");
         expect_error(FACE_RUN, &p, "-D /dev/null", ERROR_NOT_A_ROOT,
                      "'/dev/null' is not a directory");

@@ -119,7 +119,7 @@ TEST(says_where_it_looked) {
         ASSERT_CONTAINS(e.message, "There is no image 'web' in /tmp/test-image.");
         ASSERT_CONTAINS(e.message, "/first, /tmp/");
         ASSERT_STREQ(e.hint,
-                     "make the directory /var/lib/machines/web, or name one with --directory=");
+                     "make /var/lib/machines/web, or run any directory: berth run -D DIRECTORY");
         ASSERT_NULL(found);
         error_done(&e);
         places_end(&p);

@@ -156,7 +156,7 @@ TEST(bad_requests) {
         expect_error(&h, &(Request){ .name = "web", .descriptor = "root", .fd = fd },
                      ERROR_NOT_A_ROOT, "not a directory");
         expect_error(&h, &(Request){ .name = "../web" }, ERROR_INVALID_NAME,
-                     "Invalid container name");
+                     "'../web' is not a valid container name");
         close(fd);
 }
 
