@@ -154,6 +154,13 @@ int compile_arguments(int argc, char **argv, RunRequest *q, SpecDraft *d, Error 
         return 0;
 }
 
+int compile_usage_status(const Error *e, int status) {
+        return IN_SET(e->id, ERROR_INVALID_SETTING, ERROR_INVALID_NAME, ERROR_CONFLICT,
+                      ERROR_LIMIT_EXCEEDED)
+                       ? 2
+                       : status;
+}
+
 int compile_unit_request(const char *name, RunRequest *q, Error *reterr) {
         *q = (RunRequest) RUN_REQUEST_NULL(FACE_RUN);
         return free_and_strdup(&q->in_unit, name) < 0 ? error_oom(reterr) : 0;
@@ -261,11 +268,16 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
         int r;
 
         _cleanup_free_ char *real = realpath(spec->root.directory, NULL);
-        if (!real)
-                return error_set_errno(reterr, -errno,
-                                       errno == ENOENT ? ERROR_ROOT_NOT_FOUND : ERROR_FAILED,
-                                       "Directory '%s' cannot be used as a container's root",
-                                       spec->root.directory);
+        if (!real) {
+                const bool missing = errno == ENOENT;
+                r = error_set_errno(reterr, -errno, missing ? ERROR_ROOT_NOT_FOUND : ERROR_FAILED,
+                                    "Directory '%s' cannot be used as a container's root",
+                                    spec->root.directory);
+                if (missing)
+                        error_hint(reterr,
+                                   "check the path; it must hold a system or a program already");
+                return r;
+        }
         if (stat(real, &st) >= 0 && !S_ISDIR(st.st_mode)) {
                 r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory",
                               spec->root.directory);
@@ -347,6 +359,26 @@ static ConsoleMode choose_console(const RunRequest *q, const ContainerSpec *spec
         return CONSOLE_PIPE;
 }
 
+/* Only systemd's client knows what properties there are: too late for the parser to say where a wrong one stands. */
+static int check_properties(const SpecDraft *d, const ContainerSpec *spec, Error *reterr) {
+        STRV_FOREACH(p, spec->resources.properties) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                const char *where = NULL;
+                int r = systemd1_check_property(*p, &e);
+                if (r >= 0)
+                        continue;
+                (void) spec_draft_source(d, spec_field_by_key("Resources", "Property"), &where);
+                if (!where || where[0] != '/')
+                        return error_take(reterr, &e);
+                r = error_set(reterr, e.code, e.id, "%s (Property= at %s)", error_message(&e),
+                              where);
+                if (e.hint)
+                        error_hint(reterr, "%s", e.hint);
+                return r;
+        }
+        return 0;
+}
+
 int compile_finish(const RunRequest *q, SpecDraft *d, bool resolve_console, ContainerSpec **ret,
                    Error *reterr) {
         ContainerSpec *draft = spec_draft_spec(d);
@@ -361,11 +393,9 @@ int compile_finish(const RunRequest *q, SpecDraft *d, bool resolve_console, Cont
         int r = spec_check(d, &spec, reterr);
         if (r < 0)
                 return r;
-        STRV_FOREACH(p, spec->resources.properties) {
-                r = systemd1_check_property(*p, reterr);
-                if (r < 0)
-                        return r;
-        }
+        r = check_properties(d, spec, reterr);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(spec);
         return 0;
 }

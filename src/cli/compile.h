@@ -44,6 +44,8 @@ int run_list_options(RunFace face, char ***names);
 
 /* Reads argv[0…argc), the words behind the verb, into request and draft. */
 int compile_arguments(int argc, char **argv, RunRequest *q, SpecDraft *d, Error *reterr);
+/* What is wrong with the words alone is wrong usage: the exit status for an error of compile_arguments(), shown by complain(). */
+int compile_usage_status(const Error *e, int status);
 /* The request that berth@NAME.service makes. */
 int compile_unit_request(const char *name, RunRequest *q, Error *reterr);
 /* Settings files, image, name; everything that is not an option. The path of the settings file that was read, or NULL. */

@@ -141,7 +141,8 @@ static int check_privileges(Error *reterr) {
         return r;
 }
 
-static int compile_and_start(int argc, char **argv, RunRequest *q, Error *reterr) {
+/* *ret_words: failed because of the words alone. */
+static int compile_and_start(int argc, char **argv, RunRequest *q, bool *ret_words, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_spec_ ContainerSpec *spec = NULL;
         _cleanup_free_ char *path = NULL;
@@ -149,6 +150,7 @@ static int compile_and_start(int argc, char **argv, RunRequest *q, Error *reterr
         if (!d)
                 return error_oom(reterr);
         int r = compile_arguments(argc, argv, q, d, reterr);
+        *ret_words = r < 0;
         if (r < 0 || q->help || q->version)
                 return r;
         r = check_privileges(reterr);
@@ -164,8 +166,9 @@ static int compile_and_start(int argc, char **argv, RunRequest *q, Error *reterr
 int run_main(RunFace face, int argc, char **argv) {
         _cleanup_(run_request_done) RunRequest q = RUN_REQUEST_NULL(face);
         Error e = ERROR_NULL;
+        bool words = false;
 
-        int r = compile_and_start(argc, argv, &q, &e);
+        int r = compile_and_start(argc, argv, &q, &words, &e);
         if (r >= 0 && q.help)
                 return run_show_help(face);
         if (r >= 0 && q.version) {
@@ -174,5 +177,7 @@ int run_main(RunFace face, int argc, char **argv) {
         }
         if (q.in_unit)
                 tell_service_manager(&e);
-        return complain(&e, EXIT_OF_RUN);
+        const int usage = words ? compile_usage_status(&e, 0) : 0,
+                  status = complain(&e, EXIT_OF_RUN);
+        return usage ?: status;
 }

@@ -139,7 +139,8 @@ static bool names_a_unit(const RunRequest *q, SpecDraft *d) {
                !streq(q->words[0], "--");
 }
 
-static int verify(RunRequest *q, int argc, char **argv, Error *reterr) {
+/* *ret_words: failed because of the words alone. */
+static int verify(RunRequest *q, int argc, char **argv, bool *ret_words, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_spec_ ContainerSpec *spec = NULL;
         _cleanup_free_ char *path = NULL;
@@ -147,6 +148,7 @@ static int verify(RunRequest *q, int argc, char **argv, Error *reterr) {
         if (!d)
                 return error_oom(reterr);
         int r = compile_arguments(argc, argv, q, d, reterr);
+        *ret_words = r < 0;
         if (r < 0 || q->help)
                 return r;
         if (names_a_unit(q, d)) {
@@ -164,11 +166,16 @@ static int verify(RunRequest *q, int argc, char **argv, Error *reterr) {
 int verify_main(int argc, char **argv) {
         _cleanup_(run_request_done) RunRequest q = RUN_REQUEST_NULL(FACE_VERIFY);
         Error e = ERROR_NULL;
+        bool words = false;
 
-        int r = verify(&q, argc, argv, &e);
+        int r = verify(&q, argc, argv, &words, &e);
         if (r >= 0 && q.help)
                 return run_show_help(FACE_VERIFY);
         if (r >= 0 && fflush(stdout) != 0)
                 r = error_set_errno(&e, -errno, ERROR_FAILED, "Writing the output failed");
-        return r < 0 ? complain(&e, EXIT_OF_VERB) : 0;
+        if (r >= 0)
+                return 0;
+        const int usage = words ? compile_usage_status(&e, 0) : 0,
+                  status = complain(&e, EXIT_OF_VERB);
+        return usage ?: status;
 }

@@ -163,6 +163,10 @@ static int settings_read(SpecDraft *d, const char *path, bool trusted, char **re
         int r;
 
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (trusted ? 0 : O_NOFOLLOW));
+        if (fd < 0 && errno == ENOENT &&
+            lstat(path, &st) >= 0) /* not to be taken for "no settings" */
+                return error_set(reterr, -ENOENT, ERROR_FAILED,
+                                 "Settings file '%s' is a symbolic link that leads nowhere", path);
         if (fd < 0 && IN_SET(errno, ENOENT, ENOTDIR))
                 return 0;
         if (fd < 0 && errno == ELOOP && !trusted)

@@ -73,6 +73,14 @@ ln -s "$(realpath "$berth")" "$work/systemd-nspawn"
 "$work/systemd-nspawn" --help | head -1 | grep -q '^systemd-nspawn \[' && ok || fail "systemd-nspawn --help"
 
 # ---- error texts and exit statuses ----
+expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
+        run --console=tty -D / true
+expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
+        verify --console=tty -D / true
+expect 2 "berth: Boot= and ProcessTwo= (--boot and --as-pid2) exclude each other" run -ba -D / true
+expect 125 "berth: Option '--image' is not supported yet" run --image=/x true
+expect 125 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory
+Hint: check the path; it must hold a system or a program already" run -D /nonexistent true
 hint="Hint: 'berth --help' lists the verbs"
 expect 2 "berth: Unknown verb 'lsit' (did you mean 'list'?)"$'\n'"$hint" lsit
 expect 2 "berth: Unknown verb 'frobnicate'"$'\n'"$hint" frobnicate
@@ -103,10 +111,8 @@ Hint: give the NAME of an image, or a directory with -D DIRECTORY" run
 expect 2 "berth: Unknown option '--privat-network' (did you mean '--private-network'?)
 Hint: 'berth run --help' lists the options" run --privat-network
 expect 2 "berth: Option '--quiet' takes no argument" run --quiet=yes -D /
-expect 125 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory" \
-        run -D /nonexistent true
-expect 1 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory" \
-        verify -D /nonexistent true
+expect 1 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory
+Hint: check the path; it must hold a system or a program already" verify -D /nonexistent true
 [ -d /run/systemd/system ] || for verb in start enable disable; do
         expect 1 "berth: systemd is not running on this system: there are no units to start
 Hint: 'berth run NAME' works without systemd" $verb web

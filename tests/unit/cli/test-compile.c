@@ -111,6 +111,18 @@ TEST(commands) {
         place_end(&p);
 }
 
+/* The sentence about a property that systemd does not know says where it stands. */
+TEST(properties) {
+        Place p;
+        place_begin(&p, "[Resources]\nProperty=Foo=1\n");
+        _cleanup_free_ char *where =
+                strjoin("Unknown unit property 'Foo' (Property= at ", p.settings, ":2)");
+        expect_error(FACE_RUN, &p, "--settings=trusted -D ROOT true", ERROR_INVALID_SETTING, where);
+        expect_error(FACE_RUN, &p, "--settings=no --property=Bar=1 -D ROOT true",
+                     ERROR_INVALID_SETTING, "Unknown unit property 'Bar'");
+        place_end(&p);
+}
+
 /* A link whose owner named its target so that it reads as settings. */
 TEST(directory_behind_a_link) {
         Place p;

@@ -252,6 +252,24 @@ TEST(unreadable_trusted_files) {
         ASSERT_EQ(e3.id, ERROR_LIMIT_EXCEEDED);
 }
 
+/* The limits in a file that went away are not to be forgotten without a word. */
+TEST(link_that_leads_nowhere) {
+        _cleanup_draft_ SpecDraft *d = spec_draft_new();
+        _cleanup_error_ Error e = ERROR_NULL;
+        char top[] = "/tmp/test-settings.XXXXXX";
+        char *places[] = { top, NULL };
+
+        ASSERT_NOT_NULL(mkdtemp(top));
+        _cleanup_free_ char *link = path_join(top, "web.berth");
+        ASSERT_OK(symlink("/nonexistent/web.berth", link));
+        ASSERT_ERROR(spec_settings_load_from(d, places, "web", NULL, false, false, NULL, &e),
+                     ENOENT);
+        ASSERT_CONTAINS(e.message, "is a symbolic link that leads nowhere");
+        ASSERT_OK(unlink(link));
+        ASSERT_EQ(spec_settings_load_from(d, places, "web", NULL, false, false, NULL, &e), 0);
+        ASSERT_OK(rmdir(top));
+}
+
 TEST(names_are_checked) {
         _cleanup_draft_ SpecDraft *d = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
