@@ -10,6 +10,16 @@
 #define BERTH_CONTAINER_INTERFACE "org.berth.Containers1.Container"
 #define BERTH_ERROR_PREFIX "org.berth.Error."
 
+/* systemd-machined's, answered by berthd where that does not run */
+#define MACHINE1_BUS_NAME "org.freedesktop.machine1"
+#define MACHINE1_MANAGER_PATH "/org/freedesktop/machine1"
+#define MACHINE1_MACHINE_PATH_PREFIX "/org/freedesktop/machine1/machine"
+#define MACHINE1_IMAGE_PATH_PREFIX "/org/freedesktop/machine1/image"
+#define MACHINE1_MANAGER_INTERFACE "org.freedesktop.machine1.Manager"
+#define MACHINE1_MACHINE_INTERFACE "org.freedesktop.machine1.Machine"
+#define MACHINE1_IMAGE_INTERFACE "org.freedesktop.machine1.Image"
+#define MACHINE1_PREFIX "org.freedesktop.machine1." /* of errors and polkit actions */
+
 #define SYSTEMD1_BUS_NAME "org.freedesktop.systemd1"
 #define SYSTEMD1_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD1_MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"

@@ -21,6 +21,7 @@ struct Access {
         Manager *manager;
         const Method *method;
         char *container;
+        bool named;          /* by the first argument, not by the object */
         uint64_t generation; /* of the container when it was named; 0: there was none */
         PolkitCheck *check;
         bool asking; /* polkit, for this user */
@@ -43,7 +44,7 @@ Access *access_free(Access *a) {
 
 static void reply_error(sd_bus_message *call, const Error *e) {
         _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
-        (void) bus_error_from_error(&b, e);
+        (void) bus_error_from_error_for(call, &b, e);
         (void) sd_bus_reply_method_error(call, &b); /* the caller may be gone */
 }
 
@@ -82,6 +83,10 @@ static bool makes_container(const Method *method) {
         return streq(method->action, ACTION_CREATE);
 }
 
+static bool is_looking(const Method *method) {
+        return strstr(method->action, "inspect") != NULL;
+}
+
 /* What was done with whom, and who had it done. */
 static void log_call(sd_bus_message *call, const Method *method, const char *container, uid_t uid,
                      const Error *denied) {
@@ -91,7 +96,7 @@ static void log_call(sd_bus_message *call, const Method *method, const char *con
                                            strempty(sd_bus_message_get_sender(call))),
                             *result = strf("RESULT=%s", denied ? "denied" : "allowed");
         char *const fields[] = { name, user, sender, result, NULL };
-        if (streq(method->action, ACTION_INSPECT) || !name || !user || !sender || !result)
+        if (is_looking(method) || !name || !user || !sender || !result)
                 return;
         (void) log_full(denied ? LOG_NOTICE : LOG_INFO, 0, __FILE__, __LINE__, __func__, fields,
                         "User %u %s %s of '%s'", uid, denied ? "is denied" : "calls",
@@ -99,14 +104,14 @@ static void log_call(sd_bus_message *call, const Method *method, const char *con
 }
 
 static int run(Manager *m, const Method *method, sd_bus_message *call, const char *container,
-               uint64_t generation, Error *reterr) {
+               bool named, uint64_t generation, Error *reterr) {
         /* What was allowed for one container is not allowed for the next one of its name. */
         if (generation != generation_of(m, container) && !makes_container(method))
                 return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
                                  "Container '%s' %s while the call waited", container,
                                  generation != 0 ? "ended" : "was started");
         int r = sd_bus_message_rewind(call, /* complete= */ true);
-        if (r >= 0 && method->signature[0] == 's' && !is_container_call(call))
+        if (r >= 0 && named)
                 r = sd_bus_message_skip(call, "s");
         return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read")
                      : method->body(m, call, container, reterr);
@@ -117,6 +122,7 @@ static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, voi
         Manager *m = a->manager;
         const Method *method = a->method;
         const uint64_t generation = a->generation;
+        const bool named = a->named;
         _cleanup_free_ char *container = TAKE_PTR(a->container);
         _cleanup_error_ Error e = ERROR_NULL;
 
@@ -128,7 +134,7 @@ static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, voi
                 reply_error(call, denied);
                 return;
         }
-        if (run(m, method, call, container, generation, &e) < 0)
+        if (run(m, method, call, container, named, generation, &e) < 0)
                 reply_error(call, &e);
 }
 
@@ -166,45 +172,55 @@ static int read_container(sd_bus_message *m, const Method *method, char **ret, E
         return free_and_strdup(ret, text) < 0 ? error_oom(reterr) : 0;
 }
 
-static int begin(Manager *m, sd_bus_message *call, Error *reterr) {
-        const Method *method = method_find(call);
-        if (!method)
-                return error_set(reterr, -EINVAL, ERROR_UNSUPPORTED, "Unknown method '%s'",
-                                 strempty(sd_bus_message_get_member(call)));
-        _cleanup_free_ char *container = NULL;
-        /* it is held until polkit has answered */
+int access_measure(sd_bus_message *call, Error *reterr) {
         int r = bus_message_measure(call, CALL_SIZE_MAX);
         if (r == -E2BIG)
                 return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
-                                 "The arguments of '%s' are larger than %u bytes", method->member,
-                                 CALL_SIZE_MAX);
-        if (r < 0)
-                return error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read");
-        r = read_container(call, method, &container, reterr);
-        if (r < 0)
-                return r;
-        r = manager_call_begin(m, reterr);
+                                 "The arguments of '%s' are larger than %u bytes",
+                                 strempty(sd_bus_message_get_member(call)), CALL_SIZE_MAX);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read") : 0;
+}
+
+int access_begin(Manager *m, sd_bus_message *call, const Method *method, const char *action,
+                 const char *container, bool named, Error *reterr) {
+        if (!action)
+                return run(m, method, call, container, named, generation_of(m, container), reterr);
+        int r = manager_call_begin(m, reterr);
         if (r < 0)
                 return r;
         Access *a = new0(Access, 1);
-        if (!a) {
+        if (!a || free_and_strdup(&a->container, container) < 0) {
+                free(a);
                 manager_call_end(m);
                 return error_oom(reterr);
         }
         a->manager = m;
         a->method = method;
+        a->named = named;
         a->generation = generation_of(m, container);
-        a->container = TAKE_PTR(container);
         LIST_PREPEND(accesses, m->accesses, a);
-        const PolkitQuestion question = {
-                call, method->action, a->container, on_ask, on_checked, a
-        };
+        const PolkitQuestion question = { call, action, a->container, on_ask, on_checked, a };
         r = polkit_check(&question, &a->check);
         if (r < 0) {
                 access_unlink(a);
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Asking who calls failed");
         }
         return 0;
+}
+
+static int begin(Manager *m, sd_bus_message *call, Error *reterr) {
+        const Method *method = method_find(call);
+        if (!method)
+                return error_set(reterr, -EINVAL, ERROR_UNSUPPORTED, "Unknown method '%s'",
+                                 strempty(sd_bus_message_get_member(call)));
+        _cleanup_free_ char *container = NULL;
+        int r = access_measure(call, reterr); /* it is held until polkit has answered */
+        if (r >= 0)
+                r = read_container(call, method, &container, reterr);
+        return r < 0 ? r
+                     : access_begin(m, call, method, method->action, container,
+                                    method->signature[0] == 's' && !is_container_call(call),
+                                    reterr);
 }
 
 int access_method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {

@@ -20,3 +20,10 @@ typedef struct Method {
 /* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop") are the Manager's ("StopContainer") without
  * the name, which comes from the path. */
 extern const Method manager_methods[];
+
+/* For other interfaces with methods of such rows. The arguments are not too many? ERROR_LIMIT_EXCEEDED. */
+int access_measure(sd_bus_message *call, Error *reterr);
+/* Has the body called when polkit allows the action (NULL: at once). named: the container's name is the first argument, and
+ * skipped. */
+int access_begin(Manager *m, sd_bus_message *call, const Method *method, const char *action,
+                 const char *container, bool named, Error *reterr);

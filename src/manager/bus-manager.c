@@ -140,7 +140,7 @@ static int on_unit_killed(sd_bus_message *m, void *userdata, sd_bus_error *reter
                 _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
                 (void) bus_error_to_error(sd_bus_message_get_error(m), -EIO, &e,
                                           "Killing the processes of the unit failed");
-                (void) bus_error_from_error(&b, &e);
+                (void) bus_error_from_error_for(k->call, &b, &e);
                 (void) sd_bus_reply_method_error(k->call, &b);
         }
         unit_kill_free(k);
@@ -175,7 +175,7 @@ static int kill_unit(Manager *m, sd_bus_message *call, const Container *c, int32
         return 0;
 }
 
-static int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
         const char *whom;
         int32_t signal;
         int r = sd_bus_message_read(call, "si", &whom, &signal);
@@ -187,7 +187,7 @@ static int body_kill(Manager *m, sd_bus_message *call, const char *container, Er
         const Container *c = container_find(m, container, reterr);
         if (!c)
                 return -ENXIO;
-        if (streq(whom, "all"))
+        if (streq(whom, "all") || whom[0] == '\0')
                 return kill_unit(m, call, c, signal, reterr);
         const PidRef *p = streq(whom, "leader")       ? &c->leader
                           : streq(whom, "supervisor") ? &c->supervisor

@@ -13,6 +13,7 @@
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "bus/names.h"
+#include "manager/machine1.h"
 #include "manager/supervisor-link.h"
 #include "spec/spec-text.h"
 #include "sys/cgroup.h"
@@ -83,6 +84,7 @@ void container_free(Container *c) {
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
         creation_free(c->creation);
+        foreign_free(c->foreign);
         c->keeper = keeper_dismiss(c->keeper, TAKE_PTR(c->spec));
         link_free(c->link);
         sd_event_source_disable_unref(c->supervisor_source);
@@ -136,11 +138,13 @@ int container_new(Manager *m, const char *name, Container **ret, Error *reterr) 
 }
 
 void container_announce(Container *c) {
-        if (c->announced)
-                return;
-        c->announced = true;
-        (void) sd_bus_emit_object_added(c->manager->bus, c->path); /* signals are best effort */
-        manager_emit(c->manager, "ContainerNew", c);
+        if (!c->announced) {
+                c->announced = true;
+                (void) sd_bus_emit_object_added(c->manager->bus,
+                                                c->path); /* signals are best effort */
+                manager_emit(c->manager, "ContainerNew", c);
+        }
+        machine1_update(c);
 }
 
 void container_remove(Container *c) {
@@ -149,6 +153,7 @@ void container_remove(Container *c) {
                 (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
                 waiter_free(w);
         }
+        machine1_hide(c);
         if (c->announced) {
                 manager_emit(m, "ContainerRemoved", c);
                 (void) sd_bus_emit_object_removed(m->bus, c->path);
@@ -326,6 +331,7 @@ static void on_started(Container *c, const ControlMessage *m) {
                 container_set_text(c, &c->id, id, "Id");
         if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING))
                 container_set_state(c, STATE_RUNNING);
+        machine1_update(c);
         container_create_succeed(c);
 }
 
@@ -347,6 +353,7 @@ static void on_restarting(Container *c, const ControlMessage *m) {
         c->stop_requested = false;
         pidref_done(&c->leader);
         container_changed(c, "Leader");
+        machine1_update(c);
         container_set_state(c, STATE_LAUNCHING);
 }
 
@@ -413,6 +420,8 @@ static const struct {
 
 int container_request(Container *c, ControlType type, Error *reterr) {
         int r = -ENOTCONN;
+        if (c->foreign)
+                return foreign_request(c, type, reterr);
         if (c->link)
                 r = link_send(c->link, type);
         if (r < 0 && c->keeper)

@@ -11,6 +11,7 @@
 #include "sys/pidfd.h"
 
 typedef struct Creation Creation;
+typedef struct Foreign Foreign;
 typedef struct Waiter Waiter;
 
 struct Container {
@@ -31,6 +32,8 @@ struct Container {
         Link *link; /* the supervisor's connection; NULL: not yet, or lost for the moment */
         sd_event_source *supervisor_source; /* its end */
         LIST_HEAD(Waiter, waiters);         /* calls that wait for the end */
+        bool shown;                         /* on machine1 */
+        Foreign *foreign; /* registered there by another program: has no supervisor of ours */
 
         /* only of a container that was made by CreateContainer */
         ContainerSpec *spec;

@@ -5,11 +5,13 @@
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "basic/parse.h"
 #include "basic/time.h"
 #include "bus/names.h"
 #include "ipc/notify.h"
 #include "manager/access.h"
 #include "manager/container.h"
+#include "manager/machine1.h"
 #include "manager/supervisor-link.h"
 
 #define IDLE_EXIT_USEC (60 * USEC_PER_SEC)
@@ -40,6 +42,7 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
         /* From here on calls start a new manager, as soon as this one is gone: none is lost. */
         log_debug("Nothing to do, ending");
         (void) notify_send("STOPPING=1"); /* only for show */
+        machine1_release(m->machine1);
         return sd_bus_release_name_async(m->bus, NULL, BERTH_BUS_NAME, on_name_released, m);
 }
 
@@ -80,6 +83,7 @@ Manager *manager_free(Manager *m) {
         Container *c;
         HASHMAP_FOREACH(c, m->containers)
                 container_free(c);
+        machine1_free(m->machine1);
         while (m->links)
                 link_free(m->links);
         hashmap_free(m->containers);
@@ -135,6 +139,16 @@ static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *reterr_e
         return sd_event_exit(m->event, EXIT_FAILURE);
 }
 
+/* berth works without it. */
+static void publish_machine1(Manager *m) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        const char *wanted = secure_getenv("BERTH_MACHINE1");
+        if (!(wanted ? parse_boolean(wanted) > 0 : BERTH_MACHINE1))
+                return;
+        if (machine1_new(m, &m->machine1, &e) < 0)
+                log_error_object(LOG_WARNING, &e);
+}
+
 int manager_publish(Manager *m, Error *reterr) {
         int r = sd_bus_add_object_vtable(m->bus, NULL, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
                                          manager_vtable, m);
@@ -149,7 +163,9 @@ int manager_publish(Manager *m, Error *reterr) {
                 r = sd_bus_add_object_manager(m->bus, NULL, BERTH_MANAGER_PATH);
         if (r >= 0)
                 r = sd_bus_request_name_async(m->bus, NULL, BERTH_BUS_NAME, 0, on_name, m);
-        return r < 0 ? error_set_errno(reterr, r, ERROR_BUS_FAILED,
-                                       "Registering on the system bus failed")
-                     : 0;
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_BUS_FAILED,
+                                       "Registering on the system bus failed");
+        publish_machine1(m);
+        return 0;
 }

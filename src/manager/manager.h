@@ -20,6 +20,7 @@
 typedef struct Access Access;
 typedef struct Container Container;
 typedef struct Link Link;
+typedef struct Machine1 Machine1;
 typedef struct Manager Manager;
 
 struct Manager {
@@ -33,7 +34,8 @@ struct Manager {
         size_t n_calls;
         int listen_fd;
         sd_event_source *listen_source, *accept_timer, *idle_source;
-        bool idle_exit; /* started on demand: ends when there is nothing left to do */
+        Machine1 *machine1; /* the same as org.freedesktop.machine1; NULL: not wanted */
+        bool idle_exit;     /* started on demand: ends when there is nothing left to do */
 };
 
 /* bus: connected and attached to event. listen_fd is taken. */
@@ -53,4 +55,5 @@ void manager_call_end(Manager *m);
 
 /* in bus-manager.c */
 extern const sd_bus_vtable manager_vtable[];
+int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 void manager_emit(Manager *m, const char *signal, const Container *c);

@@ -2,6 +2,7 @@
 /* A manager in a forked process, with a bus, a systemd and supervisors that are all made up. */
 #pragma once
 
+#include <dirent.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -18,7 +19,7 @@
 
 typedef struct Host {
         PrivateBus bus_daemon;
-        char control[64];
+        char control[64], machines[64]; /* instead of those in /run */
         pid_t manager;
         sd_bus *bus; /* our own connection, as root */
 } Host;
@@ -64,14 +65,27 @@ static inline void host_start(Host *h) {
         *h = (Host){ 0 };
         private_bus_start(&h->bus_daemon);
         (void) snprintf(h->control, sizeof(h->control), "%s/control", h->bus_daemon.directory);
+        (void) snprintf(h->machines, sizeof(h->machines), "%s/machines", h->bus_daemon.directory);
+        ASSERT_OK(setenv("BERTH_MACHINES", h->machines, 1));
         ASSERT_OK(bus_connect_system(&h->bus, &e));
         host_manager_start(h);
+}
+
+static inline void host_remove_machines(const Host *h) {
+        DIR *d = opendir(h->machines);
+        if (!d)
+                return;
+        for (const struct dirent *e; (e = readdir(d));)
+                (void) unlinkat(dirfd(d), e->d_name, 0); /* not "." and ".." */
+        (void) closedir(d);
+        (void) rmdir(h->machines);
 }
 
 static inline void host_stop(Host *h) {
         sd_bus_flush_close_unref(h->bus);
         private_child_stop(&h->manager);
         (void) unlink(h->control);
+        host_remove_machines(h);
         private_bus_stop(&h->bus_daemon);
 }
 

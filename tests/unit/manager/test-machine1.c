@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* berthd as org.freedesktop.machine1 on a private bus, and beside a systemd-machined that is made up. */
+#include "host.h"
+
+#include "basic/fd.h"
+
+static int call(Host *h, const char *member, sd_bus_error *e, sd_bus_message **reply,
+                const char *signature, ...) {
+        va_list ap;
+        va_start(ap, signature);
+        int r = sd_bus_call_methodv(h->bus, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                    MACHINE1_MANAGER_INTERFACE, member, e, reply, signature, ap);
+        va_end(ap);
+        return r;
+}
+
+#define ASSERT_FAILS(error_name, ...)                                             \
+        do {                                                                      \
+                _cleanup_(sd_bus_error_free) sd_bus_error _e = SD_BUS_ERROR_NULL; \
+                Host *_h = &h;                                                    \
+                ASSERT_TRUE(call_failing(_h, &_e, __VA_ARGS__) < 0);              \
+                ASSERT_STREQ(_e.name, error_name);                                \
+        } while (0)
+#define call_failing(h, e, member, ...) call((h), (member), (e), NULL, __VA_ARGS__)
+
+static void expect_owner(Host *h, pid_t pid) {
+        for (unsigned i = 0; i < 800; i++) {
+                _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+                pid_t owner = 0;
+                if (sd_bus_get_name_creds(h->bus, MACHINE1_BUS_NAME, SD_BUS_CREDS_PID, &creds) >=
+                            0 &&
+                    sd_bus_creds_get_pid(creds, &owner) >= 0 && owner == pid)
+                        return;
+                usleep(10000);
+        }
+        TEST_FAIL("process %d does not get the name", (int) pid);
+}
+
+/* "NAME CLASS SERVICE PATH" of the n-th machine; n = 0 is .host. */
+static bool machine_is_listed(Host *h, const char *wanted) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name, *class, *service, *path;
+        ASSERT_OK(call(h, "ListMachines", NULL, &reply, NULL));
+        ASSERT_OK(sd_bus_message_enter_container(reply, 'a', "(ssso)"));
+        while (sd_bus_message_read(reply, "(ssso)", &name, &class, &service, &path) > 0) {
+                _cleanup_free_ char *line = strjoin(name, " ", class, " ", service, " ", path);
+                if (streq(line, wanted))
+                        return true;
+        }
+        return false;
+}
+
+TEST(looking) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path;
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        ASSERT_TRUE(machine_is_listed(&h, ".host host  /org/freedesktop/machine1/machine/_2ehost"));
+        s = supervisor_start(&h, "we-b.1", "running");
+        expect_state(&h, "we-b.1", "running");
+        ASSERT_TRUE(machine_is_listed(
+                &h, "we-b.1 container berth /org/freedesktop/machine1/machine/we_2db_2e1"));
+        ASSERT_OK(call(&h, "GetMachine", NULL, &reply, "s", "we-b.1"));
+        ASSERT_OK(sd_bus_message_read(reply, "o", &path));
+        ASSERT_STREQ(path, "/org/freedesktop/machine1/machine/we_2db_2e1");
+        reply = sd_bus_message_unref(reply);
+        ASSERT_OK(call(&h, "GetMachineByPID", NULL, &reply, "u", (uint32_t) s.pid));
+        ASSERT_OK(sd_bus_message_read(reply, "o", &path));
+        ASSERT_STREQ(path, "/org/freedesktop/machine1/machine/we_2db_2e1");
+
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "other");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "../x");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "");
+        ASSERT_FAILS("org.freedesktop.machine1.NoMachineForPID", "GetMachineByPID", "u", 1U);
+        ASSERT_FAILS("org.freedesktop.machine1.NoMachineForPID", "GetMachineByPID", "u",
+                     0U); /* us */
+        ASSERT_FAILS("org.freedesktop.machine1.NoMachineForPID", "GetMachineByPID", "u",
+                     UINT32_MAX);
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "no-such-image");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "a/b");
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "RemoveImage", "s", "web");
+        ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx", "sa(sv)", "web", 0);
+}
+
+TEST(launching_is_not_running) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        s = supervisor_start(&h, "web", "launching");
+        expect_state(&h, "web", "launching");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "web");
+}
+
+static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        char **seen = userdata;
+        const char *name, *path;
+        ASSERT_OK(sd_bus_message_read(m, "so", &name, &path));
+        char *more = strjoin(*seen, sd_bus_message_get_member(m), "(", name, " ", path, ") ");
+        free(*seen);
+        *seen = more;
+        return 0;
+}
+
+static void pump(Host *h, usec_t usec) {
+        const usec_t until = now_usec(CLOCK_MONOTONIC) + usec;
+        while (now_usec(CLOCK_MONOTONIC) < until) {
+                while (sd_bus_process(h->bus, NULL) > 0)
+                        ;
+                (void) sd_bus_wait(h->bus, 10 * USEC_PER_MSEC);
+        }
+}
+
+static bool state_has(const Host *h, const char *name, const char *line) {
+        _cleanup_free_ char *path = strjoin(h->machines, "/", name), *text = NULL;
+        return file_read_all(AT_FDCWD, path, 65536, &text, NULL) >= 0 && strstr(text, line);
+}
+
+TEST(signals_and_files) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_free_ char *seen = strdup("");
+        char link[200], target[64] = "";
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        ASSERT_OK(sd_bus_match_signal(h.bus, NULL, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                      MACHINE1_MANAGER_INTERFACE, NULL, on_signal, &seen));
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_TRUE(state_has(&h, "web", "\nID=0123456789abcdef0123456789abcdef\n"));
+        ASSERT_TRUE(state_has(&h, "web", "\nSCOPE=\"machine-x.scope\"\n"));
+        ASSERT_TRUE(state_has(&h, "web", "\nCLASS=container\n"));
+        (void) snprintf(link, sizeof(link), "%s/unit:machine-x.scope", h.machines);
+        ASSERT_EQ(readlink(link, target, sizeof(target) - 1), 3);
+        ASSERT_STREQ(target, "web");
+        supervisor_send(&s, 'b'); /* a reboot: it is gone for others until it runs again */
+        expect_state(&h, "web", "launching");
+        ASSERT_FALSE(state_has(&h, "web", "NAME"));
+        ASSERT_ERROR(access(link, F_OK) < 0 ? -errno : 0, ENOENT);
+        pump(&h, 100 * USEC_PER_MSEC);
+        ASSERT_STREQ(seen, "MachineNew(web /org/freedesktop/machine1/machine/web) "
+                           "MachineRemoved(web /org/freedesktop/machine1/machine/web) ");
+}
+
+TEST(killing) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "KillMachine", "ssi", "web", "nobody", 15);
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "KillMachine", "ssi", "web", "leader", 0);
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "KillMachine", "ssi", "web", "leader", 65);
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "KillMachine", "ssi", ".host",
+                     "leader", 15);
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "TerminateMachine", "s", ".host");
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "UnregisterMachine", "s", "web");
+        expect_state(&h, "web", "running");
+        ASSERT_OK(call(&h, "KillMachine", NULL, NULL, "ssi", "web", "leader", SIGKILL));
+        expect_state(&h, "web", "");
+        supervisor_stop(&s);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        /* by its object, where the name is in the path */
+        ASSERT_OK(sd_bus_call_method(h.bus, MACHINE1_BUS_NAME, MACHINE1_MACHINE_PATH_PREFIX "/web",
+                                     MACHINE1_MACHINE_INTERFACE, "Terminate", NULL, NULL, NULL));
+        expect_state(&h, "web", "");
+}
+
+TEST(wrong_registrations) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        const uint32_t self = (uint32_t) getpid();
+#define REGISTER "RegisterMachine", "sayssus"
+        ASSERT_FAILS("org.freedesktop.machine1.MachineExists", REGISTER, "web", 0, "x", "container",
+                     self, "/");
+        ASSERT_FAILS("org.freedesktop.machine1.MachineExists", REGISTER, "w2", 0, "x", "container",
+                     (uint32_t) s.pid, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "../x", 0, "x", "container", self, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, ".host", 0, "x", "container", self, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 3, 1, 2, 3, "x", "container", self,
+                     "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "host", self, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", self, "srv");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", 1U, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", UINT32_MAX,
+                     "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container",
+                     (uint32_t) h.manager, "/");
+        /* this process is in no unit */
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", self, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", 0U, "/");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "CreateMachine", "sayssusa(sv)", "w2", 0, "x",
+                     "container", self, "/", 1, "ExecStart", "s", "/bin/sh");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "w2");
+}
+
+TEST(strangers) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        pid_t pid = fork();
+        if (pid == 0) {
+                sd_bus *bus = NULL;
+                sd_bus_error e = SD_BUS_ERROR_NULL;
+                Error ignored = ERROR_NULL;
+                if (setgid(65534) < 0 || setuid(65534) < 0 ||
+                    bus_connect_system(&bus, &ignored) < 0)
+                        _exit(1);
+                if (sd_bus_call_method(bus, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                       MACHINE1_MANAGER_INTERFACE, "GetMachine", NULL, NULL, "s",
+                                       "web") < 0)
+                        _exit(2); /* this is open to all */
+                if (sd_bus_call_method(bus, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                       MACHINE1_MANAGER_INTERFACE, "TerminateMachine", &e, NULL,
+                                       "s", "web") >= 0 ||
+                    !sd_bus_error_has_name(&e, SD_BUS_ERROR_ACCESS_DENIED))
+                        _exit(3);
+                sd_bus_error_free(&e);
+                if (sd_bus_call_method(bus, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                       MACHINE1_MANAGER_INTERFACE, "RegisterMachine", &e, NULL,
+                                       "sayssus", "mine", 0, "x", "container", 0U, "/") >= 0 ||
+                    !sd_bus_error_has_name(&e, SD_BUS_ERROR_ACCESS_DENIED))
+                        _exit(4);
+                _exit(0);
+        }
+        int status = 0;
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_TRUE(WIFEXITED(status));
+        ASSERT_EQ(WEXITSTATUS(status), 0);
+        expect_state(&h, "web", "running");
+}
+
+/* ---- beside machined ---- */
+
+static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name, *service, *class, *root;
+        uint32_t leader;
+        const void *id;
+        size_t size;
+        FILE *f = fopen(userdata, "ae");
+        ASSERT_NOT_NULL(f);
+        if (streq(sd_bus_message_get_member(m), "UnregisterMachine")) {
+                ASSERT_OK(sd_bus_message_read(m, "s", &name));
+                (void) fprintf(f, "-%s\n", name);
+        } else {
+                ASSERT_OK(sd_bus_message_read(m, "s", &name));
+                ASSERT_OK(sd_bus_message_read_array(m, 'y', &id, &size));
+                ASSERT_OK(sd_bus_message_read(m, "ssus", &service, &class, &leader, &root));
+                (void) fprintf(f, "+%s %zu %s %s %s\n", name, size, service, class, root);
+        }
+        (void) fclose(f);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static const sd_bus_vtable fake_machined_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("RegisterMachineWithNetwork", "sayssusai", NULL, on_register,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("UnregisterMachine", "s", NULL, on_register, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static void expect_lines(const char *path, const char *wanted) {
+        _cleanup_free_ char *text = NULL;
+        for (unsigned i = 0; i < 300; i++) {
+                text = mfree(text);
+                if (file_read_all(AT_FDCWD, path, 65536, &text, NULL) >= 0 && streq(text, wanted))
+                        return;
+                usleep(10000);
+        }
+        ASSERT_STREQ(strempty(text), wanted);
+}
+
+TEST(machined_runs) {
+        _cleanup_(host_stop) Host h = { 0 };
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        char seen[] = "/tmp/berth-machined-XXXXXX";
+        int fd = mkstemp(seen);
+        ASSERT_OK(fd);
+        close(fd);
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        private_child_stop(&h.manager);
+        pid_t machined =
+                private_service_start(MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                      MACHINE1_MANAGER_INTERFACE, fake_machined_vtable, seen);
+        ASSERT_OK(machined);
+        host_manager_start(&h);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        expect_lines(seen, "+web 16 berth container /srv/root\n");
+        ASSERT_FALSE(state_has(&h, "web", "NAME")); /* that is machined's to write */
+        supervisor_send(&s, 'e');
+        expect_state(&h, "web", "");
+        expect_lines(seen, "+web 16 berth container /srv/root\n-web\n");
+
+        /* it ends: some time later the name is berthd's, with all containers */
+        supervisor_stop(&s);
+        s = supervisor_start(&h, "other", "running");
+        expect_state(&h, "other", "running");
+        private_child_stop(&machined);
+        expect_owner(&h, h.manager);
+        ASSERT_TRUE(machine_is_listed(
+                &h, "other container berth /org/freedesktop/machine1/machine/other"));
+        ASSERT_TRUE(state_has(&h, "other", "\nSERVICE=\"berth\"\n"));
+        (void) unlink(seen);
+}
+
+TEST_MAIN
