@@ -609,10 +609,9 @@ def test_consoles(host, busybox, clean):
 
 # ---- a booted Debian ----
 
-@pytest.mark.parametrize("tree", ["bookworm", "forky"])
-def test_what_a_booted_system_sees(host, machine, tree, clean):
+def test_what_a_booted_system_sees(host, machine, clean):
     """Its own tools agree on where they are, and it goes down without a complaint."""
-    root = machine("proto", tree)
+    root = machine("proto", host.suite)
     host.run(f"rm -f {root}/etc/hostname; : >{root}/etc/machine-id")
     with host.terminal(f"berth run -bU --notify-ready=yes -M proto -D {root}") as t:
         t.expect("login: ", 60)
@@ -635,3 +634,98 @@ def test_what_a_booted_system_sees(host, machine, tree, clean):
         assert t.wait() == 0
         assert "FAILED" not in t.text, t.text
     assert host.read(f"{root}/etc/machine-id").strip() == given
+
+
+# ---- as a service ----
+
+@pytest.fixture
+def service(host, machine):
+    """service(settings, unit=…): berth@proto.service, started; returns the Result of systemctl start."""
+    machine("proto", "busybox")
+    override = "/run/systemd/system/berth@proto.service.d/test.conf"
+
+    def start(settings, unit=""):
+        host.write("/etc/berth/proto.berth", settings)
+        host.write(override, f"[Service]\n{unit}\n")
+        host.systemctl("daemon-reload")
+        return host.systemctl("start", "berth@proto.service", check=False, timeout=60)
+
+    yield start
+    host.run("systemctl kill -s KILL berth@proto.service; systemctl stop berth@proto.service; systemctl reset-failed berth@proto.service", check=False)
+    host.run("rm -rf /etc/berth/proto.berth /run/systemd/system/berth@proto.service.d; systemctl daemon-reload")
+
+
+QUIET = "trap 'echo down; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+
+
+@pytest.mark.parametrize("boot", [False, True], ids=["command", "boot"])
+def test_service_in_the_eyes_of_systemd(host, service, boot):
+    if boot:
+        fake_init(host, "/var/lib/machines/proto", "trap 'echo down; poweroff -f' 37; echo up; while :; do sleep 0.1; done")
+    settings = "Boot=yes" if boot else f'Boot=no\nParameters=/bin/sh -c "{QUIET}"'
+    assert service(f"[Exec]\n{settings}\nPrivateUsers=pick\n").returncode == 0, host.journal("-u", "berth@proto.service")
+    leader, supervisor = (host.berth("show", "-p", p, "--value", "proto").out for p in ("Leader", "Supervisor"))
+    assert host.properties("berth@proto.service", "MainPID", "StatusText", "NotifyAccess", "Type", "Delegate", "KillMode", "TasksMax", "Slice", "DevicePolicy") == \
+        {"MainPID": supervisor, "StatusText": "Container running.", "NotifyAccess": "main", "Type": "notify", "Delegate": "yes", "KillMode": "mixed",
+         "TasksMax": "16384", "Slice": "machine.slice", "DevicePolicy": "closed"}
+    # the payload in a group of its own, and its groups below
+    base = "/sys/fs/cgroup/machine.slice/berth@proto.service"
+    groups = host.run(f"cd {base} && find . -type d | sort").stdout.split()
+    assert groups == ([".", "./payload", "./supervisor"] if boot else [".", "./payload"])
+    assert host.read(f"{base}/payload/cgroup.procs").split()[0] == leader
+    assert host.read(f"{base}/{'supervisor/' if boot else ''}cgroup.procs").split() == [supervisor]
+    # what an admin looks at
+    status = host.systemctl("status", "--no-pager", "-l", "berth@proto.service").stdout
+    assert re.search(rf"Main PID: {supervisor} \(", status) and 'Status: "Container running."' in status and re.search(rf"[├└]─{leader} ", status), status
+    tree = host.run("systemd-cgls", "--no-pager", "-u", "berth@proto.service").stdout
+    assert re.search(rf"payload.*[├└]─{leader} ", tree, re.S), tree
+    # little is left to the supervisor, and nothing of its mounts is in the host's sight
+    left = dict(line.split(":\t", 1) for line in host.read(f"/proc/{supervisor}/status").splitlines() if ":\t" in line)
+    assert names_of(left["CapEff"]) == {"KILL"} and names_of(left["CapPrm"]) <= {"KILL", "DAC_OVERRIDE"} and left["NoNewPrivs"] == "1"
+    assert "/var/lib/machines/proto" not in host.read("/proc/1/mountinfo")
+    start = time.monotonic()
+    host.systemctl("stop", "berth@proto.service", timeout=60)
+    assert time.monotonic() - start < 5
+    assert host.properties("berth@proto.service", "ActiveState", "Result", "ExecMainStatus") == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}
+    log = host.journal("-u", "berth@proto.service")
+    assert re.search(r"^up$.*^down$", log, re.M | re.S), log     # the payload's own words
+    assert not host.exists(base)
+
+
+def test_service_is_ready_when_the_payload_is(host, service):
+    host.write("/run/proto/speaker.pl", SPEAKER)
+    start = time.monotonic()
+    r = service(f"""[Container]\nDirectory=/lab/{host.suite}\n[Files]\nReadOnly=yes\nBindReadOnly=/run/proto:/mnt
+        [Exec]\nBoot=no\nNotifyReady=yes\nParameters=perl -e 'require "/mnt/speaker.pl"; nap(0.7); report("READY=1"); report("STATUS=at work"); sleep 1000'\n""")
+    assert r.returncode == 0 and time.monotonic() - start > 0.7, host.journal("-u", "berth@proto.service")
+    host.wait_for("test \"$(systemctl show -P StatusText berth@proto.service)\" = 'Container running: at work'", 5)
+    assert host.berth("show", "-p", "StatusText", "--value", "proto").out == "at work"
+    host.run("rm -r /run/proto")
+
+
+def test_service_watchdog(host, service):
+    """The supervisor's own loop is watched: one that hangs is killed, and the container with it."""
+    assert service(f'[Exec]\nBoot=no\nParameters=/bin/sh -c "{QUIET}"\n', unit="WatchdogSec=1").returncode == 0
+    leader, supervisor = (host.berth("show", "-p", p, "--value", "proto").out for p in ("Leader", "Supervisor"))
+    time.sleep(2.2)
+    assert host.systemctl("is-active", "berth@proto.service").out == "active"
+    host.run("kill", "-STOP", supervisor)
+    host.wait_for("test $(systemctl show -P Result berth@proto.service) = watchdog", 10)
+    host.wait_for(f"! test -d /proc/{leader}", 5)
+
+
+def test_service_reboot_and_poweroff(host, service):
+    """133 from the supervisor is a restart for the unit; berth reboot and poweroff say it in the init's words."""
+    fake_init(host, "/var/lib/machines/proto", "trap 'reboot -f' INT; trap 'poweroff -f' 37 38; echo life; while :; do sleep 0.1; done")
+    assert service("[Exec]\nBoot=yes\n").returncode == 0
+    first = host.berth("show", "-p", "Leader", "--value", "proto").out
+    host.berth("reboot", "proto")
+    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 1 && systemctl is-active berth@proto.service", 10)
+    host.wait_for(f"l=$(berth show -p Leader --value proto) && test \"$l\" -gt 0 && test \"$l\" != {first}", 10)
+    # the kernel's own word for it, from inside
+    leader = host.berth("show", "-p", "Leader", "--value", "proto").out
+    host.run(f"nsenter -t {leader} -a /bin/busybox reboot -f", check=False)
+    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 2 && systemctl is-active berth@proto.service", 10)
+    host.wait_for("berth show -p State --value proto | grep -qx running", 10)
+    host.berth("poweroff", "proto")
+    assert host.properties("berth@proto.service", "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
