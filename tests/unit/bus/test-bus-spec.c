@@ -43,16 +43,55 @@ static const ContainerSpec *call_spec(Call *c) {
 }
 
 TEST(numbers_of_any_width) {
-        _cleanup_(call_done) Call i = { 0 }, x = { 0 }, s = { 0 };
+        static const char types[] = "ynqiuxts";
+        for (const char *type = types; *type; type++) {
+                _cleanup_(call_done) Call c = { 0 };
+                call_begin(&c);
+                ASSERT_OK(sd_bus_message_open_container(c.m, 'e', "sv"));
+                ASSERT_OK(sd_bus_message_append(c.m, "s", "OOMScoreAdjust"));
+                ASSERT_OK(sd_bus_message_open_container(c.m, 'v', (char[]){ *type, '\0' }));
+                if (*type == 's')
+                        ASSERT_OK(sd_bus_message_append(c.m, "s", "12"));
+                else if (strchr("xt", *type))
+                        ASSERT_OK(
+                                sd_bus_message_append(c.m, (char[]){ *type, '\0' }, (uint64_t) 12));
+                else
+                        ASSERT_OK(sd_bus_message_append(c.m, (char[]){ *type, '\0' }, 12));
+                ASSERT_OK(sd_bus_message_close_container(c.m));
+                ASSERT_OK(sd_bus_message_close_container(c.m));
+                ASSERT_EQ(call_spec(&c)->payload.oom_score_adjust, 12);
+        }
+}
+
+TEST(negative_numbers) {
+        _cleanup_(call_done) Call n = { 0 }, i = { 0 }, x = { 0 }, s = { 0 };
+        call_begin(&n);
+        ASSERT_OK(sd_bus_message_append(n.m, "{sv}", "OOMScoreAdjust", "n", -5));
+        ASSERT_EQ(call_spec(&n)->payload.oom_score_adjust, -5);
         call_begin(&i);
         ASSERT_OK(sd_bus_message_append(i.m, "{sv}", "OOMScoreAdjust", "i", -7));
         ASSERT_EQ(call_spec(&i)->payload.oom_score_adjust, -7);
         call_begin(&x);
-        ASSERT_OK(sd_bus_message_append(x.m, "{sv}", "OOMScoreAdjust", "x", (int64_t) 12));
-        ASSERT_EQ(call_spec(&x)->payload.oom_score_adjust, 12);
+        ASSERT_OK(sd_bus_message_append(x.m, "{sv}", "OOMScoreAdjust", "x", (int64_t) -12));
+        ASSERT_EQ(call_spec(&x)->payload.oom_score_adjust, -12);
         call_begin(&s);
         ASSERT_OK(sd_bus_message_append(s.m, "{sv}", "OOMScoreAdjust", "s", "-1000"));
         ASSERT_EQ(call_spec(&s)->payload.oom_score_adjust, -1000);
+}
+
+/* A message of another signature than a{sv}. */
+TEST(not_a_dictionary) {
+        _cleanup_(call_done) Call c = { 0 };
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_OK(sd_bus_new(&c.bus));
+        ASSERT_OK(sd_bus_set_address(c.bus, "unix:path=/nonexistent"));
+        (void) sd_bus_start(c.bus);
+        ASSERT_OK(sd_bus_message_new_method_call(c.bus, &c.m, "a.b", "/", "a.b", "C"));
+        ASSERT_OK(sd_bus_message_append(c.m, "a{ss}", 1, "Hostname", "web"));
+        c.draft = spec_draft_new();
+        ASSERT_OK(sd_bus_message_seal(c.m, 1, 0));
+        ASSERT_TRUE(bus_read_settings(c.m, c.draft, &e) < 0);
+        ASSERT_CONTAINS(e.message, "The settings of the call cannot be read");
 }
 
 TEST(booleans_and_texts) {
