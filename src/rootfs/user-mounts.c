@@ -136,11 +136,12 @@ static int open_source(const SpecMount *m, const Rootfs *r, int *ret, Error *ret
         return failed(m, code, hint, reterr);
 }
 
-/* A user namespace that maps the owner of the source to the container's root, and nobody else. */
+/* A user namespace that maps the owner of the source, user and group, to the container's root, and nobody else. */
 static int root_holder(const SpecMount *m, const Rootfs *r, const struct stat *st, Error *reterr) {
-        const IdMap map = { .inside = st->st_uid, .outside = r->map.outside, .count = 1 };
+        const IdMap user = { .inside = st->st_uid, .outside = r->map.outside, .count = 1 },
+                    group = { .inside = st->st_gid, .outside = r->map.outside, .count = 1 };
 
-        int fd = userns_new(&map, 1);
+        int fd = userns_new_apart(&user, &group);
         return fd < 0 ? failed(m, fd, NULL, reterr) : fd;
 }
 

@@ -91,7 +91,7 @@ static int process_file_write(pid_t pid, const char *file, const char *text, siz
         return write(fd, text, size) < 0 ? -errno : 0; /* all or nothing */
 }
 
-int userns_write_maps(pid_t pid, const IdMap *maps, size_t n) {
+static int map_write(pid_t pid, const char *file, const IdMap *maps, size_t n) {
         char text[MAPS_SIZE_MAX];
         size_t size = 0;
 
@@ -102,12 +102,12 @@ int userns_write_maps(pid_t pid, const IdMap *maps, size_t n) {
                         return -E2BIG;
                 size += (size_t) k;
         }
-        if (size == 0)
-                return -EINVAL;
-        int r = process_file_write(pid, "uid_map", text, size);
-        if (r < 0)
-                return r;
-        return process_file_write(pid, "gid_map", text, size);
+        return size == 0 ? -EINVAL : process_file_write(pid, file, text, size);
+}
+
+int userns_write_maps(pid_t pid, const IdMap *maps, size_t n) {
+        int r = map_write(pid, "uid_map", maps, n);
+        return r < 0 ? r : map_write(pid, "gid_map", maps, n);
 }
 
 /* The process that a new user namespace is made with ends at once. */
@@ -124,7 +124,7 @@ static __attribute__((noinline)) pid_t userns_make(void) {
         return pid < 0 ? -errno : pid;
 }
 
-int userns_new(const IdMap *maps, size_t n) {
+static int new_with_maps(const IdMap *uids, size_t n_uids, const IdMap *gids, size_t n_gids) {
         /* Until it is reaped, a process that has ended still has its user namespace in /proc; so the maps are written and
          * the namespace is opened then, and no process waits that could outlive us. CLONE_VFORK: it has ended when
          * clone() returns; it shares our memory and touches nothing but its stack. No exit signal: a caller that waits
@@ -133,8 +133,18 @@ int userns_new(const IdMap *maps, size_t n) {
         if (pid < 0)
                 return pid;
         _cleanup_close_ int fd = namespace_open(pid, NAMESPACE_USER);
-        int r = fd < 0 ? fd : userns_write_maps(pid, maps, n);
+        int r = fd < 0 ? fd : map_write(pid, "uid_map", uids, n_uids);
+        if (r >= 0)
+                r = map_write(pid, "gid_map", gids, n_gids);
         while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
                 ;
         return r < 0 ? r : TAKE_FD(fd);
+}
+
+int userns_new(const IdMap *maps, size_t n) {
+        return new_with_maps(maps, n, maps, n);
+}
+
+int userns_new_apart(const IdMap *uids, const IdMap *gids) {
+        return new_with_maps(uids, 1, gids, 1);
 }

@@ -32,3 +32,5 @@ int userns_write_maps(pid_t pid, const IdMap *maps, size_t n);
 /* A user namespace with these maps that nobody lives in; for mount_set_idmap(). Returns its fd. One short-lived child
  * (it has ended when the maps are written): no SIGCHLD, nothing left to wait for. */
 int userns_new(const IdMap *maps, size_t n);
+/* One range of users and another one of groups. */
+int userns_new_apart(const IdMap *uids, const IdMap *gids);

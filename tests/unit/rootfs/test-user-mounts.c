@@ -278,6 +278,7 @@ TEST(idmaps) {
         SETUP;
         struct stat st;
 
+        ASSERT_OK(chown("/mnt/src/file", 1000, 1001)); /* a group of another number */
         add(s, MOUNT_BIND, "/mnt/src", "/plain")->idmap = BIND_NOIDMAP;
         add(s, MOUNT_BIND, "/mnt/src", "/mapped")->idmap = BIND_IDMAP;
         add(s, MOUNT_BIND, "/mnt/src/file", "/mine")->idmap = BIND_ROOTIDMAP;
@@ -293,6 +294,7 @@ TEST(idmaps) {
         ASSERT_EQ(st.st_uid, RANGE + 1000);
         ASSERT_OK(fstatat(r.root_fd, "mine", &st, 0));
         ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_EQ(st.st_gid, RANGE);
 }
 
 TEST(an_idmap_that_cannot_be) {

@@ -193,6 +193,26 @@ TEST(namespace_that_nobody_lives_in) {
         ASSERT_EQ(in_child(enter_and_look, &fd), 0);
 }
 
+static int enter_and_read_maps(void *fd) {
+        if (setns(*(int *) fd, CLONE_NEWUSER) < 0)
+                return 1;
+        _cleanup_free_ char *uids = map_read(getpid(), "uid_map"),
+                            *gids = map_read(getpid(), "gid_map");
+        return uids && gids && streq(uids, "1000 100000 1\n") && streq(gids, "50 200000 2\n") ? 0
+                                                                                              : 2;
+}
+
+TEST(users_and_groups_apart) {
+        static const IdMap uids = { 1000, 100000, 1 }, gids = { 50, 200000, 2 },
+                           empty = { 0, 100000, 0 };
+        int before = count_fds();
+        _cleanup_close_ int fd = userns_new_apart(&uids, &gids);
+        ASSERT_OK(fd);
+        ASSERT_EQ(in_child(enter_and_read_maps, &fd), 0);
+        ASSERT_ERROR(userns_new_apart(&uids, &empty), EINVAL);
+        ASSERT_EQ(count_fds(), before + 1);
+}
+
 TEST(impossible_namespace_leaves_nothing) {
         static const IdMap empty = { 0, 100000, 0 };
         int before = count_fds();
