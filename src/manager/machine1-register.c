@@ -12,7 +12,6 @@
 #include "manager/machine1.h"
 #include "sys/cgroup.h"
 
-#define INTERFACES_MAX 64U
 #define SERVICE_MAX 255U
 #define POWEROFF_SIGNAL (SIGRTMIN + 4) /* systemd(1): to an init of its kind */
 
@@ -173,9 +172,9 @@ static int check_arguments(const Registration *r, Error *reterr) {
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
                                  "Invalid root directory '%s': an absolute path is expected",
                                  r->root_directory);
-        if (r->n_interfaces > INTERFACES_MAX)
+        if (r->n_interfaces > MACHINE1_INTERFACES_MAX)
                 return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
-                                 "More than %u network interfaces", INTERFACES_MAX);
+                                 "More than %u network interfaces", MACHINE1_INTERFACES_MAX);
         for (size_t i = 0; i < r->n_interfaces; i++)
                 if (r->interfaces[i] <= 0)
                         return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
@@ -200,6 +199,22 @@ static int hold_leader(Manager *m, pid_t pid, PidRef *ret, Error *reterr) {
                      : 0;
 }
 
+int foreign_register(Manager *m, Registration *r, pid_t leader, Container **ret, Error *reterr) {
+        int k = check_arguments(r, reterr);
+        if (k >= 0)
+                k = hold_leader(m, leader, &r->leader, reterr);
+        return k < 0 ? k : foreign_new(m, r, ret, reterr);
+}
+
+int foreign_begin_or_free(Container *c, Error *reterr) {
+        if (foreign_begin(c, NULL) >= 0)
+                return 0;
+        (void) error_set(reterr, -ENXIO, ERROR_INVALID_SETTING,
+                         "Process %d is in no unit of systemd", (int) c->leader.pid);
+        container_free(c);
+        return -ENXIO;
+}
+
 static int register_by(Manager *m, sd_bus_message *call, const char *container, pid_t caller,
                        Error *reterr) {
         const bool create = startswith(strempty(sd_bus_message_get_member(call)), "Create") != NULL;
@@ -207,16 +222,11 @@ static int register_by(Manager *m, sd_bus_message *call, const char *container, 
         uint32_t leader;
         Container *c;
         int k = read_arguments(call, &r, &leader, reterr);
-        if (k >= 0)
-                k = check_arguments(&r, reterr);
         if (k >= 0 && leader > INT32_MAX)
                 k = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Invalid leader");
-        if (k >= 0)
-                k = hold_leader(m, leader != 0 ? (pid_t) leader : caller, &r.leader, reterr);
-        if (k < 0)
-                return k;
         r.supervisor = caller;
-        k = foreign_new(m, &r, &c, reterr);
+        if (k >= 0)
+                k = foreign_register(m, &r, leader != 0 ? (pid_t) leader : caller, &c, reterr);
         if (k < 0)
                 return k;
         if (create) {
@@ -225,13 +235,9 @@ static int register_by(Manager *m, sd_bus_message *call, const char *container, 
                         container_free(c);
                 return k;
         }
-        k = foreign_begin(c, NULL);
-        if (k < 0) {
-                k = error_set_errno(reterr, -ENXIO, ERROR_INVALID_SETTING,
-                                    "Process %d is in no unit of systemd", (int) c->leader.pid);
-                container_free(c);
+        k = foreign_begin_or_free(c, reterr);
+        if (k < 0)
                 return k;
-        }
         _cleanup_free_ char *path = NULL;
         if (machine1_path(c->name, &path) < 0)
                 return error_oom(reterr);

@@ -11,6 +11,7 @@
 #include "basic/parse.h"
 #include "bus/bus.h"
 #include "bus/names.h"
+#include "manager/varlink.h"
 
 #define CLAIM_AGAIN_USEC \
         (5 * USEC_PER_SEC) /* machined may be restarting: it shall find its name free */
@@ -86,6 +87,8 @@ void machine1_hide(Container *c) {
         if (!m1 || !c->shown)
                 return;
         c->shown = false;
+        if (m1->varlink)
+                varlink_machine_gone(m1->varlink, c->name);
         if (m1->state == MACHINE1_OWNER) {
                 machine1_state_remove(c);
                 emit(m1, "MachineRemoved", c);
@@ -127,6 +130,7 @@ static int on_claim_again(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static void claim_later(Machine1 *m1) {
         m1->state = MACHINE1_NONE;
+        m1->varlink = varlink_free(m1->varlink);
         (void) sd_event_source_set_time_relative(m1->timer,
                                                  CLAIM_AGAIN_USEC); /* only fails for none */
         (void) sd_event_source_set_enabled(m1->timer, SD_EVENT_ONESHOT);
@@ -139,12 +143,16 @@ static void become_owner(Machine1 *m1) {
         log_debug("Owner of '%s'", MACHINE1_BUS_NAME);
         machine1_state_load(m1->manager);
         show_all(m1);
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (!m1->varlink && varlink_new(m1, &m1->varlink, &e) < 0)
+                log_error_object(LOG_WARNING, &e);
 }
 
 static void become_client(Machine1 *m1) {
         if (m1->state == MACHINE1_ELSEWHERE)
                 return;
         m1->state = MACHINE1_ELSEWHERE;
+        m1->varlink = varlink_free(m1->varlink);
         log_debug("'%s' is another's, containers are registered there", MACHINE1_BUS_NAME);
         show_all(m1);
 }
@@ -296,6 +304,7 @@ Machine1 *machine1_free(Machine1 *m1) {
         if (!m1)
                 return NULL;
         machine1_pending_free_all(m1);
+        varlink_free(m1->varlink);
         sd_event_source_disable_unref(m1->timer);
         host_free(m1->host);
         sd_bus_flush_close_unref(m1->bus);

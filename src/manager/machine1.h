@@ -14,6 +14,7 @@
 #include "manager/container.h"
 
 #define MACHINE1_HOST ".host"
+#define MACHINE1_INTERFACES_MAX 64U
 #define MACHINE1_PENDING_MAX 256U /* calls that wait for the bus driver or for a scope */
 
 typedef enum Machine1State {
@@ -29,9 +30,10 @@ struct Machine1 {
         Manager *manager;
         sd_bus *bus;
         Machine1State state;
-        sd_event_source *timer; /* asks for the name again */
-        Container *host;        /* ".host": not in the manager's map */
-        char *actions;          /* the polkit actions of machined on this host; NULL: none */
+        sd_event_source *timer;        /* asks for the name again */
+        Container *host;               /* ".host": not in the manager's map */
+        struct VarlinkServer *varlink; /* while it is the owner */
+        char *actions;                 /* the polkit actions of machined on this host; NULL: none */
         LIST_HEAD(Machine1Pending, pendings);
         unsigned n_pendings;
 };
@@ -128,6 +130,9 @@ typedef struct Registration {
         uint64_t realtime; /* 0: now */
 } Registration;
 int foreign_new(Manager *m, Registration *r, Container **ret, Error *reterr);
+/* The same with all that a stranger could get wrong: checked, and the leader held. */
+int foreign_register(Manager *m, Registration *r, pid_t leader, Container **ret, Error *reterr);
+int foreign_begin_or_free(Container *c, Error *reterr); /* foreign_begin() in any unit */
 /* Its leader is in the unit (NULL: in any), and it is announced. -ENXIO: that is not so. */
 int foreign_begin(Container *c, const char *unit);
 /* The unit that a process is in, and that unit's cgroup. -ENXIO: none. */

@@ -67,6 +67,7 @@ static inline void host_start(Host *h) {
         (void) snprintf(h->control, sizeof(h->control), "%s/control", h->bus_daemon.directory);
         (void) snprintf(h->machines, sizeof(h->machines), "%s/machines", h->bus_daemon.directory);
         ASSERT_OK(setenv("BERTH_MACHINES", h->machines, 1));
+        ASSERT_OK(setenv("BERTH_VARLINK", h->machines, 1));
         ASSERT_OK(bus_connect_system(&h->bus, &e));
         host_manager_start(h);
 }
