@@ -78,6 +78,13 @@ int parse_u32(const char *s, uint32_t *ret) {
         return 0;
 }
 
+/* Skips a sign; is it a minus? */
+static bool sign_take(const char **s) {
+        const bool negative = **s == '-';
+        *s += negative || **s == '+';
+        return negative;
+}
+
 int parse_i64(const char *s, int64_t *ret) {
         bool negative;
         uint64_t v;
@@ -85,8 +92,8 @@ int parse_i64(const char *s, int64_t *ret) {
 
         if (!s)
                 return -EINVAL;
-        negative = *s == '-';
-        r = parse_u64(s + (*s == '-' || *s == '+'), &v);
+        negative = sign_take(&s);
+        r = parse_u64(s, &v);
         if (r < 0)
                 return r;
         if (v > (uint64_t) INT64_MAX + negative)
@@ -281,8 +288,8 @@ int parse_nsec_offset(const char *s, int64_t *ret_nsec) {
 
         if (!s)
                 return -EINVAL;
-        negative = *s == '-';
-        r = span_parse(s + (*s == '-' || *s == '+'), 1, &v);
+        negative = sign_take(&s);
+        r = span_parse(s, 1, &v);
         if (r < 0)
                 return r;
         if (v > INT64_MAX)

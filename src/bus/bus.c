@@ -9,6 +9,7 @@
 #include "basic/str.h"
 #include "basic/time.h"
 #include "bus/names.h"
+#include "sys/socket.h"
 
 #define BUS_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define SYSTEM_BUS_SOCKET "/run/dbus/system_bus_socket"
@@ -23,31 +24,17 @@ static char *system_bus_path(void) {
         return strndup(p, strcspn(p, ",;"));
 }
 
-static int connect_path(const char *path) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        if (strlen(path) >= sizeof(sa.sun_path))
-                return -ENAMETOOLONG;
-        memcpy(sa.sun_path, path, strlen(path) + 1);
-
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (connect(fd, (const struct sockaddr *) &sa, sizeof(sa)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
 int bus_connect_fd(BusKind *ret_kind, Error *reterr) {
         _cleanup_free_ char *path = system_bus_path();
         if (!path)
                 return error_oom(reterr);
 
-        int r = connect_path(path);
+        int r = socket_connect(SOCK_STREAM, path);
         if (r >= 0) {
                 *ret_kind = BUS_SYSTEM;
                 return r;
         }
-        int private_fd = connect_path(PRIVATE_SOCKET);
+        int private_fd = socket_connect(SOCK_STREAM, PRIVATE_SOCKET);
         if (private_fd >= 0) {
                 *ret_kind = BUS_PRIVATE;
                 return private_fd;

@@ -28,6 +28,19 @@ static const char *bus_name(const Property *p) {
         return p->bus_name ?: p->name;
 }
 
+/* (NAME, <value of this signature>), for values that APPEND() cannot write; value_end() closes it. */
+static int value_begin(const Property *p, const char *signature, sd_bus_message *m) {
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", bus_name(p));
+        return r < 0 ? r : sd_bus_message_open_container(m, 'v', signature);
+}
+
+static int value_end(sd_bus_message *m) {
+        int r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 #define APPEND(m, ...) ((m) ? sd_bus_message_append((m), "(sv)", __VA_ARGS__) : 0)
 
 static int handle_boolean(const Property *p, const char *value, sd_bus_message *m) {
@@ -149,16 +162,10 @@ static int handle_cpu_mask(const Property *p, const char *value, sd_bus_message 
         }
         if (!m)
                 return 0;
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", bus_name(p));
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "ay");
+        r = value_begin(p, "ay", m);
         if (r >= 0)
                 r = sd_bus_message_append_array(m, 'y', mask, size);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : value_end(m);
 }
 
 static int handle_words(const Property *p, const char *value, sd_bus_message *m) {
@@ -170,16 +177,10 @@ static int handle_words(const Property *p, const char *value, sd_bus_message *m)
                 return -EINVAL;
         if (!m)
                 return 0;
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", bus_name(p));
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
+        r = value_begin(p, "as", m);
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, words);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : value_end(m);
 }
 
 /* Delegate=yes is ours already; a list of controllers narrows it. */
@@ -366,18 +367,14 @@ static int handle_addresses(const Property *p, const char *value, sd_bus_message
         int r = parse_addresses(value, &list, &n);
         if (r < 0 || !m)
                 return r;
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", bus_name(p));
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "a(iayu)");
+        r = value_begin(p, "a(iayu)", m);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(iayu)");
         for (size_t i = 0; i < n && r >= 0; i++)
                 r = append_prefix(m, &list[i]);
-        for (size_t i = 0; i < 3 && r >= 0; i++)
+        if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r;
+        return r < 0 ? r : value_end(m);
 }
 
 /* Owned by berth: a value of the user's would break the container. */

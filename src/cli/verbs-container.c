@@ -63,9 +63,13 @@ int verb_list(const Invocation *v, Error *reterr) {
 }
 
 /* Containers named on the command line, or all. Unknown ones are complained about at once; *ret_status tells. */
-static int get_infos(const Invocation *v, sd_bus *bus, InfoList *l, int *ret_status,
-                     Error *reterr) {
+static int get_infos(const Invocation *v, InfoList *l, int *ret_status, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+
         *ret_status = 0;
+        int r = bus_connect_system(&bus, reterr);
+        if (r < 0)
+                return r;
         if (strv_isempty(v->arguments))
                 return manager1_list(bus, &l->infos, &l->n, reterr);
 
@@ -83,15 +87,12 @@ static int get_infos(const Invocation *v, sd_bus *bus, InfoList *l, int *ret_sta
 }
 
 int verb_status(const Invocation *v, Error *reterr) {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(info_list_done) InfoList l = { 0 };
         const bool color = terminal_wants_color(STDOUT_FILENO);
         const unsigned lines = v->options.lines == LINES_UNSET ? STATUS_LINES : v->options.lines;
         int status;
 
-        int r = bus_connect_system(&bus, reterr);
-        if (r >= 0)
-                r = get_infos(v, bus, &l, &status, reterr);
+        int r = get_infos(v, &l, &status, reterr);
         if (r < 0)
                 return r;
         if (v->options.json != JSON_OFF)
@@ -106,13 +107,10 @@ int verb_status(const Invocation *v, Error *reterr) {
 }
 
 int verb_show(const Invocation *v, Error *reterr) {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(info_list_done) InfoList l = { 0 };
         int status;
 
-        int r = bus_connect_system(&bus, reterr);
-        if (r >= 0)
-                r = get_infos(v, bus, &l, &status, reterr);
+        int r = get_infos(v, &l, &status, reterr);
         if (r < 0)
                 return r;
         if (v->options.json != JSON_OFF)

@@ -34,20 +34,30 @@ int socket_pair_seqpacket(int ret[static 2]) {
         return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0 ? -errno : 0;
 }
 
-int socket_connect_seqpacket(const char *path) {
+/* A new socket of this type, and the address of a path for it. */
+static int socket_make(int type, const char *path, struct sockaddr_un *ret_address,
+                       socklen_t *ret_size) {
+        int r = address_fill(ret_address, path, ret_size);
+        if (r < 0)
+                return r;
+        int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return fd < 0 ? -errno : fd;
+}
+
+int socket_connect(int type, const char *path) {
         struct sockaddr_un address;
         socklen_t size;
 
-        int r = address_fill(&address, path, &size);
-        if (r < 0)
-                return r;
-        /* Non-blocking also for connect(): a listener with a full queue gives EAGAIN instead of a hang. */
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd = socket_make(type, path, &address, &size);
         if (fd < 0)
-                return -errno;
+                return fd;
         if (connect(fd, (struct sockaddr *) &address, size) < 0)
                 return -errno;
         return TAKE_FD(fd);
+}
+
+int socket_connect_seqpacket(const char *path) {
+        return socket_connect(SOCK_SEQPACKET, path);
 }
 
 /* A socket file that nobody listens on any more is left by a process that was killed. */
@@ -64,12 +74,9 @@ int socket_listen_seqpacket(const char *path, mode_t mode) {
         struct sockaddr_un address;
         socklen_t size;
 
-        int r = address_fill(&address, path, &size);
-        if (r < 0)
-                return r;
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd = socket_make(SOCK_SEQPACKET, path, &address, &size);
         if (fd < 0)
-                return -errno;
+                return fd;
         /* bind() takes the mode of the socket's own inode, less the umask: never too open, not even for a moment. */
         if (fchmod(fd, mode) < 0)
                 return -errno;

@@ -14,6 +14,7 @@ int socket_pair_seqpacket(int ret[static 2]); /* blocking */
  * is replaced, else -EADDRINUSE. connect: -ENOENT, -ECONNREFUSED when nobody is there; never blocks. */
 int socket_listen_seqpacket(const char *path, mode_t mode);
 int socket_connect_seqpacket(const char *path);
+int socket_connect(int type, const char *path); /* SOCK_STREAM, … */
 /* One message with descriptors (borrowed). 0, -EAGAIN, -EPIPE (no SIGPIPE). */
 int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
 /* Receives one message; fds beyond SOCKET_MAX_FDS are closed and -EBADMSG is returned, as for a truncated message.
