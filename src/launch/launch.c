@@ -154,8 +154,10 @@ static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, in
         if (fchdir(s->rootfs.root_fd) < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "entering the root directory failed");
-        (void) prctl(PR_SET_DUMPABLE, 0, 0, 0,
-                     0); /* cannot fail: until the exec nobody may look into the child */
+        /* until the exec nobody may look into the child */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "hiding the supervisor's memory failed");
         pid_t pid = sys_clone3(&args);
         if (pid == 0)
                 child_main(&plan->plan, child_sync_fd, sync_fd);

@@ -55,7 +55,7 @@ static void look_at_descriptors(bool ret_open[static SUPERVISOR_FIRST_EXTRA_FD])
                 p[i] = (struct pollfd){ .fd = i };
         int n = poll(p, ELEMENTSOF(p), 0);
         for (int i = 0; i < SUPERVISOR_FIRST_EXTRA_FD; i++)
-                ret_open[i] = n >= 0 && !(p[i].revents & POLLNVAL);
+                ret_open[i] = n >= 0 ? !(p[i].revents & POLLNVAL) : fcntl(i, F_GETFD) >= 0;
 }
 
 /* Standard descriptors that the caller has closed would else become something of ours. */
@@ -132,12 +132,13 @@ int main(int argc, char **argv) {
                 s.seccomp_fd = SUPERVISOR_SECCOMP_FD;
         if (open_missing_stdio(is_open) < 0)
                 return 125;
-        (void) sys_close_range(SUPERVISOR_SPEC_FD, ~0U,
-                               CLOSE_RANGE_CLOEXEC); /* since Linux 5.11, below our floor */
+        int r = sys_close_range(SUPERVISOR_SPEC_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
         log_open("berth");
         (void) umask(0); /* modes are what we say */
 
-        int r = read_spec(&s.spec, &error);
+        r = r < 0 ? error_set_errno(&error, r, ERROR_SETUP_FAILED,
+                                    "Keeping descriptors from the payload failed")
+                  : read_spec(&s.spec, &error);
         if (r < 0) {
                 log_error_object(LOG_ERR, &error);
                 return 125;

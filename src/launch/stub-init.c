@@ -35,7 +35,8 @@ _Noreturn void stub_init(pid_t payload) {
 
         for (;;) {
                 siginfo_t info = { 0 };
-                while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) >= 0 && info.si_pid > 0) {
+                int r;
+                while ((r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG)) >= 0 && info.si_pid > 0) {
                         if (info.si_pid == payload) {
                                 if (reboot)
                                         (void) syscall(SYS_reboot, LINUX_REBOOT_MAGIC1,
@@ -45,7 +46,10 @@ _Noreturn void stub_init(pid_t payload) {
                         }
                         info.si_pid = 0;
                 }
-                int sig = sigwaitinfo(&all, &info);
+                /* where nobody could be waited for now, nobody sends a signal for that again */
+                const struct timespec soon = { .tv_nsec = 100000000 };
+                int sig = r < 0 && errno != ECHILD ? sigtimedwait(&all, &info, &soon)
+                                                   : sigwaitinfo(&all, &info);
                 if (sig == SIGRTMIN + 3 || sig == SIGRTMIN + 4 || sig == SIGRTMIN + 13 ||
                     sig == SIGRTMIN + 14)
                         (void) kill(payload, sig >= SIGRTMIN + 13

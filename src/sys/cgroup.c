@@ -165,10 +165,10 @@ int cgroup_remove(int parent_fd, const char *name) {
         _cleanup_close_ int fd = directory_open(parent_fd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        int r = cgroup_is_populated(fd);
-        if (r != 0)
-                return r < 0 ? r : -EBUSY;
-        r = remove_descendants(fd);
+        if (cgroup_is_populated(fd) > 0)
+                return -EBUSY;
+        int r = remove_descendants(
+                fd); /* the kernel keeps what is in use, if we could not see that */
         if (r < 0)
                 return r;
         return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
