@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/str.h"
@@ -12,6 +13,7 @@
 #include "sys/socket.h"
 
 #define BUS_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define BUS_QUESTION_TIMEOUT_USEC (5 * USEC_PER_MINUTE) /* somebody may have to type a password */
 #define SYSTEM_BUS_SOCKET "/run/dbus/system_bus_socket"
 #define PRIVATE_SOCKET "/run/systemd/private"
 
@@ -87,6 +89,13 @@ int bus_connect_system(sd_bus **ret, Error *reterr) {
         (void) sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
         *ret = TAKE_PTR(bus);
         return 0;
+}
+
+int bus_set_questions(sd_bus *bus, bool allow, Error *reterr) {
+        int r = sd_bus_set_allow_interactive_authorization(bus, allow);
+        if (r >= 0 && allow && geteuid() != 0)
+                r = sd_bus_set_method_call_timeout(bus, BUS_QUESTION_TIMEOUT_USEC);
+        return r < 0 ? fail(r, "Setting up the connection to", reterr) : 0;
 }
 
 int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret,

@@ -15,6 +15,10 @@ typedef enum BusKind {
 /* The system bus; ERROR_BUS_FAILED says what to do. Never waits over 5 s for a call (sd_bus_set_method_call_timeout). */
 int bus_connect_system(sd_bus **ret, Error *reterr);
 
+/* May polkit ask the user before it answers calls over this connection? Then they have five minutes instead of five seconds, unless
+ * we are root, whom nobody asks. */
+int bus_set_questions(sd_bus *bus, bool allow, Error *reterr);
+
 /* The same in two halves, for a connection that is used on the other side of a fork(): a connected socket to the system bus
  * or else to PID 1 … and the bus object on it (takes *fd; returns at once, the handshake is asynchronous). */
 int bus_connect_fd(BusKind *ret_kind, Error *reterr);

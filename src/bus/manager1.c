@@ -124,9 +124,7 @@ static int read_list(sd_bus_message *m, InfoList *list) {
 static int call_message(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
                         Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        int r = sd_bus_message_set_allow_interactive_authorization(m, true);
-        if (r >= 0)
-                r = sd_bus_call(bus, m, timeout_usec, &e, ret);
+        int r = sd_bus_call(bus, m, timeout_usec, &e, ret);
         if (r >= 0)
                 return 0;
         if (sd_bus_error_has_name(&e, SD_BUS_ERROR_SERVICE_UNKNOWN)) {

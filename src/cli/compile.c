@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/parse.h"
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/systemd1.h"
@@ -23,8 +24,10 @@ void run_request_done(RunRequest *q) {
 }
 
 static int parse_settings(const Option *o, const char *value, void *at, Error *reterr) {
-        ssize_t mode =
-                string_table_lookup(settings_mode_table, ELEMENTSOF(settings_mode_table), value);
+        const int b = parse_boolean(value);
+        ssize_t mode = b >= 0 ? (b ? SETTINGS_YES : SETTINGS_NO)
+                              : string_table_lookup(settings_mode_table,
+                                                    ELEMENTSOF(settings_mode_table), value);
         if (mode < 0)
                 return error_set(
                         reterr, -EINVAL, ERROR_USAGE,
@@ -36,9 +39,7 @@ static int parse_settings(const Option *o, const char *value, void *at, Error *r
 
 /* berth has no registration to switch: berthd learns of every container. The values are checked, no more. */
 static int parse_register(const Option *o, const char *value, void *at, Error *reterr) {
-        static const char *const words[] = { "yes", "no", "auto", "true", "false",
-                                             "1",   "0",  "on",   "off" };
-        if (string_table_lookup(words, ELEMENTSOF(words), value) < 0)
+        if (!streq(value, "auto") && parse_boolean(value) < 0)
                 return error_set(reterr, -EINVAL, ERROR_USAGE,
                                  "Invalid value '%s' for '--register': yes, no or auto is expected",
                                  value);
@@ -67,6 +68,8 @@ static const Option run_options[] = {
         { 0,   "keep-unit", NULL,   0,             RUNS,        option_parse_true,   AT(keep_unit), NULL, "Stay in the caller's unit, make no scope" },
         { 0,   "register",  "BOOL", OPTION_HIDDEN, RUNS,        parse_register,      0,             NULL, "Taken for compatibility" },
         { 0,   "no-pager",  NULL,   OPTION_HIDDEN, RUNS,        option_parse_ignored, 0,            NULL, "" },
+        { 0,   "no-ask-password", NULL, OPTION_HIDDEN, RUNS,    option_parse_ignored, 0,            NULL, "" },
+        { 0,   "system",    NULL,   OPTION_HIDDEN, FACE_NSPAWN, option_parse_ignored, 0,            NULL, "" },
         { 0,   "in-unit",   "NAME", OPTION_HIDDEN, FACE_RUN,    option_parse_string, AT(in_unit),   NULL, "What berth@NAME.service runs" },
         { 0,   "json",      "MODE", 0,             FACE_VERIFY, parse_json,          AT(json),      NULL, "Output as JSON: short, pretty, off" },
 };

@@ -112,7 +112,7 @@ static const Property properties_table[] = {
         { "StartTimestamp", PROPERTY_USEC, AT(started_usec) },
 };
 
-static int check_properties(char *const *names, Error *reterr) {
+int container_check_properties(char *const *names, Error *reterr) {
         _cleanup_strv_free_ char **known = NULL;
 
         for (size_t k = 0; k < ELEMENTSOF(properties_table); k++)
@@ -159,7 +159,7 @@ int container_print_properties(const ContainerInfo *i, char *const *properties, 
         _cleanup_(strbuf_done) StrBuf b = { 0 };
         _cleanup_free_ char *text = NULL;
 
-        int r = check_properties(properties, reterr);
+        int r = container_check_properties(properties, reterr);
         if (r < 0)
                 return r;
         for (size_t k = 0; k < ELEMENTSOF(properties_table); k++) {
@@ -201,7 +201,7 @@ int container_print_json(const ContainerInfo *infos, size_t n, char *const *prop
         _cleanup_(json_writer_done) JsonWriter w = { .pretty = pretty };
         _cleanup_free_ char *text = NULL;
 
-        int r = check_properties(properties, reterr);
+        int r = container_check_properties(properties, reterr);
         if (r < 0)
                 return r;
         if (array)

@@ -11,6 +11,8 @@ extern const size_t n_container_columns;
 void container_add_row(Table *t, const ContainerInfo *i);
 void container_add_image_row(Table *t, const char *name);
 
+/* ERROR_USAGE for a name that no property has. */
+int container_check_properties(char *const *names, Error *reterr);
 /* NAME=VALUE lines with the names of the D-Bus properties (only those in `properties`, if there are any). only_value: without
  * "NAME=". ERROR_USAGE for an unknown property. */
 int container_print_properties(const ContainerInfo *i, char *const *properties, bool only_value,

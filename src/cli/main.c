@@ -55,6 +55,10 @@ static int set_unknown_option(const Verb *v, const char *word, Error *reterr) {
         if (!command || !name || options_list_names(&own, &own_names) < 0 ||
             options_list_names(&all, &all_names) < 0)
                 return error_oom(reterr);
+        if (verb_option_is_unsupported(word))
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "Option '%.*s' is not supported yet",
+                                 word[1] == '-' ? (int) strlen(name) : 2, word);
         const bool elsewhere = word[1] == '-' ? strv_contains(all_names, name)
                                               : option_by_letter(&all, word[1]) != NULL;
         if (!v || !elsewhere)

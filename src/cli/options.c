@@ -75,33 +75,59 @@ static const Option *option_by_name(const OptionTable *t, const char *name, size
         return NULL;
 }
 
+/* -x value, -xvalue, and letters without argument together: -abx value */
+static int letters_parse(const OptionTable *t, int argc, char **argv, int *index, void *values,
+                         Error *reterr) {
+        const char *word = argv[*index];
+        int used = 1;
+
+        for (const char *letter = word + 1; *letter; letter++) {
+                const Option *o = option_by_letter(t, *letter);
+                const char *value = NULL;
+                if (!o && letter == word + 1)
+                        return 0;
+                if (!o)
+                        return error_set(reterr, -EINVAL, ERROR_USAGE,
+                                         "Unknown option '-%c' in '%s'", *letter, word);
+                if (o->argument && letter[1] != '\0')
+                        value = letter + 1;
+                else if (o->argument && !(o->flags & OPTION_OPTIONAL_ARG)) {
+                        if (*index + 1 >= argc)
+                                return error_set(reterr, -EINVAL, ERROR_USAGE,
+                                                 "Option '-%c' needs an argument: %s", *letter,
+                                                 o->argument);
+                        value = argv[*index + 1];
+                        used = 2;
+                }
+                int r = o->parse(o, value, (char *) values + o->offset, reterr);
+                if (r < 0)
+                        return r;
+                if (o->argument)
+                        break;
+        }
+        *index += used;
+        return 1;
+}
+
 int options_parse_one(const OptionTable *t, int argc, char **argv, int *index, void *values,
                       Error *reterr) {
         const char *word = argv[*index], *value = NULL;
-        const Option *o;
         int used = 1;
 
         if (word[0] != '-' || word[1] == '\0' || streq(word, "--"))
                 return 0;
-        if (word[1] == '-') {
-                size_t n = strcspn(word + 2, "=");
-                o = option_by_name(t, word + 2, n);
-                if (word[2 + n] == '=')
-                        value = word + 2 + n + 1;
-        } else {
-                o = option_by_letter(t, word[1]);
-                if (word[2] != '\0')
-                        value = word + 2;
-        }
+        if (word[1] != '-')
+                return letters_parse(t, argc, argv, index, values, reterr);
+
+        const size_t n = strcspn(word + 2, "=");
+        const Option *o = option_by_name(t, word + 2, n);
         if (!o)
                 return 0;
-
-        if (!o->argument && value) {
-                if (word[1] != '-')
-                        return 0; /* a cluster: whoever called splits it first */
+        if (word[2 + n] == '=')
+                value = word + 2 + n + 1;
+        if (!o->argument && value)
                 return error_set(reterr, -EINVAL, ERROR_USAGE, "Option '--%s' takes no argument",
                                  o->name);
-        }
         if (o->argument && !value && !(o->flags & OPTION_OPTIONAL_ARG)) {
                 if (*index + 1 >= argc)
                         return error_set(reterr, -EINVAL, ERROR_USAGE,

@@ -50,8 +50,7 @@ int option_parse_signal(const Option *o, const char *value, void *at, Error *ret
 int option_parse_timeout(const Option *o, const char *value, void *at, Error *reterr); /* usec_t */
 
 /* argv[*index] is looked at. 1: it was a row's option (and its argument), *index is advanced; 0: not in the table; < 0:
- * one of ours, but wrong. --name=value, --name value, -x value, -xvalue; letters are not clustered here, see
- * options_split_letters(). */
+ * one of ours, but wrong. --name=value, --name value, -x value, -xvalue, and letters without argument in one word. */
 int options_parse_one(const OptionTable *t, int argc, char **argv, int *index, void *values,
                       Error *reterr);
 const Option *option_by_letter(const OptionTable *t, char letter);

@@ -31,6 +31,11 @@ static bool has_container(const InfoList *l, const char *name) {
         return false;
 }
 
+int verb_connect(const Invocation *v, sd_bus **ret, Error *reterr) {
+        int r = bus_connect_system(ret, reterr);
+        return r < 0 ? r : bus_set_questions(*ret, !v->options.no_ask_password, reterr);
+}
+
 int verb_list(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(info_list_done) InfoList l = { 0 };
@@ -41,7 +46,7 @@ int verb_list(const Invocation *v, Error *reterr) {
                                    .legend = !v->options.no_legend,
                                    .color = terminal_wants_color(STDOUT_FILENO) };
 
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_list(bus, &l.infos, &l.n, reterr);
         if (r >= 0 && v->options.all)
@@ -55,7 +60,7 @@ int verb_list(const Invocation *v, Error *reterr) {
                 if (!has_container(&l, *name))
                         container_add_image_row(&t, *name);
         if (t.n_cells == 0 && style.json == JSON_OFF) {
-                if (style.legend)
+                if (style.legend && !v->options.quiet)
                         (void) puts("No containers.");
                 return 0;
         }
@@ -67,7 +72,7 @@ static int get_infos(const Invocation *v, InfoList *l, int *ret_status, Error *r
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
 
         *ret_status = 0;
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         if (strv_isempty(v->arguments))
@@ -110,7 +115,9 @@ int verb_show(const Invocation *v, Error *reterr) {
         _cleanup_(info_list_done) InfoList l = { 0 };
         int status;
 
-        int r = get_infos(v, &l, &status, reterr);
+        int r = container_check_properties(v->options.properties, reterr);
+        if (r >= 0)
+                r = get_infos(v, &l, &status, reterr);
         if (r < 0)
                 return r;
         if (v->options.json != JSON_OFF)
@@ -133,7 +140,7 @@ static int for_each(const Invocation *v, Action action, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int status = 0;
 
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         STRV_FOREACH(name, v->arguments) {

@@ -42,7 +42,7 @@ static void show_log(const char *unit, usec_t since_usec) {
 }
 
 /* 0, or an exit status after the failure was shown. */
-static int start_one(sd_bus *bus, const char *name) {
+static int start_one(sd_bus *bus, const char *name, bool quiet) {
         const usec_t begin_usec = now_usec(CLOCK_REALTIME);
         _cleanup_free_ char *unit = NULL;
         Error e = ERROR_NULL;
@@ -57,16 +57,16 @@ static int start_one(sd_bus *bus, const char *name) {
                 return 0;
         const bool unit_failed = e.id == ERROR_UNIT_FAILED;
         int status = complain(&e, EXIT_OF_VERB);
-        if (unit_failed)
+        if (unit_failed && !quiet)
                 show_log(unit, begin_usec);
         return status;
 }
 
-static int start_all(sd_bus *bus, char *const *names) {
+static int start_all(const Invocation *v, sd_bus *bus) {
         int status = 0;
 
-        STRV_FOREACH(name, names)
-                status = start_one(bus, *name) ?: status;
+        STRV_FOREACH(name, v->arguments)
+                status = start_one(bus, *name, v->options.quiet) ?: status;
         return status;
 }
 
@@ -75,8 +75,8 @@ int verb_start(const Invocation *v, Error *reterr) {
 
         int r = check_systemd(reterr);
         if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
-        return r < 0 ? r : start_all(bus, v->arguments);
+                r = verb_connect(v, &bus, reterr);
+        return r < 0 ? r : start_all(v, bus);
 }
 
 static int stop_units(sd_bus *bus, char *const *units) {
@@ -110,12 +110,12 @@ static int enable_or_disable(const Invocation *v, bool enable, Error *reterr) {
         if (r >= 0 && strv_extend_strv(&units, services) < 0)
                 r = error_oom(reterr);
         if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = systemd1_unit_enable(bus, units, enable, reterr);
         if (r < 0 || !v->options.now)
                 return r;
-        return enable ? start_all(bus, v->arguments) : stop_units(bus, services);
+        return enable ? start_all(v, bus) : stop_units(bus, services);
 }
 
 int verb_enable(const Invocation *v, Error *reterr) {

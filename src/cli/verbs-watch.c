@@ -143,7 +143,7 @@ int verb_wait(const Invocation *v, Error *reterr) {
                         return error_oom(reterr);
                 a->name = *name;
         }
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         ContainerWatch w = { .bus = bus, .handler = on_event, .userdata = &l };
@@ -203,7 +203,7 @@ int verb_events(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         EventPrinter p = { .invocation = v, .reterr = reterr };
 
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         ContainerWatch w = { .bus = bus, .handler = print_event, .userdata = &p };
@@ -227,7 +227,7 @@ int verb_logs(const Invocation *v, Error *reterr) {
                 return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
                                  "'%s' is not a valid container name", name);
         /* of one that has ended, or whose manager cannot be asked, the service's log is what there can be */
-        if (bus_connect_system(&bus, NULL) >= 0)
+        if (verb_connect(v, &bus, NULL) >= 0)
                 (void) manager1_get(bus, name, &info, NULL);
         service = systemd1_service_name(name);
         if (!service)

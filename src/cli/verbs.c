@@ -148,6 +148,13 @@ static int parse_properties(const Option *o, const char *value, void *at, Error 
         return 0;
 }
 
+/* -P NAME is --value --property=NAME. */
+static int parse_property_value(const Option *o, const char *value, void *at, Error *reterr) {
+        VerbOptions *options = at;
+        options->value = true;
+        return parse_properties(o, value, &options->properties, reterr);
+}
+
 #define AT(field) offsetof(VerbOptions, field)
 #define JSON_VERBS (V_LIST | V_STATUS | V_SHOW | V_EVENTS)
 /* clang-format off */
@@ -158,7 +165,7 @@ static const Option verb_options[] = {
         { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
         { 0,   "no-legend", NULL,       0,             V_LIST,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
-        { 'a', "all",       NULL,       0,             V_LIST,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
+        { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
         { 'n', "lines",     "N",        0,             V_STATUS | V_LOGS,    parse_lines,          AT(lines),        NULL, "Lines of the log to show" },
         { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
         { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "Wait for stopped (default), running, ready" },
@@ -171,8 +178,28 @@ static const Option verb_options[] = {
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },
+        { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW,              parse_property_value, 0,                NULL, "" },
+        { 'q', "quiet",     NULL,       0,             V_ANY,                option_parse_true,    AT(quiet),        NULL, "Only what was asked for, and errors" },
+        { 0,   "no-ask-password", NULL, 0,             V_ANY,                option_parse_true,    AT(no_ask_password), NULL, "Fail rather than ask for a password" },
+        { 0,   "system",    NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
 };
 /* clang-format on */
+
+/* Of machinectl(1). */
+static const char *const unsupported_options[] = {
+        "--host",   "-H",          "--machine", "-M",      "--user",   "--uid", "--setenv",
+        "-E",       "--read-only", "--mkdir",   "--force", "--runner", "-V",    "--max-addresses",
+        "--verify", "--format",
+};
+
+bool verb_option_is_unsupported(const char *word) {
+        const size_t n = word[1] == '-' ? strcspn(word, "=") : 2;
+        for (size_t i = 0; i < ELEMENTSOF(unsupported_options); i++)
+                if (strlen(unsupported_options[i]) == n &&
+                    strncmp(unsupported_options[i], word, n) == 0)
+                        return true;
+        return false;
+}
 
 OptionTable verb_option_table(uint64_t scope) {
         return (OptionTable){ verb_options, ELEMENTSOF(verb_options), scope };

@@ -2,6 +2,8 @@
 /* The verbs of `berth`: one row each in main.c. */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "basic/strv.h"
 #include "basic/time.h"
 #include "cli/options.h"
@@ -33,6 +35,8 @@ typedef struct VerbOptions {
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
         WaitTarget wait_target;
+        bool quiet;
+        bool no_ask_password;
 } VerbOptions;
 #define VERB_OPTIONS_NULL \
         { .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET }
@@ -70,6 +74,12 @@ extern const size_t n_verbs;
 const Verb *verb_by_name(const char *name);
 /* ERROR_UNSUPPORTED for a verb of machinectl(1) that is not built yet, ERROR_USAGE for one that nobody knows. */
 int verb_set_unknown(const char *name, Error *reterr);
+
+/* An option of machinectl(1) that is not built yet: refused by name. */
+bool verb_option_is_unsupported(const char *word);
+
+/* The system bus. Unless the user does not want to be asked, calls may wait for polkit to ask. */
+int verb_connect(const Invocation *v, sd_bus **ret, Error *reterr);
 
 /* Rows of all verbs' options; scope: a verb's bit, or UINT64_MAX. */
 OptionTable verb_option_table(uint64_t scope);

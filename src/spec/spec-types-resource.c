@@ -385,6 +385,12 @@ static int cpu_list_parse(const SpecField *f, const char *value, void *at, Error
 
 const FieldType field_cpu_list = { "s", cpu_list_parse, own_property_print, own_property_clear };
 
+/* Dashes say which slice lies in which: "a-b.slice" in "a.slice", and all in "-.slice". */
+static bool dashes_are_valid(const char *name) {
+        return streq(name, "-.slice") ||
+               (name[0] != '-' && !strstr(name, "--") && !strstr(name, "-.slice"));
+}
+
 /* "machine-web.slice"; as systemd-nspawn takes it, "machine-web" is the same */
 static int slice_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
         static const char allowed[] =
@@ -394,7 +400,8 @@ static int slice_parse(const SpecField *f, const char *value, void *at, Error *r
         name = endswith(value, ".slice") ? strdup(value) : strjoin(value, ".slice");
         if (!name)
                 return error_oom(reterr);
-        if (*name == '.' || strlen(name) > UNIT_NAME_MAX || name[strspn(name, allowed)] != '\0')
+        if (*name == '.' || strlen(name) > UNIT_NAME_MAX || name[strspn(name, allowed)] != '\0' ||
+            !dashes_are_valid(name))
                 return type_expected(reterr, "the name of a slice unit like machine-web.slice");
         free(*(char **) at);
         *(char **) at = TAKE_PTR(name);
