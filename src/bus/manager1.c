@@ -133,7 +133,7 @@ static int call_message(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, s
                 error_hint(reterr, "see 'systemctl status berthd.service'");
                 return r;
         }
-        return bus_error_to_error(&e, r, reterr, NULL);
+        return bus_error_to_error(&e, r, reterr, "Asking the manager berthd failed");
 }
 
 static int new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error *reterr) {

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bad input of every kind: one sentence that names the object, perhaps a hint, the documented exit status, nothing left behind.
+
+Each row of a table is a command line (words, or a line for sh), its exit status, and what its sentence must hold. All rows of a
+table run in one go on the host, each within two seconds.
+"""
+import ast
+import re
+
+import pytest
+
+ROOT = "/var/lib/machines/busybox"
+NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups "
+
+#: reads a command a line, writes (status, seconds, stdout, stderr) a line, all as Python has them: there is no json everywhere
+DRIVER = r"""
+import ast, subprocess, sys, time
+for line in sys.stdin:
+    command = ast.literal_eval(line)
+    begin = time.monotonic()
+    p = subprocess.Popen(["sh", "-c", command] if isinstance(command, str) else command, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        out, err = p.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        out, err = p.communicate()
+    took = time.monotonic() - begin
+    print(ascii((p.returncode, took, out.decode(errors="replace"), err.decode(errors="replace"))))
+"""
+
+
+def run_table(host, rows):
+    """Runs rows of (command, status, words of the sentence). Everything that is wrong is told at once."""
+    lines = "".join(ascii(command) + "\n" for command, _, _ in rows)
+    out = host.run("python3", "-c", DRIVER, input=lines, timeout=120).stdout
+    results = [ast.literal_eval(line) for line in out.splitlines()]
+    assert len(results) == len(rows)
+    wrong = []
+    for (command, status, words), (got, took, stdout, stderr) in zip(rows, results):
+        said = [line for line in stderr.splitlines() if not line.startswith("berth: Ignoring ")]
+        faults = []
+        if got != status:
+            faults.append(f"exit status {got}, not {status}")
+        if took > 2:
+            faults.append(f"it took {took:.1f} s")
+        if stdout:
+            faults.append("something on stdout")
+        if not said or not re.match(r"berthd?: [^\x00-\x1f]*[^.\x00-\x1f]$", said[0]):
+            faults.append("no sentence")
+        elif words not in said[0]:
+            faults.append(f"the sentence lacks {words!r}")
+        if len(said) > 2 or (len(said) == 2 and not said[1].startswith("Hint: ")):
+            faults.append("more than a sentence and a hint")
+        if faults:
+            wrong.append(f"{command!r}: {', '.join(faults)}\n{stdout}{stderr}")
+    assert not wrong, "\n".join(wrong)
+
+
+def run(*words, root=ROOT):
+    return ["berth", "run", "-D", root, *words]
+
+
+def test_names(host, busybox, clean):
+    long = "a" * 65
+    rows = []
+    for name in (long, "..", ".", "a/b", "/", "a\nb", "é", "-x", "x-", "a..b", "a b", "%i", "host.", "a\x1b[31m", "a\u202eb", "\u009b31m"):
+        rows.append((run("-M", name, "true"), 2, "Invalid value '"))
+        rows.append((["berth", "start", "--", name], 1, "is not a valid container name"))
+    for name in ("", "..", long, "a/b", "a\nb"):
+        rows.append((["berth", "run", name, "true"], 125, "is not a valid container name"))
+        for verb in ("stop", "reboot", "terminate", "kill", "enable", "disable", "show", "status", "verify"):
+            rows.append((["berth", verb, name], 1, "is not a valid container name"))
+    for verb in ("stop", "reboot", "terminate", "kill", "show", "status"):
+        rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
+    for verb in ("start", "enable", "verify"):
+        rows.append((["berth", verb, "nosuch"], 1, "no image 'nosuch'"))
+    rows.append((["berth", "run", "nosuch", "true"], 125, "no image 'nosuch'"))
+    rows.append((run("-u", "nosuch", "true"), 125, "'nosuch'"))
+    run_table(host, rows)
+
+
+def test_paths(host, busybox, clean):
+    host.run("mkdir -p /srv/bad/empty /srv/bad/closed && : >/srv/bad/file && ln -sf loop /srv/bad/loop && "
+             "ln -sfn nowhere /srv/bad/dangling && mkdir -p '/srv/bad/new\nline' /srv/bad/usrless/etc /srv/bad/bare/usr/bin")
+    deep = "/" + "a/" * 2100
+    rows = [
+        (run("true", root="nosuch"), 125, "/nosuch'"),
+        (run("true", root="/nosuch"), 125, "'/nosuch'"),
+        (run("true", root="/srv/bad/file"), 125, "'/srv/bad/file'"),
+        (run("true", root="/srv/bad/file/x"), 125, "'/srv/bad/file/x'"),
+        (run("true", root="/srv/bad/loop"), 125, "'/srv/bad/loop'"),
+        (run("true", root="/srv/bad/dangling"), 125, "'/srv/bad/dangling'"),
+        (run("true", root="/srv/bad/empty"), 125, "'/srv/bad/empty'"),
+        (run("true", root="/srv/bad/new\nline"), 2, "new\\x0aline"),
+        (run("true", root="/" + "n" * 300), 2, "'/nnn"),
+        (run("true", root=deep), 2, "'/a/a"),
+        (run("true", root="/"), 125, "read-only"),
+        (run("true", root="/dev"), 125, "'/dev'"),
+        (run("true", root="/proc/self/fd/0"), 125, "'/proc/self/fd/0'"),
+        (run("true", root="/dev/null"), 125, "'/dev/null'"),
+        (run("--bind=nosuch", "true"), 2, "'nosuch'"),
+        (run("--bind=/nosuch", "true"), 125, "'/nosuch'"),
+        (run("--bind=/srv:/../x", "true"), 2, "'/srv:/../x'"),
+        (run("--bind=/srv:/etc/passwd", "true"), 125, "'/etc/passwd'"),
+        (run("--bind=/srv/bad/file:/etc", "true"), 125, "'/etc'"),
+        (run("--bind=/srv:/", "true"), 2, "'/srv:/'"),
+        (run("--bind=/srv:/proc", "true"), 125, "'/proc'"),
+        (run("--tmpfs=relative", "true"), 2, "'relative'"),
+        (run("--tmpfs=/etc/passwd", "true"), 125, "'/etc/passwd'"),
+        (run("--tmpfs=/mnt:size=zzz", "true"), 125, "'/mnt'"),
+        (run("--inaccessible=/nosuch", "true"), 125, "'/nosuch'"),
+        (run("--chdir=relative", "true"), 2, "'relative'"),
+        (run("--chdir=/nosuch", "true"), 125, "'/nosuch'"),
+        (run("--chdir=/etc/passwd", "true"), 125, "'/etc/passwd'"),
+        (run("--chdir=/proc/self", "true"), 125, "'/proc/self'"),
+        (NOBODY + f"berth verify -D {ROOT}/../nosuch/../../closed true", 1, "closed"),
+        # what is to run
+        (run("--", "nosuch"), 127, "'nosuch'"),
+        (run("--", "/bin/nosuch"), 127, "'/bin/nosuch'"),
+        (run("--", "/etc"), 126, "'/etc'"),
+        (run("--", "/etc/passwd"), 126, "'/etc/passwd'"),
+        (run("--", ""), 125, "empty word"),
+        (run("-b", root="/srv/bad/usrless"), 125, "'/srv/bad/usrless'"),
+        (run("-b", root="/srv/bad/bare"), 127, "init"),
+        (run(root="/srv/bad/bare"), 127, "'/bin/sh'"),
+    ]
+    host.run("rm -f /srv/bad/loop.d; chmod 0 /srv/bad/closed")
+    run_table(host, rows)
+    host.run("rm -rf /srv/bad")
+
+
+#: each option with a value that it cannot have; "not supported yet" where it is not built
+VALUES = [
+    "--private-users=70000000000", "--private-users=4294967290", "--private-users=5:0", "--private-users=x",
+    "--private-users-ownership=x", "--capability=CAP_NOPE", "--drop-capability=x", "--no-new-privileges=x",
+    "--rlimit=NOPE=1", "--rlimit=NOFILE=10:5", "--rlimit=NOFILE=x", "--oom-score-adjust=5000", "--oom-score-adjust=x",
+    "--cpu-affinity=9999", "--cpu-affinity=x", "--slice=/etc", "--slice=a/../b", "--slice=a--b", "--slice=-a", "--slice=a-.slice", "--memory-max=0", "--memory-max=x",
+    "--memory-high=101%", "--memory-low=-1", "--memory-min=x", "--memory-swap-max=x", "--tasks-max=0", "--cpu-quota=0%",
+    "--cpu-quota=5", "--cpu-weight=0", "--cpu-weight=10001", "--io-weight=idle", "--allowed-cpus=x",
+    "--allowed-memory-nodes=x", "--property=x", "--property==x", "--property=PIDs=1", "--uuid=zz",
+    "--uuid=00000000000000000000000000000000", "--hostname=-x", "--setenv=1A=b", "--setenv==b", "--user=a:b",
+    "--user=99999999999", "--kill-signal=SIGFOO", "--kill-signal=99", "--stop-timeout=x", "--notify-ready=x",
+    "--console=x", "--settings=x", "--register=x", "--timezone=x", "--resolv-conf=x", "--time-namespace=x",
+    "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch",
+    "--description=a\nb", "--system-call-filter=a,b",
+]
+CHECKED_LATER = {
+    "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
+    "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
+    "--property=After=nosuch": "nosuch",
+}
+UNSUPPORTED = ["--image=/x", "-i/x", "--ephemeral", "-x", "--volatile=yes", "--overlay=/a:/b", "--network-veth", "-n",
+               "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
+               "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
+               "--bind=/x:/y:owneridmap", "--personality=x86", "--pivot-root=/x", "--suppress-sync=yes"]
+
+
+def test_options(host, busybox, clean):
+    rows = [(run(o, "true"), 2, o.split("=")[0]) for o in VALUES]
+    rows += [(run(o, "true"), 125, words) for o, words in CHECKED_LATER.items()]
+    for o in UNSUPPORTED:
+        short = o[:2] if o[1] != "-" else o.split("=")[0]
+        rows.append((run(o, "true"), 125, short))
+    rows += [
+        (run("--frobnicate", "true"), 2, "'--frobnicate'"),
+        (run("-y", "true"), 2, "'-y'"),
+        (run("-Py", "true"), 2, "'-y'"),
+        (run("--boot=yes", "true"), 2, "'--boot'"),
+        (run("--read-only=x", "true"), 2, "'--read-only'"),
+        (["berth", "run", "-D"], 2, "'-D'"),
+        (["berth", "run", "--bind"], 2, "'--bind'"),
+        (["berth", "run"], 2, "No container was named"),
+        (["berth", "run", "busybox", "-b"], 2, "'-b'"),
+        # options that exclude each other
+        (run("-ba", "true"), 2, "--as-pid2"),
+        (run("-b", "-u", "nobody"), 125, "'nobody'"),
+        (run("--keep-unit", "--slice=a", "true"), 125, "'a.slice'"),
+        # verbs
+        (["berth", "frobnicate"], 2, "'frobnicate'"),
+        (["berth", "--frobnicate"], 2, "'--frobnicate'"),
+        (["berth", "list", "x"], 2, "'x'"),
+        (["berth", "list", "--frobnicate"], 2, "'--frobnicate'"),
+        (["berth", "list", "-p", "x"], 2, "'-p'"),
+        (["berth", "list", "--json=xml"], 2, "'xml'"),
+        (["berth", "list", "--output=xml"], 2, "'xml'"),
+        (["berth", "status", "-n", "x"], 2, "'x'"),
+        (["berth", "show", "-p", "Nope"], 2, "'Nope'"),
+        (["berth", "show", "-p", "Nope", "nosuch"], 2, "'Nope'"),
+        (["berth", "kill", "-s", "FOO", "x"], 2, "'FOO'"),
+        (["berth", "kill", "--kill-whom=me", "x"], 2, "'me'"),
+        (["berth", "stop", "--timeout=x", "y"], 2, "'x'"),
+        (["berth", "stop"], 2, "'stop'"),
+        (["berth", "start"], 2, "'start'"),
+        (["berth", "help", "frobnicate"], 2, "'frobnicate'"),
+        (["berth", "login", "x"], 1, "'login'"),
+    ]
+    run_table(host, rows)
+
+
+def settings(text, file="/etc/berth/busybox.berth", command="berth run busybox true"):
+    """A line for sh that puts the file in its place, runs, and takes it away. `text`: with escapes of printf(1)."""
+    return (f"mkdir -p /etc/berth; printf '{text}' >{file}; {command}; r=$?; rm -rf {file}; "
+            "rmdir /etc/berth 2>/dev/null; exit $r")
+
+
+def made(make, file="/etc/berth/busybox.berth"):
+    return f"mkdir -p /etc/berth; {make} {file}; berth run busybox true; r=$?; rm -rf {file}; rmdir /etc/berth 2>/dev/null; exit $r"
+
+
+def test_settings_files(host, busybox, clean):
+    file = "'/etc/berth/busybox.berth'"
+    at = "/etc/berth/busybox.berth:2"
+    rows = [
+        (settings(r"[Exec\nBoot=yes\n"), 125, file),
+        (settings(r"[]\n"), 125, file),
+        (settings(r"nonsense\n"), 125, file),
+        (settings(r"[Exec]\n=x\n"), 125, file),
+        (settings(r"[Exec]\nBoot=maybe\n"), 125, at),
+        (settings(r'[Exec]\nEnvironment="A=b\n'), 125, at),
+        (settings(r"[Exec]\nHostname=a\033[31mb\n"), 125, at),
+        (settings(r"[Exec]\nHostname=\377x\n"), 125, file),
+        (settings(r"[Exec]\nBoot=\000yes\n"), 125, file),
+        (settings(r"[Files]\nOverlay=/a:/b\n"), 125, at),
+        (settings(r"[Resources]\nMemoryMax=much\n"), 125, at),
+        (settings(r"[Resources]\nProperty=Nope=1\n"), 125, at),
+        (settings(r"[Files]\nBind=/nosuch:/mnt\n"), 125, "'/nosuch'"),
+        (settings(r"[Container]\nDirectory=/nosuch\n"), 125, "'/nosuch'"),
+        (settings(r"[Exec]\nBoot=maybe\n", command="berth start busybox").replace("berth run busybox true", ""), 1, at),
+        (settings(r"[Exec]\nBoot=maybe\n", command="berth verify busybox"), 1, at),
+        (settings(r"[Exec]\nBoot=maybe\n", command="berth enable busybox"), 1, at),
+        (made("mkdir"), 125, file),
+        (made("mkfifo"), 125, file),
+        (made("ln -s /nosuch"), 125, file),
+        (made("ln -s busybox.berth"), 125, file),
+        (made("dd if=/dev/zero bs=1M count=2 status=none of=/run/zeros; tr '\\000' '#' </run/zeros >/run/hashes; rm /run/zeros; mv /run/hashes"),
+         125, file),
+        (settings(r"[Exec]\nBoot=maybe\n", file="/var/lib/machines/busybox.nspawn"), 125, "/var/lib/machines/busybox.nspawn:2"),
+    ]
+    run_table(host, rows)
+
+
+def test_unknown_settings_are_told(host, busybox, clean):
+    """As with units: what is not known is said and skipped, and nothing of it reaches the terminal as it is."""
+    for text, words in ((r"[Exec]\nNope=1\n", "Nope= at /etc/berth/busybox.berth:2"),
+                        (r"[Nope]\nBoot=yes\n", "'[Nope]' at /etc/berth/busybox.berth:1"),
+                        (r"Boot=yes\n", "Boot= at /etc/berth/busybox.berth:1"),
+                        (r"[Exec]\nN\033[31mope=1\n", "N\\x1b[31mope=")):
+        r = host.run(settings(text))
+        assert words in r.stderr and "\x1b" not in r.stderr and len(r.stderr.splitlines()) == 1, r
+    # who can write beside the image does not thereby get at the host
+    r = host.run(settings(r"[Files]\nBind=/etc:/mnt\n", file="/var/lib/machines/busybox.nspawn",
+                          command="berth run busybox ls /"))
+    assert "Ignoring Bind=" in r.stderr and "--settings=trusted" in r.stderr and "mnt" not in r.stdout, r
+
+
+def test_in_use(host, busybox, machine, clean):
+    other = machine("other", "busybox")
+    p = host.spawn(f"exec berth run -q -M one -D {busybox} -- sleep 60")
+    host.wait_for("berth list --no-legend | grep -q '^one.*running'")
+    create = ("busctl call org.berth.Containers1 /org/berth/Containers1 org.berth.Containers1.Manager "
+              "CreateContainer 'sa{{sv}}a(sh)' {} 1 Directory s {} 0 2>&1 | sed 's/^Call failed: /berth: /' >&2; exit 1")
+    run_table(host, [
+        (["berth", "run", "-M", "two", "-D", busybox, "true"], 125, f"'{busybox}'"),
+        (["berth", "run", "-M", "one", "-D", other, "true"], 125, "'one'"),
+        (create.format("one", other), 1, "'one'"),
+        (create.format("two", busybox), 1, f"'{busybox}'"),
+    ])
+    assert host.berth("show", "one", "-p", "State", "--value").out == "running"
+    host.berth("terminate", "one")
+    host.end(p)
+
+
+def test_no_privileges(host, busybox, clean):
+    run_table(host, [
+        (NOBODY + f"berth run -D {busybox} true", 125, "root"),
+        (NOBODY + "berth run --frobnicate", 2, "'--frobnicate'"),
+        (NOBODY + "berth start busybox", 1, "berth@busybox.service"),
+        (NOBODY + "berth enable busybox", 1, "berth@busybox.service"),
+        (NOBODY + "berth disable busybox", 1, "berth@busybox.service"),
+        (NOBODY + "berth verify busybox", 1, "'/var/lib/machines'"),
+        (NOBODY + "berth list", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth status", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth show busybox", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth stop busybox", 1, "org.berth.containers1.stop"),
+        (NOBODY + "berth terminate busybox", 1, "org.berth.containers1.stop"),
+        (NOBODY + "berth kill busybox", 1, "org.berth.containers1.kill"),
+        (NOBODY + "berth reboot busybox", 1, "org.berth.containers1.reboot"),
+        (NOBODY + "$(systemctl show -P ExecStart berthd.service | sed 's/.*path=\\([^ ;]*\\).*/\\1/')", 1, "root"),
+        (f"setpriv --bounding-set -sys_admin --inh-caps -sys_admin berth run -D {busybox} true", 125, "'busybox'"),
+    ])
+
+
+def test_no_systemd(host, busybox, clean):
+    """Without systemd as service manager: what needs it says so, the rest works and says once what is missing."""
+    hidden = "exec unshare -m sh -c 'mount -t tmpfs none /run/systemd && exec {}'"
+    run_table(host, [
+        (hidden.format(f"berth run -D {busybox} --memory-max=1G true"), 125, "'MemoryMax=1073741824'"),
+        (hidden.format(f"berth run -D {busybox} --slice=a true"), 125, "'a.slice'"),
+        (hidden.format("berth start busybox"), 1, "systemd"),
+        (hidden.format("berth enable busybox"), 1, "systemd"),
+        (hidden.format("berth disable busybox"), 1, "systemd"),
+    ])
+    r = host.run(hidden.format(f"berth run -D {busybox} echo hello"))
+    assert r.out == "hello" and re.fullmatch(r"berth: systemd is not running: .*\n", r.stderr), r
+    r = host.run(hidden.format(f"berth run -q -D {busybox} echo hello"))
+    assert r.out == "hello" and r.stderr == "", r
+
+
+def test_no_bus(host, busybox, clean):
+    no_bus = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && exec {}'"
+    nothing = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && mount --bind /dev/null /run/systemd/private && exec {}'"
+    rows = [(nothing.format(f"berth run -D {busybox} true"), 125, "system bus")]
+    for verb in ("list", "status", "show", "stop busybox", "start busybox", "enable busybox", "kill busybox", "reboot busybox"):
+        rows.append((no_bus.format(f"berth {verb}"), 1, "system bus"))
+    run_table(host, rows)
+    # PID 1 can be spoken to without a bus: a container starts, limits included
+    r = host.run(no_bus.format(f"berth run -D {busybox} echo hello"))
+    assert r.out == "hello" and r.stderr == "", r
+
+
+def test_bus_gone_in_the_middle(host, busybox, clean):
+    """The bus ends while a container runs: that goes on; the manager is back as soon as there is a bus again."""
+    p = host.spawn(f"exec berth run -q -M one -D {busybox} -- sleep 60")
+    host.wait_for("berth list --no-legend | grep -q '^one.*running'")
+    # masked, or berthd, which wants it, starts it again at once
+    host.run("pid=$(systemctl show -P MainPID dbus.service); systemctl mask --runtime dbus.socket dbus.service; "
+             "systemctl stop dbus.socket dbus.service; kill -9 $pid 2>/dev/null; rm -f /run/dbus/system_bus_socket")
+    try:
+        run_table(host, [
+            (["berth", "list"], 1, "bus"),
+            (["berth", "stop", "one"], 1, "bus"),
+            (["berth", "enable", "busybox"], 1, "bus"),
+        ])
+        host.run("sleep 3")     # the manager tries to come back, in vain
+        assert p.poll() is None
+    finally:
+        host.run("systemctl unmask --runtime dbus.socket dbus.service; systemctl start dbus.socket")
+    host.wait_for("berth list --no-legend | grep -q '^one.*running'", timeout=10)
+    host.berth("terminate", "one")
+    host.end(p)
+    host.run("systemctl restart systemd-logind 2>/dev/null; systemctl reset-failed; :")
+
+
+def test_odd_surroundings(host, busybox, clean):
+    """Closed descriptors, no environment, full disks, tight limits."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        host.run(f"berth run -D {busybox} true {closed}")
+    assert host.run(f"env -i $(command -v berth) run -D {busybox} echo hello").out == "hello"
+    run_table(host, [
+        ("berth list >/dev/full", 1, "No space left"),
+        ("berth --help >/dev/full", 1, "No space left"),
+        ("berth verify busybox >/dev/full", 1, "No space left"),
+        ("berth list >&-", 1, "output"),
+        (f"ulimit -n 12; exec berth run -D {busybox} true", 125, "Too many open files"),
+        (f"BERTH_SUPERVISOR=/nosuch exec berth run -D {busybox} true", 125, "'/nosuch'"),
+        (f"BERTH_SUPERVISOR=/etc/passwd exec berth run -D {busybox} true", 125, "'/etc/passwd'"),
+    ])
+
+
+@pytest.mark.suites("forky")
+def test_every_option_of_nspawn_is_known(host):
+    """What systemd-nspawn takes is taken, or refused by name: never unknown."""
+    out = host.run("systemd-nspawn", "--help").stdout
+    options = sorted(set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z0-9-]*(?=[\s=\[,])", out)) - {"-h", "--help", "--version"})
+    assert len(options) > 60, options
+    host.run("mkdir -p /run/face && ln -sf $(command -v berth) /run/face/systemd-nspawn")
+    # a second unknown option behind it: nothing is started, and it cannot be taken for an argument
+    script = "; ".join(f"/run/face/systemd-nspawn {o} --bogus --bogus 2>&1 | grep \"Unknown option '{o}'\"" for o in options)
+    r = host.run(f"cd /; {script}; rm -r /run/face")
+    assert r.stdout == "", r.stdout
