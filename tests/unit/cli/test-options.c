@@ -73,6 +73,13 @@ TEST(forms) {
         ASSERT_EQ(parse(1, "-l two", &v, &i, NULL), 1);
         ASSERT_EQ(i, 2);
         ASSERT_EQ(strv_length(v.list), 2);
+        v.all = false;
+        ASSERT_EQ(parse(1, "-aalthree", &v, &i, NULL), 1);
+        ASSERT_TRUE(v.all);
+        ASSERT_STREQ(v.list[2], "three");
+        ASSERT_EQ(parse(1, "-al four", &v, &i, NULL), 1);
+        ASSERT_EQ(i, 2);
+        ASSERT_STREQ(v.list[3], "four");
         ASSERT_EQ(parse(2, "-s TERM", &v, &i, NULL), 1);
         ASSERT_EQ(v.signal, SIGTERM);
         ASSERT_EQ(parse(2, "--timeout=2min", &v, &i, NULL), 1);
@@ -86,9 +93,8 @@ TEST(forms) {
 }
 
 TEST(not_ours) {
-        static const char *const lines[] = { "word",   "-",  "--",  "--al",
-                                             "--alll", "-x", "-ax", "--signal=TERM",
-                                             "-s" };
+        static const char *const lines[] = { "word",          "-", "--", "--al", "--alll", "-x",
+                                             "--signal=TERM", "-s" };
         Values v = { 0 };
         int i;
 
@@ -104,6 +110,8 @@ TEST(errors) {
         } cases[] = {
                 { "--name", "Option '--name' needs an argument: NAME" },
                 { "-l", "Option '-l' needs an argument: WORD" },
+                { "-al", "Option '-l' needs an argument: WORD" },
+                { "-ax", "Unknown option '-x' in '-ax'" },
                 { "--all=yes", "Option '--all' takes no argument" },
                 { "--signal=FOO",
                   "Invalid value 'FOO' for '--signal': a signal's name or number is expected" },
