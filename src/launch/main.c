@@ -11,6 +11,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/str.h"
+#include "ipc/notify.h"
 #include "ipc/spawn.h"
 #include "launch/supervisor.h"
 #include "spec/spec-text.h"
@@ -66,6 +67,14 @@ static int open_missing_stdio(const bool *is_open) {
         return 0;
 }
 
+/* systemctl status and berth start show this (sd_notify(3)); without a service manager nobody asks. */
+static void tell_service_manager(const Error *e) {
+        _cleanup_free_ char *words = str_escape_for_display(error_message(e));
+        _cleanup_free_ char *text = strf("STATUS=%s\nERRNO=%d", strempty(words), -e->code);
+        if (text)
+                (void) notify_send(text);
+}
+
 /* "Cannot start 'web': …", once, here. */
 static int fail(Supervisor *s, Error *e) {
         if (!error_is_set(e))
@@ -76,6 +85,7 @@ static int fail(Supervisor *s, Error *e) {
         if (!told.message)
                 told.message = TAKE_PTR(e->message);
         log_error_object(LOG_ERR, &told);
+        tell_service_manager(&told);
         links_send_error(s, &told);
         int status = error_id_to_exit_status(told.id);
         error_done(&told);
@@ -141,6 +151,7 @@ int main(int argc, char **argv) {
                   : read_spec(&s.spec, &error);
         if (r < 0) {
                 log_error_object(LOG_ERR, &error);
+                tell_service_manager(&error);
                 return 125;
         }
         log_set_container(s.spec->name, NULL);
@@ -157,6 +168,7 @@ int main(int argc, char **argv) {
         if (again) {
                 restart(&s, argv, passed, &error);
                 log_error_object(LOG_ERR, &error);
+                tell_service_manager(&error);
                 return 125;
         }
         return status;

@@ -289,6 +289,34 @@ TEST(notify_at_once) {
 }
 
 
+/* systemctl status shows why a start failed. */
+TEST(notify_why_it_failed) {
+        const struct {
+                const char *program, *root;
+                int status;
+        } rows[] = {
+                { "/bin/nosuch", start_root, 127 },
+                { "/bin/true", "/run/nosuch", 125 },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_spec_ ContainerSpec *s = start_spec(WORDS(rows[i].program));
+                _cleanup_close_ int fd = notify_open();
+                ASSERT_OK(free_and_strdup(&s->root.directory, rows[i].root));
+                start_as_service(s);
+                char *text = notified(fd, "ERRNO=");
+                ASSERT_TRUE(startswith(text, "STATUS=Cannot start 'web': "));
+                ASSERT_EQ(start_end(&run), rows[i].status);
+                ASSERT_CONTAINS(text, "nosuch");
+                ASSERT_CONTAINS(text, "\nERRNO=2|");
+                /* the same sentence as on standard error, in one line */
+                char *newline = strchr(run.err_text, '\n'), *end = strstr(text, "\nERRNO=");
+                ASSERT_NOT_NULL(newline);
+                ASSERT_NOT_NULL(end);
+                *newline = *end = '\0';
+                ASSERT_CONTAINS(run.err_text, text + STRLEN("STATUS="));
+        }
+}
+
 TEST(notify_only_from_pid1) {
         _cleanup_spec_ ContainerSpec *s = start_spec(SHELL("sleep 1; echo done"));
         _cleanup_close_ int fd = notify_open();
