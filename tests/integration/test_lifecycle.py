@@ -402,6 +402,39 @@ class TestLimits:
                        "/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo survived", check=False, timeout=60)
         assert "fork" in r.stderr.lower() or "temporarily unavailable" in r.stderr.lower(), r
 
+    def test_tasks_by_settings(self, host, busybox):
+        host.write("/etc/berth/bomb.berth", "[Resources]\nTasksMax=8\n")
+        try:
+            r = host.berth("run", "-q", "-P", "-M", "bomb", "-D", busybox, "--", "/bin/sh", "-c",
+                           "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo survived", check=False, timeout=60)
+            assert "fork" in r.stderr.lower() or "temporarily unavailable" in r.stderr.lower(), r
+            # the option is stronger, and the limit is that of all processes, also of users inside
+            r = host.berth("run", "-q", "-P", "-M", "bomb", "-D", busybox, "-U", "--tasks-max=20", "--", "/bin/sh", "-c",
+                           "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2 & done; cat /sys/fs/cgroup/pids.current; wait; echo survived", check=False, timeout=60)
+            assert r.returncode == 0 and r.out.endswith("survived"), r
+        finally:
+            host.run("rm -f /etc/berth/bomb.berth")
+
+    @pytest.mark.parametrize("how", ["property", "settings"])
+    def test_cpu_quota_is_enforced(self, host, busybox, how):
+        """A payload that takes all it can get: a fifth of one CPU."""
+        options = ["--property=CPUQuota=20%"] if how == "property" else []
+        if how == "settings":
+            host.write("/etc/berth/burn.berth", "[Resources]\nCPUQuota=20%\n")
+        p = host.spawn("berth", "run", "-q", "-P", "-M", "burn", "-D", busybox, *options, "--", "/bin/sh", "-c", "while :; do :; done")
+        try:
+            wait_state(host, "burn", "running", 30)
+            look = "cut -d' ' -f1 /proc/uptime; cat /sys/fs/cgroup/machine.slice/machine-burn.scope/cpu.stat"
+            lines = host.run(f"{look}; sleep 5; echo; {look}", timeout=60).stdout.split("\n\n")
+            (t0, before), (t1, after) = [(float(text.split()[0]), dict(re.findall(r"^(\w+) (\d+)$", text, re.M))) for text in lines]
+            used, wall = (int(after["usage_usec"]) - int(before["usage_usec"])) / 1e6, t1 - t0
+            assert 0.05 < used / wall < 0.35, (used, wall)
+            assert int(after["nr_throttled"]) > int(before["nr_throttled"])
+        finally:
+            host.berth("terminate", "burn", check=False)
+            host.end(p)
+            host.run("rm -f /etc/berth/burn.berth")
+
     def test_values_reach_the_cgroup(self, host, busybox):
         host.write("/etc/berth/lim.berth", "[Resources]\nMemoryMax=64M\nTasksMax=33\nCPUQuota=20%\nCPUWeight=55\n")
         try:
