@@ -120,9 +120,8 @@ static int read_list(sd_bus_message *m, InfoList *list) {
         return r;
 }
 
-/* Calls a method of the Manager interface, its arguments by signature. timeout_usec 0: the bus' default. */
-static int call_message(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
-                        Error *reterr) {
+int manager1_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
+                  Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(bus, m, timeout_usec, &e, ret);
         if (r >= 0)
@@ -136,7 +135,7 @@ static int call_message(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, s
         return bus_error_to_error(&e, r, reterr, "Asking the manager berthd failed");
 }
 
-static int new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error *reterr) {
+int manager1_new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error *reterr) {
         int r = sd_bus_message_new_method_call(bus, ret, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
                                                BERTH_MANAGER_INTERFACE, method);
         return r < 0 ? error_oom(reterr) : 0;
@@ -145,9 +144,9 @@ static int new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error
 int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_(info_list_done) InfoList list = { 0 };
-        int r = new_call(bus, "ListContainers", &m, reterr);
+        int r = manager1_new_call(bus, "ListContainers", &m, reterr);
         if (r >= 0)
-                r = call_message(bus, m, 0, &reply, reterr);
+                r = manager1_call(bus, m, 0, &reply, reterr);
         if (r < 0)
                 return r;
         r = read_list(reply, &list);
@@ -162,12 +161,12 @@ int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr
 int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_(container_info_done) ContainerInfo info = { 0 };
-        int r = new_call(bus, "DescribeContainer", &m, reterr);
+        int r = manager1_new_call(bus, "DescribeContainer", &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "s", name) < 0)
                 return error_oom(reterr);
-        r = call_message(bus, m, 0, &reply, reterr);
+        r = manager1_call(bus, m, 0, &reply, reterr);
         if (r < 0)
                 return r;
         r = read_info(reply, &info);
@@ -184,22 +183,22 @@ int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret, Error *reter
 
 int manager1_stop(sd_bus *bus, const char *name, usec_t timeout_usec, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = new_call(bus, "StopContainer", &m, reterr);
+        int r = manager1_new_call(bus, "StopContainer", &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "st", name, timeout_usec) < 0)
                 return error_oom(reterr);
-        return call_message(bus, m, usec_add(timeout_usec, ANSWER_MARGIN_USEC), NULL, reterr);
+        return manager1_call(bus, m, usec_add(timeout_usec, ANSWER_MARGIN_USEC), NULL, reterr);
 }
 
 static int call_with_name(sd_bus *bus, const char *method, const char *name, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = new_call(bus, method, &m, reterr);
+        int r = manager1_new_call(bus, method, &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "s", name) < 0)
                 return error_oom(reterr);
-        return call_message(bus, m, 0, NULL, reterr);
+        return manager1_call(bus, m, 0, NULL, reterr);
 }
 
 int manager1_terminate(sd_bus *bus, const char *name, Error *reterr) {
@@ -212,10 +211,10 @@ int manager1_reboot(sd_bus *bus, const char *name, Error *reterr) {
 
 int manager1_kill(sd_bus *bus, const char *name, const char *whom, int signal, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = new_call(bus, "KillContainer", &m, reterr);
+        int r = manager1_new_call(bus, "KillContainer", &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "ssi", name, whom, (int32_t) signal) < 0)
                 return error_oom(reterr);
-        return call_message(bus, m, 0, NULL, reterr);
+        return manager1_call(bus, m, 0, NULL, reterr);
 }

@@ -31,4 +31,8 @@
 #define ACTION_STOP "org.berth.containers1.stop"
 #define ACTION_KILL "org.berth.containers1.kill"
 #define ACTION_REBOOT "org.berth.containers1.reboot"
+#define ACTION_EXEC "org.berth.containers1.exec"
+#define ACTION_SHELL "org.berth.containers1.shell"
+#define ACTION_LOGIN "org.berth.containers1.login"
+#define ACTION_COPY "org.berth.containers1.copy"
 #define ACTION_INSPECT "org.berth.containers1.inspect"

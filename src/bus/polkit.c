@@ -13,7 +13,7 @@
 struct PolkitCheck {
         sd_bus_message *call;
         sd_bus_slot *slot;
-        char *action, *container;
+        char *action, *container, *user, *program;
         uid_t uid; /* of the caller, once known */
         PolkitAsk ask;
         PolkitDone done;
@@ -27,6 +27,8 @@ PolkitCheck *polkit_check_free(PolkitCheck *c) {
         sd_bus_message_unref(c->call);
         free(c->action);
         free(c->container);
+        free(c->user);
+        free(c->program);
         free(c);
         return NULL;
 }
@@ -63,6 +65,21 @@ static int on_authorization(sd_bus_message *m, void *userdata, sd_bus_error *ret
         return 1;
 }
 
+static int append_details(sd_bus_message *m, const PolkitCheck *c) {
+        const struct {
+                const char *key, *value;
+        } details[] = {
+                { "container", c->container },
+                { "user", c->user },
+                { "program", c->program },
+        };
+        int r = sd_bus_message_open_container(m, 'a', "{ss}");
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(details); i++)
+                if (details[i].value)
+                        r = sd_bus_message_append(m, "{ss}", details[i].key, details[i].value);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int ask_polkit(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         uint32_t flags = sd_bus_message_get_allow_interactive_authorization(c->call) > 0 ? 1 : 0;
@@ -72,8 +89,7 @@ static int ask_polkit(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
                 r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s",
                                           sd_bus_message_get_sender(c->call), c->action);
         if (r >= 0)
-                r = c->container ? sd_bus_message_append(m, "a{ss}", 1, "container", c->container)
-                                 : sd_bus_message_append(m, "a{ss}", 0);
+                r = append_details(m, c);
         if (r >= 0)
                 r = sd_bus_message_append(m, "us", flags, "");
         return r < 0 ? r : sd_bus_call_async(bus, ret, m, on_authorization, c, POLKIT_TIMEOUT_USEC);
@@ -116,7 +132,11 @@ int polkit_check(const PolkitQuestion *q, PolkitCheck **ret) {
         c->done = q->done;
         c->userdata = q->userdata;
         c->action = strdup(q->action);
-        int r = c->action && free_and_strdup(&c->container, q->container) >= 0 ? 0 : -ENOMEM;
+        int r = c->action && free_and_strdup(&c->container, q->container) >= 0 &&
+                                free_and_strdup(&c->user, q->user) >= 0 &&
+                                free_and_strdup(&c->program, q->program) >= 0
+                        ? 0
+                        : -ENOMEM;
         if (r >= 0)
                 r = sd_bus_call_method_async(sd_bus_message_get_bus(c->call), &c->slot,
                                              "org.freedesktop.DBus", "/org/freedesktop/DBus",

@@ -17,9 +17,10 @@ typedef void (*PolkitDone)(sd_bus_message *call, uid_t uid, const Error *denied,
 
 typedef struct PolkitQuestion {
         sd_bus_message *call;
-        const char *action;    /* "org.berth.containers1.stop" */
-        const char *container; /* shown by polkit's agents as detail "container"; or NULL */
-        PolkitAsk ask;         /* or NULL */
+        const char *action;         /* "org.berth.containers1.stop" */
+        const char *container;      /* shown by polkit's agents as detail "container"; or NULL */
+        const char *user, *program; /* the details of these names; or NULL */
+        PolkitAsk ask;              /* or NULL */
         PolkitDone done;
         void *userdata;
 } PolkitQuestion;

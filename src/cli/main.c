@@ -77,6 +77,9 @@ static int parse_words(const Verb *v, int end, char **argv, int *index, Invocati
 
         while (*index < end) {
                 const char *word = argv[*index];
+                const bool command = v && (v->flags & VERB_COMMAND) && call->arguments;
+                if (command && !only_arguments && !streq(word, "--"))
+                        only_arguments = true;
                 if (!only_arguments && streq(word, "--")) {
                         only_arguments = true;
                         (*index)++;

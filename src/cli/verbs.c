@@ -25,7 +25,11 @@ enum {
         V_WAIT = 1 << 11,
         V_EVENTS = 1 << 12,
         V_LOGS = 1 << 13,
-        V_ANY = (1 << 14) - 1,
+        V_EXEC = 1 << 14,
+        V_SHELL = 1 << 15,
+        V_LOGIN = 1 << 16,
+        V_COPY = 1 << 17,
+        V_ANY = (1 << 18) - 1,
 };
 
 /* clang-format off */
@@ -39,6 +43,14 @@ const Verb verbs[] = {
         { "restart",   "NAME…", V_REBOOT,    1, ANY, VERB_CONTAINERS | VERB_ALIAS, verb_reboot, NULL, NULL },
         { "kill",      "NAME…", V_KILL,      1, ANY, VERB_CONTAINERS, verb_kill,      "Containers", "Send a signal to processes" },
         { "terminate", "NAME…", V_TERMINATE, 1, ANY, VERB_CONTAINERS, verb_terminate, "Containers", "End at once, without shutting down" },
+        { "exec",      "NAME COMMAND…", V_EXEC, 2, ANY, VERB_CONTAINERS | VERB_COMMAND, verb_exec, "Inside", "Run a program in a container" },
+        { "shell",     "[USER@]NAME [PATH [ARGUMENT…]]", V_SHELL, 1, ANY, VERB_CONTAINERS | VERB_COMMAND,
+          verb_shell,     "Inside", "Open a shell" },
+        { "login",     "NAME",  V_LOGIN,     1, 1,   VERB_CONTAINERS, verb_login,     "Inside", "Open a login prompt" },
+        { "copy-to",   "NAME SOURCE [DESTINATION]", V_COPY, 2, 3, VERB_CONTAINERS,
+          verb_copy_to,   "Inside", "Copy files into a container" },
+        { "copy-from", "NAME SOURCE [DESTINATION]", V_COPY, 2, 3, VERB_CONTAINERS,
+          verb_copy_from, "Inside", "Copy files out of a container" },
         { "list",      NULL,    V_LIST,      0, 0,   0,               verb_list,      "Information", "List containers" },
         { "status",    "[NAME…]", V_STATUS,  0, ANY, VERB_CONTAINERS, verb_status,    "Information", "Show state, processes and log" },
         { "show",      "[NAME…]", V_SHOW,    0, ANY, VERB_CONTAINERS, verb_show,      "Information", "Show properties, for programs" },
@@ -57,14 +69,33 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "login",        "shell",         "exec",           "pause",
-        "resume",       "copy-to",       "copy-from",      "bind",
-        "bind-volume",  "unbind-volume", "list-images",    "images",
-        "image-status", "show-image",    "edit",           "cat",
-        "clone",        "rename",        "read-only",      "remove",
-        "set-limit",    "clean",         "pull",           "pull-tar",
-        "pull-raw",     "import-tar",    "import-raw",     "import-fs",
-        "export-tar",   "export-raw",    "list-transfers", "cancel-transfer",
+        "pause",
+        "resume",
+        "bind",
+        "bind-volume",
+        "unbind-volume",
+        "list-images",
+        "images",
+        "image-status",
+        "show-image",
+        "edit",
+        "cat",
+        "clone",
+        "rename",
+        "read-only",
+        "remove",
+        "set-limit",
+        "clean",
+        "pull",
+        "pull-tar",
+        "pull-raw",
+        "import-tar",
+        "import-raw",
+        "import-fs",
+        "export-tar",
+        "export-raw",
+        "list-transfers",
+        "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -174,8 +205,15 @@ static const Option verb_options[] = {
         { 's', "signal",    "SIGNAL",   0,             V_KILL,               option_parse_signal,  AT(signal),       NULL, "Signal to send (SIGTERM)" },
         { 0,   "whom",      "WHOM",     0,             V_KILL,               parse_whom,           AT(whom),         NULL, "To leader, supervisor, all (all)" },
         { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
-        { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
+        { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT | V_EXEC,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
+        { 't', "tty",       NULL,       0,             V_EXEC,               option_parse_true,    AT(tty),          NULL, "With a terminal" },
+        { 'u', "user",      "USER",     0,             V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "As this user of the container" },
+        { 0,   "uid",       "USER",     OPTION_HIDDEN, V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "" },
+        { 'w', "workdir",   "PATH",     0,             V_EXEC,               option_parse_string,  AT(working_directory), NULL, "In this directory of the container" },
+        { 'E', "env",       "NAME=VALUE", 0,           V_EXEC | V_SHELL,     option_parse_strv,    AT(environment),  NULL, "Set, or pass, an environment variable" },
+        { 0,   "setenv",    "NAME=VALUE", OPTION_HIDDEN, V_EXEC | V_SHELL,   option_parse_strv,    AT(environment),  NULL, "" },
+        { 0,   "force",     NULL,       0,             V_COPY,               option_parse_true,    AT(force),        NULL, "Replace what is there" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },
         { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW,              parse_property_value, 0,                NULL, "" },
@@ -187,9 +225,8 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--host",   "-H",          "--machine", "-M",      "--user",   "--uid", "--setenv",
-        "-E",       "--read-only", "--mkdir",   "--force", "--runner", "-V",    "--max-addresses",
-        "--verify", "--format",
+        "--host",  "-H",       "--machine", "-M",      "--user", "--read-only",
+        "--mkdir", "--runner", "-V",        "--max-addresses", "--verify", "--format",
 };
 
 bool verb_option_is_unsupported(const char *word) {
@@ -208,6 +245,9 @@ OptionTable verb_option_table(uint64_t scope) {
 void verb_options_done(VerbOptions *o) {
         o->properties = strv_free(o->properties);
         o->whom = mfree(o->whom);
+        o->user = mfree(o->user);
+        o->working_directory = mfree(o->working_directory);
+        o->environment = strv_free(o->environment);
 }
 
 const Verb *verb_by_name(const char *name) {

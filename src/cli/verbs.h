@@ -32,6 +32,8 @@ typedef struct VerbOptions {
         char *whom;
         usec_t timeout_usec;
         bool now;
+        bool tty, force;
+        char *user, *working_directory, **environment;
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
         WaitTarget wait_target;
@@ -56,6 +58,8 @@ typedef enum VerbFlags {
         VERB_IMAGES = 1 << 1,     /* arguments are names of images */
         VERB_ALIAS = 1 << 2,      /* another name of the verb above: works, is in no list */
         VERB_ITSELF = 1 << 3,     /* reads its own words: run, verify, help */
+        VERB_COMMAND =
+                1 << 4, /* what follows the first argument is a command: its words are no options */
 } VerbFlags;
 
 typedef struct Verb {
@@ -97,6 +101,11 @@ int verb_stop(const Invocation *v, Error *reterr);
 int verb_terminate(const Invocation *v, Error *reterr);
 int verb_reboot(const Invocation *v, Error *reterr);
 int verb_kill(const Invocation *v, Error *reterr);
+int verb_exec(const Invocation *v, Error *reterr);
+int verb_shell(const Invocation *v, Error *reterr);
+int verb_login(const Invocation *v, Error *reterr);
+int verb_copy_to(const Invocation *v, Error *reterr);
+int verb_copy_from(const Invocation *v, Error *reterr);
 int verb_wait(const Invocation *v, Error *reterr);
 int verb_events(const Invocation *v, Error *reterr);
 int verb_logs(const Invocation *v, Error *reterr);

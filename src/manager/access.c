@@ -103,6 +103,12 @@ static void log_call(sd_bus_message *call, const Method *method, const char *con
                         method->member, strempty(container));
 }
 
+/* To the first argument behind the container's name. */
+static int rewind_call(sd_bus_message *call, bool named) {
+        int r = sd_bus_message_rewind(call, /* complete= */ true);
+        return r >= 0 && named ? sd_bus_message_skip(call, "s") : r;
+}
+
 static int run(Manager *m, const Method *method, sd_bus_message *call, const char *container,
                bool named, uint64_t generation, Error *reterr) {
         /* What was allowed for one container is not allowed for the next one of its name. */
@@ -110,9 +116,7 @@ static int run(Manager *m, const Method *method, sd_bus_message *call, const cha
                 return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
                                  "Container '%s' %s while the call waited", container,
                                  generation != 0 ? "ended" : "was started");
-        int r = sd_bus_message_rewind(call, /* complete= */ true);
-        if (r >= 0 && named)
-                r = sd_bus_message_skip(call, "s");
+        int r = rewind_call(call, named);
         return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read")
                      : method->body(m, call, container, reterr);
 }
@@ -134,20 +138,26 @@ static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, voi
                 reply_error(call, denied);
                 return;
         }
+        m->caller_uid = uid;
         if (run(m, method, call, container, named, generation, &e) < 0)
                 reply_error(call, &e);
 }
 
+/* The first word "Container" of the Manager's name is left out in that of the Container. */
+static bool method_is(const Method *row, const char *member, bool of_container) {
+        const char *word = of_container ? strstr(row->member, "Container") : NULL;
+        if (!word)
+                return streq(row->member, member);
+        const size_t n = (size_t) (word - row->member);
+        return strncmp(row->member, member, n) == 0 &&
+               streq(word + STRLEN("Container"), member + n);
+}
+
 static const Method *method_find(sd_bus_message *m) {
-        _cleanup_free_ char *member = is_container_call(m)
-                                              ? strjoin(sd_bus_message_get_member(m), "Container")
-                                              : strdup(strempty(sd_bus_message_get_member(m)));
-        if (!member)
-                return NULL;
-        if (streq(member, "GetSpecContainer"))
-                member[STRLEN("GetSpec")] = '\0';
+        const char *member = strempty(sd_bus_message_get_member(m));
+        const bool of_container = is_container_call(m);
         for (const Method *row = manager_methods; row->member; row++)
-                if (streq(row->member, member))
+                if (method_is(row, member, of_container))
                         return row;
         return NULL;
 }
@@ -183,9 +193,23 @@ int access_measure(sd_bus_message *call, Error *reterr) {
 
 int access_begin(Manager *m, sd_bus_message *call, const Method *method, const char *action,
                  const char *container, bool named, Error *reterr) {
-        if (!action)
+        if (!action) {
+                m->caller_uid = (uid_t) -1; /* was not asked */
                 return run(m, method, call, container, named, generation_of(m, container), reterr);
-        int r = manager_call_begin(m, reterr);
+        }
+        PolkitQuestion question = {
+                .call = call, .action = action, .ask = on_ask, .done = on_checked
+        };
+        int r = 0;
+        if (method->details) {
+                r = rewind_call(call, named);
+                if (r >= 0)
+                        r = method->details(call, &question.user, &question.program);
+                if (r < 0)
+                        return error_set_errno(reterr, r, ERROR_PROTOCOL,
+                                               "The arguments of the call cannot be read");
+        }
+        r = manager_call_begin(m, reterr);
         if (r < 0)
                 return r;
         Access *a = new0(Access, 1);
@@ -199,7 +223,8 @@ int access_begin(Manager *m, sd_bus_message *call, const Method *method, const c
         a->named = named;
         a->generation = generation_of(m, container);
         LIST_PREPEND(accesses, m->accesses, a);
-        const PolkitQuestion question = { call, action, a->container, on_ask, on_checked, a };
+        question.container = a->container;
+        question.userdata = a;
         r = polkit_check(&question, &a->check);
         if (r < 0) {
                 access_unlink(a);

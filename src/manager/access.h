@@ -10,15 +10,18 @@ Access *access_free(Access *a);
 
 /* Bodies, called when access is granted; the message is at its start. They reply themselves, or return an error that is replied. */
 typedef int (*MethodBody)(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+/* What else polkit is told of a call, from its arguments; the message is behind the container's name, as for the body. */
+typedef int (*MethodDetails)(sd_bus_message *call, const char **ret_user, const char **ret_program);
 typedef struct Method {
         const char *member;
         const char *action; /* polkit */
         const char *
                 signature; /* of the Manager interface's method: it begins with the name ("s…"), or has none */
         MethodBody body;
+        MethodDetails details; /* or NULL */
 } Method;
-/* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop") are the Manager's ("StopContainer") without
- * the name, which comes from the path. */
+/* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop", "OpenShell") are the Manager's ("StopContainer",
+ * "OpenContainerShell") without the word and without the argument, which comes from the path. */
 extern const Method manager_methods[];
 
 /* For other interfaces with methods of such rows. The arguments are not too many? ERROR_LIMIT_EXCEEDED. */

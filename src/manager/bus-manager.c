@@ -8,7 +8,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/access.h"
-#include "manager/container.h"
+#include "manager/operation.h"
 
 static int bad_arguments(int r, Error *reterr) {
         return error_set_errno(reterr, r, ERROR_PROTOCOL,
@@ -218,7 +218,16 @@ const Method manager_methods[] = {
         { "TerminateContainer", ACTION_STOP,    "s",          body_terminate },
         { "KillContainer",      ACTION_KILL,    "ssi",        body_kill },
         { "RebootContainer",    ACTION_REBOOT,  "s",          body_reboot },
-        { NULL, NULL, NULL, NULL },
+        { "ExecContainer",              ACTION_EXEC,    "sasa{sv}ah", body_exec,      details_exec },
+        { "OpenContainerShell",         ACTION_SHELL,   "sssasas",    body_open_shell, details_shell },
+        { "OpenContainerLogin",         ACTION_LOGIN,   "s",          body_open_login },
+        { "OpenContainerRootDirectory", ACTION_COPY,    "s",          body_open_root_directory },
+        { "CopyToContainer",            ACTION_COPY,    "ssst",       body_copy_to },
+        { "CopyFromContainer",          ACTION_COPY,    "ssst",       body_copy_from },
+        { "GetContainerOSRelease",      ACTION_INSPECT, "s",          body_get_os_release },
+        { "GetContainerAddresses",      ACTION_INSPECT, "s",          body_get_addresses },
+        { "GetContainerUIDShift",       ACTION_INSPECT, "s",          body_get_uid_shift },
+        { NULL, NULL, NULL, NULL, NULL },
         /* clang-format on */
 };
 
@@ -249,6 +258,15 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("TerminateContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("KillContainer", SD_BUS_ARGS("s", name, "s", whom, "i", signal), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RebootContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ExecContainer", SD_BUS_ARGS("s", name, "as", command, "a{sv}", options, "ah", descriptors), SD_BUS_RESULT("h", status, "ah", terminal), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenContainerShell", SD_BUS_ARGS("s", name, "s", user, "s", path, "as", arguments, "as", environment), SD_BUS_RESULT("h", terminal, "s", path, "ah", status), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenContainerLogin", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", terminal, "s", path, "ah", status), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenContainerRootDirectory", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", directory), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CopyToContainer", SD_BUS_ARGS("s", name, "s", source, "s", destination, "t", flags), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CopyFromContainer", SD_BUS_ARGS("s", name, "s", source, "s", destination, "t", flags), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetContainerOSRelease", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{ss}", fields), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetContainerAddresses", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a(iay)", addresses), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetContainerUIDShift", SD_BUS_ARGS("s", name), SD_BUS_RESULT("u", shift), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("s", name, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerReady", SD_BUS_ARGS("s", name, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", name, "o", path, "s", result), 0),

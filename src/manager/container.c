@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/machine1.h"
+#include "manager/operation.h"
 #include "manager/supervisor-link.h"
 #include "spec/spec-text.h"
 #include "sys/cgroup.h"
@@ -81,6 +82,7 @@ static int waiter_new(Container *c, sd_bus_message *call, usec_t timeout_usec, W
 void container_free(Container *c) {
         LIST_FOREACH(waiters, w, c->waiters)
                 waiter_free(w);
+        operations_end(c);
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
         creation_free(c->creation);

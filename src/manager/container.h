@@ -32,6 +32,7 @@ struct Container {
         Link *link; /* the supervisor's connection; NULL: not yet, or lost for the moment */
         sd_event_source *supervisor_source; /* its end */
         LIST_HEAD(Waiter, waiters);         /* calls that wait for the end */
+        size_t n_operations;                /* of the manager's, in this container */
         bool shown;                         /* on machine1 */
         Foreign *foreign; /* registered there by another program: has no supervisor of ours */
 

@@ -12,6 +12,7 @@
 #include "manager/access.h"
 #include "manager/container.h"
 #include "manager/machine1.h"
+#include "manager/operation.h"
 #include "manager/supervisor-link.h"
 
 #define IDLE_EXIT_USEC (60 * USEC_PER_SEC)
@@ -80,6 +81,7 @@ Manager *manager_free(Manager *m) {
         m->idle_source = sd_event_source_disable_unref(m->idle_source);
         while (m->accesses)
                 access_free(m->accesses);
+        operations_free(m);
         Container *c;
         HASHMAP_FOREACH(c, m->containers)
                 container_free(c);

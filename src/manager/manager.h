@@ -20,6 +20,7 @@
 typedef struct Access Access;
 typedef struct Container Container;
 typedef struct Link Link;
+typedef struct Operation Operation;
 typedef struct Machine1 Machine1;
 typedef struct Manager Manager;
 
@@ -31,6 +32,10 @@ struct Manager {
         LIST_HEAD(Link, links);
         size_t n_links;
         LIST_HEAD(Access, accesses);
+        LIST_HEAD(Operation, operations);
+        size_t n_operations;
+        sd_bus_slot *callers_slot; /* tells of callers that leave while operations run */
+        uid_t caller_uid;          /* of the call whose body runs */
         size_t n_calls;
         int listen_fd;
         sd_event_source *listen_source, *accept_timer, *idle_source;

@@ -7,48 +7,13 @@
  * descriptor, and ends the program when nobody does any more. */
 #pragma once
 
+#include "ipc/worker.h"
 #include "manager/container.h"
 
 #define OPERATIONS_MAX 1024U          /* at a time */
 #define OPERATIONS_CONTAINER_MAX 512U /* of these for one container, programs that run included */
 #define OPERATION_ARGUMENTS_MAX (256U << 10) /* bytes of words and environment of a program */
 #define OPERATION_FDS_MAX 3
-
-typedef enum OperationType {
-        OPERATION_EXEC,  /* a program; fds of the result: status, and with a terminal its master */
-        OPERATION_SHELL, /* a session of a user; fds: terminal, and status where it is not the container's systemd that made it */
-        OPERATION_LOGIN, /* a login prompt; fds as for SHELL */
-        OPERATION_PTY,   /* fds: terminal */
-        OPERATION_ROOT_DIRECTORY, /* fds: the directory */
-        OPERATION_OS_RELEASE,     /* text: NAME=VALUE, each with a NUL behind */
-        OPERATION_ADDRESSES, /* text: "FAMILY ADDRESS" (2 or 10, hexadecimal), each with a NUL behind; best scope first */
-        OPERATION_COPY_TO,   /* nothing */
-        OPERATION_COPY_FROM, /* nothing */
-        _OPERATION_TYPE_MAX,
-} OperationType;
-
-typedef enum OperationFlags {
-        OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else ERROR_FAILED with -EEXIST */
-        _OPERATION_FLAGS_ALL = (1 << 1) - 1,
-} OperationFlags;
-
-/* What to do; all borrowed. What a type does not need is ignored. */
-typedef struct OperationRequest {
-        OperationType type;
-        /* EXEC: the program (searched in $PATH) and its arguments. SHELL: the same with an absolute path; NULL: the user's shell */
-        char *const *argv;
-        const char *user; /* EXEC, SHELL: name or number inside; NULL: root */
-        const char *
-                working_directory; /* EXEC: absolute; NULL: the user's home with a terminal, else "/" */
-        char *const *environment; /* EXEC, SHELL: NAME=VALUE, in addition */
-        bool terminal;            /* EXEC: a new pty of the container; else stdio */
-        const int *stdio;         /* EXEC without terminal: three descriptors */
-        usec_t timeout_usec;      /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
-        const char *source;       /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM) */
-        const char *destination;  /* COPY: the other side; NULL or "": the same path as source */
-        uint64_t flags;           /* COPY */
-        uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
-} OperationRequest;
 
 typedef struct OperationResult {
         const char *text; /* see OperationType; size without a last NUL that is there too */
@@ -77,6 +42,8 @@ void operations_free(Manager *m);
 int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr);
 
 /* in bus-operation.c: bodies of the methods, for the table in bus-manager.c */
+int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program);
+int details_shell(sd_bus_message *call, const char **ret_user, const char **ret_program);
 int body_exec(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_open_shell(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_open_login(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

@@ -110,7 +110,7 @@ expect 2 "berth: Invalid value 'me' for '--whom': leader, supervisor or all is e
 expect 2 "berth: Invalid value 'often' for '--lines': a number from 0 to 1000 is expected" status -n often
 expect 2 "berth: Invalid value 'x' for '--json': short, pretty or off is expected" list --json x
 expect 2 "berth: Invalid value 'xml' for '--output': table, json or json-pretty is expected" list -o xml
-expect 1 "berth: Verb 'shell' is not supported yet" shell web
+expect 1 "berth: Verb 'clone' is not supported yet" clone web x
 expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar http://localhost/
 expect 2 "berth: What shall be run? No container was named
 Hint: give the NAME of an image, or a directory with -D DIRECTORY" run

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Client of org.berth.Containers1: programs, sessions and copies. */
+#include "bus/manager1-operation.h"
+
+#include "basic/fd.h"
+#include "basic/str.h"
+#include "basic/strv.h"
+#include "bus/bus.h"
+#include "bus/manager1.h"
+
+#define START_TIMEOUT_USEC (30 * USEC_PER_SEC) /* the manager gives up earlier, and says why */
+
+void program_handle_done(ProgramHandle *h) {
+        h->status_fd = fd_close(h->status_fd);
+        h->terminal_fd = fd_close(h->terminal_fd);
+}
+
+/* A descriptor of the reply that outlives it. *at stays unset when there is none. */
+static int take_fd(sd_bus_message *reply, int *at) {
+        int fd, r = sd_bus_message_read_basic(reply, 'h', &fd);
+        if (r <= 0)
+                return r;
+        *at = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return *at < 0 ? -errno : 0;
+}
+
+static int take_optional_fd(sd_bus_message *reply, int *at) {
+        int r = sd_bus_message_enter_container(reply, 'a', "h");
+        if (r >= 0)
+                r = take_fd(reply, at);
+        return r;
+}
+
+static int bad_reply(int r, const char *name, Error *reterr) {
+        return error_set_errno(reterr, r, ERROR_PROTOCOL,
+                               "The manager's answer about '%s' cannot be read", name);
+}
+
+static int append_text_option(sd_bus_message *m, const char *key, const char *value) {
+        return value ? sd_bus_message_append(m, "{sv}", key, "s", value) : 0;
+}
+
+static int append_environment(sd_bus_message *m, char *const *environment) {
+        int r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "Environment");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) environment);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_exec(sd_bus_message *m, const ExecCall *call) {
+        int r = sd_bus_message_append(m, "s", call->name);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) call->argv);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = append_text_option(m, "User", call->user);
+        if (r >= 0)
+                r = append_text_option(m, "WorkingDirectory", call->working_directory);
+        if (r >= 0 && call->timeout_usec != USEC_INFINITY)
+                r = sd_bus_message_append(m, "{sv}", "TimeoutUSec", "t", call->timeout_usec);
+        if (r >= 0 && call->terminal)
+                r = sd_bus_message_append(m, "{sv}", "Terminal", "b", true);
+        if (r >= 0 && !strv_isempty(call->environment))
+                r = append_environment(m, call->environment);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0 || call->terminal)
+                return r < 0 ? r : sd_bus_message_append(m, "ah", 0);
+        return sd_bus_message_append(m, "ah", 3, call->stdio[0], call->stdio[1], call->stdio[2]);
+}
+
+int manager1_exec(sd_bus *bus, const ExecCall *call, ProgramHandle *ret, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
+        int r = manager1_new_call(bus, "ExecContainer", &m, reterr);
+        if (r < 0)
+                return r;
+        r = append_exec(m, call);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_BUS_FAILED,
+                                       "Writing the call for '%s' failed", call->name);
+        r = manager1_call(bus, m, START_TIMEOUT_USEC, &reply, reterr);
+        if (r < 0)
+                return r;
+        r = take_fd(reply, &h.status_fd);
+        if (r >= 0)
+                r = take_optional_fd(reply, &h.terminal_fd);
+        if (r < 0)
+                return bad_reply(r, call->name, reterr);
+        *ret = h;
+        h = (ProgramHandle) PROGRAM_HANDLE_NULL;
+        return 0;
+}
+
+static int call_terminal(sd_bus *bus, sd_bus_message *m, const char *name, ProgramHandle *ret,
+                         Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
+        int r = manager1_call(bus, m, START_TIMEOUT_USEC, &reply, reterr);
+        if (r < 0)
+                return r;
+        r = take_fd(reply, &h.terminal_fd);
+        if (r >= 0)
+                r = sd_bus_message_skip(reply, "s");
+        if (r >= 0)
+                r = take_optional_fd(reply, &h.status_fd);
+        if (r < 0)
+                return bad_reply(r, name, reterr);
+        *ret = h;
+        h = (ProgramHandle) PROGRAM_HANDLE_NULL;
+        return 0;
+}
+
+int manager1_open_shell(sd_bus *bus, const char *name, const char *user, const char *program,
+                        char *const *arguments, char *const *environment, ProgramHandle *ret,
+                        Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "OpenContainerShell", &m, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "sss", name, strempty(user), strempty(program));
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) arguments);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) environment);
+        return r < 0 ? error_oom(reterr) : call_terminal(bus, m, name, ret, reterr);
+}
+
+int manager1_open_login(sd_bus *bus, const char *name, ProgramHandle *ret, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "OpenContainerLogin", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "s", name) < 0)
+                return error_oom(reterr);
+        return call_terminal(bus, m, name, ret, reterr);
+}
+
+int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *source,
+                  const char *destination, uint64_t flags, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, to_container ? "CopyToContainer" : "CopyFromContainer", &m,
+                                  reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "ssst", name, source, strempty(destination), flags) < 0)
+                return error_oom(reterr);
+        return manager1_call(bus, m, USEC_INFINITY, NULL, reterr);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Client of berthd: operations inside a container. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/error.h"
+#include "basic/time.h"
+
+typedef struct ExecCall {
+        const char *name;
+        char *const *argv;
+        const char *user, *working_directory; /* NULL: not given */
+        char *const *environment;
+        usec_t timeout_usec; /* USEC_INFINITY: for ever */
+        bool terminal;
+        int stdio[3]; /* without terminal */
+} ExecCall;
+
+/* What a program, or a session, is watched by. Unset descriptors are -EBADF. */
+typedef struct ProgramHandle {
+        int status_fd; /* SEQPACKET: "exited STATUS", "killed SIGNAL" or "timeout"; "kill SIGNAL" the other way */
+        int terminal_fd;
+} ProgramHandle;
+#define PROGRAM_HANDLE_NULL \
+        { .status_fd = -EBADF, .terminal_fd = -EBADF }
+void program_handle_done(ProgramHandle *h);
+
+int manager1_exec(sd_bus *bus, const ExecCall *call, ProgramHandle *ret, Error *reterr);
+/* program NULL: the user's shell; else arguments begin with it. */
+int manager1_open_shell(sd_bus *bus, const char *name, const char *user, const char *program,
+                        char *const *arguments, char *const *environment, ProgramHandle *ret,
+                        Error *reterr);
+int manager1_open_login(sd_bus *bus, const char *name, ProgramHandle *ret, Error *reterr);
+/* Waits until all is copied. */
+int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *source,
+                  const char *destination, uint64_t flags, Error *reterr);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Operations inside a container: what the manager asks of a berth-worker process, and what that answers.
+ *
+ * The request is a sealed memfd of NUL-terminated "KEY=VALUE" strings; the answer one SEQPACKET message: a result or an Error. */
+#pragma once
+
+#include "basic/error.h"
+#include "basic/strtable.h"
+#include "basic/time.h"
+#include "sys/pidfd.h"
+#include "sys/socket.h"
+
+/* The worker's descriptors. 0 to 2 are the program's, or /dev/null. */
+#define WORKER_LINK_FD 3
+#define WORKER_REQUEST_FD 4
+#define WORKER_LEADER_FD 5
+#define WORKER_REQUEST_MAX (4U << 20)
+#define WORKER_ANSWER_MAX (128U << 10)
+
+typedef enum OperationType {
+        OPERATION_EXEC,  /* a program; fds of the result: status, and with a terminal its master */
+        OPERATION_SHELL, /* a session of a user; fds: terminal, and status where it is not the container's systemd that made it */
+        OPERATION_LOGIN, /* a login prompt; fds as for SHELL */
+        OPERATION_PTY,   /* fds: terminal */
+        OPERATION_ROOT_DIRECTORY, /* fds: the directory */
+        OPERATION_OS_RELEASE,     /* text: NAME=VALUE, each with a NUL behind */
+        OPERATION_ADDRESSES, /* text: "FAMILY ADDRESS" (2 or 10, hexadecimal), each with a NUL behind, those of the widest scope first;
+                              * code -ENONET: it has the host's network */
+        OPERATION_COPY_TO,   /* nothing */
+        OPERATION_COPY_FROM, /* nothing */
+        _OPERATION_TYPE_MAX,
+        _OPERATION_TYPE_INVALID = -EINVAL,
+} OperationType;
+DECLARE_STRING_TABLE_LOOKUP(operation_type, OperationType);
+
+typedef enum OperationFlags {
+        OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else code -EEXIST */
+        _OPERATION_FLAGS_ALL = (1 << 1) - 1,
+} OperationFlags;
+
+/* What to do; all borrowed. What a type does not need is ignored. */
+typedef struct OperationRequest {
+        OperationType type;
+        /* EXEC: the program (searched in $PATH) and its arguments. SHELL: the same with an absolute path; NULL: the user's shell */
+        char *const *argv;
+        const char *user; /* EXEC, SHELL: name or number inside; NULL: root */
+        const char *
+                working_directory; /* EXEC: absolute; NULL: the user's home with a terminal, else "/" */
+        char *const *environment; /* EXEC, SHELL: NAME=VALUE, in addition */
+        bool terminal;            /* EXEC: a new pty of the container; else stdio */
+        const int *stdio;         /* EXEC without terminal: three descriptors */
+        usec_t timeout_usec;      /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
+        const char *source;       /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM) */
+        const char *destination;  /* COPY: the other side; NULL or "": the same path as source */
+        uint64_t flags;           /* COPY */
+        uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
+} OperationRequest;
+
+/* A request on its way: name and spec (text) are the container's. */
+int worker_request_new(const OperationRequest *q, const char *name, const char *spec_text,
+                       int *ret_fd, Error *reterr);
+
+typedef struct WorkerRequest {
+        OperationRequest operation; /* points into the strings */
+        const char *name, *spec_text;
+        char *text;
+        char **argv, **environment; /* the lists, not the strings */
+} WorkerRequest;
+void worker_request_done(WorkerRequest *r);
+int worker_request_read(int fd, WorkerRequest *ret);
+
+/* Starts berth-worker ($BERTH_WORKER, or as installed) and returns our end of its link. */
+int worker_spawn(int request_fd, const PidRef *leader, const int *stdio, PidRef *ret,
+                 int *ret_link_fd, Error *reterr);
+
+/* Answers, by the worker; text may have NULs. Descriptors are borrowed. */
+int worker_answer(int link_fd, const char *text, size_t size, const int *fds, size_t n_fds);
+int worker_answer_error(int link_fd, const Error *e);
+/* 1: *ret_text (allocated, NUL behind) and descriptors, owned by the caller; -EAGAIN; else *reterr is set: the worker's error, or that
+ * it gave none. */
+int worker_read_answer(int link_fd, char **ret_text, size_t *ret_size,
+                       int ret_fds[static SOCKET_MAX_FDS], Error *reterr);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Operations: a worker each, its answer from the event loop. */
+#include "manager/operation.h"
+
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "basic/strv.h"
+
+#define READ_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define START_TIMEOUT_USEC (20 * USEC_PER_SEC)
+#define UID_MAP_MAX 4096
+
+struct Operation {
+        Manager *manager;
+        Container *container; /* NULL: gone; what is left is a worker that ends by itself */
+        OperationType type;
+        PidRef worker;
+        int link_fd;
+        sd_event_source *link_source, *worker_source, *timer;
+        sd_bus_message *call;
+        OperationDone done; /* NULL: it was called */
+        void *userdata;
+        LIST_FIELDS(Operation, operations);
+};
+
+static bool is_program(OperationType type) {
+        return IN_SET(type, OPERATION_EXEC, OPERATION_SHELL, OPERATION_LOGIN);
+}
+
+static bool is_copy(OperationType type) {
+        return IN_SET(type, OPERATION_COPY_TO, OPERATION_COPY_FROM);
+}
+
+static void finish(Operation *o, const OperationResult *result, const Error *e);
+
+/* A worker that starts a program has to take that along: it is told by the end of its link. */
+static void give_up(Operation *o, const Error *e) {
+        if (is_program(o->type)) {
+                o->link_source = sd_event_source_disable_unref(o->link_source);
+                o->link_fd = fd_close(o->link_fd);
+        } else
+                (void) pidref_kill(&o->worker, SIGKILL); /* it may have ended just now */
+        finish(o, NULL, e);
+}
+
+/* ---- callers that leave ---- */
+
+static int on_caller_left(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Manager *manager = userdata;
+        const char *name, *old_owner, *new_owner;
+        if (sd_bus_message_read(m, "sss", &name, &old_owner, &new_owner) < 0 || !isempty(new_owner))
+                return 0;
+        LIST_FOREACH(operations, o, manager->operations)
+                if (o->done && o->call &&
+                    streq(strempty(sd_bus_message_get_sender(o->call)), name)) {
+                        _cleanup_error_ Error e = ERROR_NULL;
+                        (void) error_set(&e, -ECANCELED, ERROR_FAILED, "The caller is gone");
+                        give_up(o, &e);
+                }
+        return 0;
+}
+
+/* As long as somebody waits. One rule for all callers: the bus limits how many there may be. */
+static void watch_callers(Manager *m) {
+        bool wanted = false;
+        LIST_FOREACH(operations, o, m->operations)
+                wanted = wanted || (o->done && o->call);
+        if (!wanted)
+                m->callers_slot = sd_bus_slot_unref(m->callers_slot);
+        else if (!m->callers_slot)
+                /* best effort: without it a worker goes on to its end */
+                (void) sd_bus_match_signal_async(m->bus, &m->callers_slot, "org.freedesktop.DBus",
+                                                 "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                                 "NameOwnerChanged", on_caller_left, NULL, m);
+}
+
+/* ---- ends ---- */
+
+static void operation_free(Operation *o) {
+        siginfo_t si;
+        LIST_REMOVE(operations, o->manager->operations, o);
+        o->manager->n_operations--;
+        if (o->container)
+                o->container->n_operations--;
+        sd_event_source_disable_unref(o->link_source);
+        sd_event_source_disable_unref(o->worker_source);
+        sd_event_source_disable_unref(o->timer);
+        (void) pidref_wait(&o->worker, false, &si); /* if it has ended */
+        pidref_done(&o->worker);
+        fd_close(o->link_fd);
+        manager_touch(o->manager);
+        free(o);
+}
+
+/* Tells the result, once. The worker may still be there. */
+static void finish(Operation *o, const OperationResult *result, const Error *e) {
+        OperationDone done = o->done;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = TAKE_PTR(o->call);
+        if (!done)
+                return;
+        o->done = NULL;
+        manager_call_end(o->manager);
+        watch_callers(o->manager);
+        done(call, result, e, o->userdata);
+}
+
+static int on_worker_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Operation *o = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        (void) error_set(&e, -EIO, ERROR_FAILED, "The worker ended without an answer");
+        finish(o, NULL, &e); /* after what it had to say: its priority is lower */
+        operation_free(o);
+        return 0;
+}
+
+static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Operation *o = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *text = NULL;
+        int fds[SOCKET_MAX_FDS] = { -EBADF, -EBADF, -EBADF, -EBADF };
+        OperationResult result = { 0 };
+        int r = worker_read_answer(fd, &text, &result.size, fds, &e);
+        if (r == -EAGAIN)
+                return 0;
+        o->link_source = sd_event_source_disable_unref(o->link_source);
+        o->link_fd = fd_close(o->link_fd);
+        if (is_program(o->type))
+                o->timer = sd_event_source_disable_unref(o->timer);
+        result.text = text;
+        result.path = is_program(o->type) || o->type == OPERATION_PTY ? text : NULL;
+        for (size_t i = 0; i < OPERATION_FDS_MAX; i++)
+                result.fds[i] = fds[i];
+        finish(o, r < 0 ? NULL : &result, r < 0 ? &e : NULL);
+        for (size_t i = 0; i < SOCKET_MAX_FDS; i++)
+                fd_close(fds[i]);
+        return 0;
+}
+
+static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        Operation *o = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT, "Container '%s' does not answer in time",
+                         o->container ? o->container->name : "");
+        error_hint(&e, "is it paused, or are its file systems?");
+        give_up(o, &e);
+        return 0;
+}
+
+void operations_end(Container *c) {
+        LIST_FOREACH(operations, o, c->manager->operations) {
+                if (o->container != c)
+                        continue;
+                _cleanup_error_ Error e = ERROR_NULL;
+                (void) error_set(&e, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' has ended",
+                                 c->name);
+                /* a program ends with its container, and its worker wants to tell how */
+                if (o->done || !is_program(o->type))
+                        give_up(o, &e);
+                o->container = NULL;
+                c->n_operations--;
+        }
+}
+
+void operations_free(Manager *m) {
+        while (m->operations) {
+                Operation *o = m->operations;
+                if (!is_program(o->type))
+                        (void) pidref_kill(&o->worker, SIGKILL);
+                if (o->done)
+                        manager_call_end(m);
+                o->done = NULL;
+                sd_bus_message_unref(o->call);
+                operation_free(o);
+        }
+        m->callers_slot = sd_bus_slot_unref(m->callers_slot);
+}
+
+/* ---- requests ---- */
+
+static int invalid(const char *what, const char *value, const char *expected, Error *reterr) {
+        _cleanup_free_ char *shown = str_escape_for_display(strempty(value));
+        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                         "Invalid %s '%.200s': %s is expected", what, strempty(shown), expected);
+}
+
+static bool is_good_path(const char *path) {
+        return path_is_absolute(path) && path_is_valid(path);
+}
+
+static int check_paths(const OperationRequest *q, Error *reterr) {
+        static const char expected[] = "an absolute path";
+        if (is_copy(q->type) && (!q->source || !is_good_path(q->source)))
+                return invalid("source", q->source, expected, reterr);
+        if (is_copy(q->type) && !isempty(q->destination) && !is_good_path(q->destination))
+                return invalid("destination", q->destination, expected, reterr);
+        if (is_copy(q->type) && (q->flags & ~(uint64_t) _OPERATION_FLAGS_ALL))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%llx",
+                                 (unsigned long long) q->flags);
+        if (q->working_directory && !is_good_path(q->working_directory))
+                return invalid("working directory", q->working_directory, expected, reterr);
+        if (q->type == OPERATION_SHELL && !strv_isempty(q->argv) && !is_good_path(q->argv[0]))
+                return invalid("program", q->argv[0], expected, reterr);
+        return 0;
+}
+
+static int check_program(const OperationRequest *q, Error *reterr) {
+        size_t size = 0;
+        if (q->type == OPERATION_EXEC && (strv_isempty(q->argv) || isempty(q->argv[0])))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "There is no program to execute");
+        if (q->type == OPERATION_EXEC && !q->terminal && !q->stdio)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "Three descriptors are expected, or 'Terminal'");
+        STRV_FOREACH(s, q->argv)
+                size += strlen(*s) + 1;
+        STRV_FOREACH(s, q->environment) {
+                if (!env_assignment_is_valid(*s))
+                        return invalid("environment variable", *s, "NAME=VALUE", reterr);
+                size += strlen(*s) + 1;
+        }
+        if (size > OPERATION_ARGUMENTS_MAX)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "Arguments and environment are larger than %u bytes",
+                                 OPERATION_ARGUMENTS_MAX);
+        return 0;
+}
+
+static int check_container(const Container *c, Error *reterr) {
+        if (!pidref_is_set(&c->leader) || !IN_SET(c->state, STATE_RUNNING, STATE_STOPPING)) {
+                int r = error_set(reterr, -ENXIO, ERROR_FAILED, "Container '%s' is not running: %s",
+                                  c->name, container_state_to_string(c->state));
+                error_hint(reterr, "try again when it has started");
+                return r;
+        }
+        if (c->n_operations >= OPERATIONS_CONTAINER_MAX)
+                return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                                 "More than %u operations in container '%s'",
+                                 OPERATIONS_CONTAINER_MAX, c->name);
+        if (c->manager->n_operations >= OPERATIONS_MAX)
+                return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                                 "More than %u operations in containers", OPERATIONS_MAX);
+        return 0;
+}
+
+static int watch(Operation *o) {
+        sd_event *event = o->manager->event;
+        int r = sd_event_add_io(event, &o->link_source, o->link_fd, EPOLLIN, on_answer, o);
+        if (r >= 0)
+                r = sd_event_add_io(event, &o->worker_source, o->worker.fd, EPOLLIN,
+                                    on_worker_ended, o);
+        if (r >= 0)
+                r = sd_event_source_set_priority(o->worker_source, SD_EVENT_PRIORITY_NORMAL + 10);
+        if (r >= 0 && !is_copy(o->type))
+                r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC,
+                                               is_program(o->type) ? START_TIMEOUT_USEC
+                                                                   : READ_TIMEOUT_USEC,
+                                               0, on_timeout, o);
+        return r;
+}
+
+static int start(Container *c, const OperationRequest *q, Operation *o, Error *reterr) {
+        _cleanup_close_ int request_fd = -EBADF;
+        int r = worker_request_new(q, c->name, c->spec_text, &request_fd, reterr);
+        if (r >= 0)
+                r = worker_spawn(request_fd, &c->leader,
+                                 q->type == OPERATION_EXEC && !q->terminal ? q->stdio : NULL,
+                                 &o->worker, &o->link_fd, reterr);
+        if (r < 0)
+                return r;
+        r = watch(o);
+        if (r >= 0)
+                return 0;
+        siginfo_t si;
+        (void) pidref_kill(&o->worker, SIGKILL);
+        (void) pidref_wait(&o->worker, true, &si); /* at once, after SIGKILL */
+        return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Watching a worker failed");
+}
+
+int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,
+                    OperationDone done, void *userdata, Error *reterr) {
+        Manager *m = c->manager;
+        int r = check_paths(q, reterr);
+        if (r >= 0 && is_program(q->type))
+                r = check_program(q, reterr);
+        if (r >= 0)
+                r = check_container(c, reterr);
+        if (r >= 0)
+                r = manager_call_begin(m, reterr);
+        if (r < 0)
+                return r;
+        Operation *o = new0(Operation, 1);
+        if (!o) {
+                manager_call_end(m);
+                return error_oom(reterr);
+        }
+        o->manager = m;
+        o->container = c;
+        o->type = q->type;
+        o->worker = (PidRef) PIDREF_NULL;
+        o->link_fd = -EBADF;
+        LIST_PREPEND(operations, m->operations, o);
+        m->n_operations++;
+        c->n_operations++;
+        r = start(c, q, o, reterr);
+        if (r < 0) {
+                manager_call_end(m);
+                operation_free(o);
+                return r;
+        }
+        o->call = sd_bus_message_ref(call);
+        o->done = done;
+        o->userdata = userdata;
+        watch_callers(m);
+        return 0;
+}
+
+/* ---- without a worker ---- */
+
+int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr) {
+        _cleanup_free_ char *text = NULL;
+        char path[32];
+        unsigned inside, outside, count;
+        int end = 0, r = check_container(c, reterr);
+        if (r < 0)
+                return r;
+        (void) snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) c->leader.pid);
+        r = file_read_all(AT_FDCWD, path, UID_MAP_MAX, &text, NULL);
+        if (r < 0 || !pidref_is_alive(&c->leader))
+                return error_set_errno(reterr, r < 0 ? r : -ESRCH, ERROR_FAILED,
+                                       "Reading the user IDs of '%s' failed", c->name);
+        if (sscanf(text, "%u %u %u %n", &inside, &outside, &count, &end) != 3 || inside != 0 ||
+            text[end] != '\0')
+                return error_set(reterr, -ENXIO, ERROR_UNSUPPORTED,
+                                 "The user IDs of '%s' are not one range that begins with 0",
+                                 c->name);
+        *ret = outside;
+        return 0;
+}
