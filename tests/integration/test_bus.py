@@ -94,3 +94,38 @@ def test_the_control_socket_is_for_root(host):
     host.berth("list")
     r = as_nobody(host, "socat", "-u", "/dev/null", "UNIX-CONNECT:/run/berth/control,type=5")
     assert r.returncode != 0 and "Permission denied" in r.stderr, r
+
+
+#: what a payload sees of what its supervisor was started with
+PROBE = """exec >/probe/out 2>&1
+grep -E '^(Cap|NoNewPrivs|Seccomp:|Umask|SigIgn|SigBlk|Groups)' /proc/self/status
+cat /proc/self/limits /proc/self/oom_score_adj
+cut -d' ' -f4- /proc/self/mountinfo | sed 's/ [a-z_]*:[0-9]*//g'
+for d in null zero full random urandom tty ptmx fuse net/tun loop0; do echo $d; (: <>/dev/$d) 2>&1 | sed 's/.*://'; done
+ls -l /dev | sed 's/[A-Z][a-z][a-z]  *[0-9]* [0-9:]* / /'; env | sort | grep -v ^container_uuid; exec >&-; echo done >/probe/done"""
+
+
+def test_the_managers_sandbox_stays_outside(host, busybox, clean):
+    """A container made over D-Bus is what `berth run` makes: nothing of berthd.service's sandbox gets in."""
+    made = {}
+    for way in ("run", "dbus"):
+        host.run("rm -rf /run/probe; mkdir -p /run/probe")
+        if way == "run":
+            host.berth("run", "-q", "--console=passive", "--bind=/run/probe:/probe", "-D", busybox, "--", "sh", "-c", PROBE)
+        else:
+            host.run("busctl", "call", "--", NAME, PATH, MANAGER, "CreateContainer", "sa{sv}a(sh)", "busybox",
+                     "3", "Directory", "s", busybox, "Bind", "as", "1", "/run/probe:/probe",
+                     "Parameters", "as", "3", "sh", "-c", PROBE, "0")
+        host.wait_for("test -e /run/probe/done")
+        made[way] = host.read("/run/probe/out").splitlines()
+    host.run("rm -rf /run/probe")
+    assert made["run"] == made["dbus"]
+    assert len(made["run"]) > 60
+
+
+def test_the_managers_exposure(host):
+    """systemd's own figure for the unit's sandbox; the unit says why it cannot be less."""
+    path = host.systemctl("show", "-P", "FragmentPath", "berthd.service").out
+    limit = {"bookworm": 93, "forky": 91}[host.suite]
+    r = host.run(f"systemd-analyze security --offline=yes --threshold={limit} {path}", check=False)
+    assert r.returncode == 0, r.stdout.splitlines()[-1]
