@@ -4,6 +4,7 @@
 
 #include <sys/random.h>
 
+#include "basic/siphash.h"
 #include "basic/str.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -11,6 +12,13 @@ static const char hex_digits[] = "0123456789abcdef";
 /* Where a UUID has its dashes, counted in bytes of the id. */
 static bool dash_before(size_t i) {
         return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+/* RFC 4122: version 4, variant 1 */
+static Id128 make_version_4(Id128 id) {
+        id.bytes[6] = (uint8_t) ((id.bytes[6] & 0x0f) | 0x40);
+        id.bytes[8] = (uint8_t) ((id.bytes[8] & 0x3f) | 0x80);
+        return id;
 }
 
 int id128_random(Id128 *ret) {
@@ -26,11 +34,15 @@ int id128_random(Id128 *ret) {
                         return -errno;
                 n += (size_t) k;
         }
-        /* RFC 4122: version 4, variant 1 */
-        id.bytes[6] = (uint8_t) ((id.bytes[6] & 0x0f) | 0x40);
-        id.bytes[8] = (uint8_t) ((id.bytes[8] & 0x3f) | 0x80);
-        *ret = id;
+        *ret = make_version_4(id);
         return 0;
+}
+
+Id128 id128_derive(Id128 base, const char *text) {
+        Id128 id;
+
+        siphash128(base.bytes, text, strlen(text), id.bytes);
+        return make_version_4(id);
 }
 
 int id128_parse(const char *s, Id128 *ret) {

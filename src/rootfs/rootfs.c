@@ -327,17 +327,32 @@ static int read_os_release(const ContainerSpec *spec, Rootfs *r, Error *reterr) 
         return -ENOENT;
 }
 
+/* For a root without one: the same at each start of the container. */
+static int make_machine_id(const ContainerSpec *spec, Id128 *ret) {
+        _cleanup_free_ char *text = NULL, *who = NULL;
+        Id128 host;
+
+        int k = file_read_all(AT_FDCWD, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL);
+        if (k < 0 || id128_parse(strstrip(text), &host) < 0 || id128_is_null(host))
+                return id128_random(ret);
+        who = strf("%s\n%s", spec->name, strempty(spec->root.directory));
+        if (!who)
+                return -ENOMEM;
+        *ret = id128_derive(host, who);
+        return 0;
+}
+
 static int find_machine_id(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         _cleanup_free_ char *text = NULL;
 
         r->machine_id = spec->id;
         if (!id128_is_null(r->machine_id))
                 return 0;
-        /* Missing, empty, "uninitialized" or not what it should be: the container gets a new one. */
+        /* Missing, empty, "uninitialized" or not what it should be: the container gets one. */
         if (resolve_read_file(r->root_fd, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL) >= 0 &&
             id128_parse(strstrip(text), &r->machine_id) >= 0 && !id128_is_null(r->machine_id))
                 return 0;
-        int k = id128_random(&r->machine_id);
+        int k = make_machine_id(spec, &r->machine_id);
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_SETUP_FAILED, "making a machine ID failed");
         return 0;

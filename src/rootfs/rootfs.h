@@ -42,7 +42,7 @@ typedef struct Rootfs {
         int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
 
         /* what rootfs_inspect() found */
-        Id128 machine_id;       /* from the spec, else the root's /etc/machine-id, else random */
+        Id128 machine_id; /* from the spec, else the root's /etc/machine-id, else one of the container's name */
         char **os_release;      /* NAME=value of the root; read for START_BOOT only, else empty */
         char **host_os_release; /* NAME=value of the host; may be empty */
         char *host_os_release_text; /* the file itself, or NULL */

@@ -116,7 +116,7 @@ typedef enum CgroupMode {
 
 typedef struct ContainerSpec {
         char *name;        /* container_name_is_valid() */
-        Id128 id;          /* machine ID; null: take the image's or a random one */
+        Id128 id;          /* machine ID; null: the image's, or one made of name and host */
         char *hostname;    /* NULL: the name */
         char *description; /* of the scope; NULL: "Container NAME" */
         struct {

@@ -207,6 +207,9 @@ def test_environment(host, busybox, clean):
         assert got.pop("container_uuid") == s["uuid"][0]
         return got, s
 
+    # a root without an ID of its own: the same at each start, another one for another container
+    assert see()[1]["uuid"] == see("-U")[1]["uuid"] != see(name="other")[1]["uuid"]
+
     got, s = see()
     assert got == {**fixed, "HOME": "/root", "USER": "root", "LOGNAME": "root"}
     got, s = see("-u", "bob", "-U")

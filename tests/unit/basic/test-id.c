@@ -59,4 +59,17 @@ TEST(random) {
         ASSERT_NOT_NULL(strchr("89ab", u[19]));
 }
 
+TEST(derived) {
+        Id128 base = { { 1, 2, 3 } }, other = { { 1, 2, 4 } };
+        char a[ID128_UUID_MAX], b[ID128_UUID_MAX];
+
+        ASSERT_STREQ(id128_to_uuid(id128_derive(base, "web"), a),
+                     id128_to_uuid(id128_derive(base, "web"), b));
+        ASSERT_EQ(a[14], '4');
+        ASSERT_NOT_NULL(strchr("89ab", a[19]));
+        ASSERT_FALSE(streq(a, id128_to_uuid(id128_derive(base, "web2"), b)));
+        ASSERT_FALSE(streq(a, id128_to_uuid(id128_derive(other, "web"), b)));
+        ASSERT_FALSE(streq(a, id128_to_uuid(id128_derive(base, ""), b)));
+}
+
 TEST_MAIN

@@ -97,6 +97,41 @@ TEST(machine_ids) {
         ASSERT_STREQ(id128_to_string(r.machine_id, buf), "ffffffffffffffffffffffffffffffff");
 }
 
+static char *machine_id_of(const char *name, const char *root) {
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        char buf[ID128_STRING_MAX];
+
+        ASSERT_OK(free_and_strdup(&s->name, name));
+        ASSERT_OK(look(s, &r, NULL));
+        return strdup(id128_to_string(r.machine_id, buf));
+}
+
+/* The same at each start, another one for another container, and on another host. */
+TEST(machine_id_of_a_root_without_one) {
+        _cleanup_free_ char *root = fake_root(), *other_root = fake_root();
+
+        ASSERT_OK(mkdir("/mnt/etc", 0755));
+        ASSERT_OK(write_file_at(AT_FDCWD, "/mnt/etc/machine-id",
+                                "0123456789abcdef0123456789abcdef\n"));
+        ASSERT_OK(mount("/mnt/etc", "/etc", NULL, MS_BIND, NULL));
+        _cleanup_free_ char *first = machine_id_of("web", root),
+                            *again = machine_id_of("web", root), *other = machine_id_of("db", root),
+                            *elsewhere = machine_id_of("web", other_root);
+        ASSERT_OK(write_file_at(AT_FDCWD, "/mnt/etc/machine-id",
+                                "1123456789abcdef0123456789abcdef\n"));
+        _cleanup_free_ char *moved = machine_id_of("web", root);
+        ASSERT_OK(write_file_at(AT_FDCWD, "/mnt/etc/machine-id", "uninitialized\n"));
+        _cleanup_free_ char *some = machine_id_of("web", root),
+                            *another = machine_id_of("web", root);
+        ASSERT_OK(umount2("/etc", MNT_DETACH));
+        ASSERT_STREQ(first, again);
+        ASSERT_FALSE(streq(first, other));
+        ASSERT_FALSE(streq(first, elsewhere));
+        ASSERT_FALSE(streq(first, moved));
+        ASSERT_FALSE(streq(some, another)); /* a host without one: random */
+}
+
 TEST(not_a_directory) {
         _cleanup_free_ char *root = fake_root(), *link = strf("%s-link", root);
         _cleanup_spec_ ContainerSpec *s = fake_spec("/mnt/nowhere");
