@@ -225,8 +225,8 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--host",  "-H",       "--machine", "-M",      "--user", "--read-only",
-        "--mkdir", "--runner", "-V",        "--max-addresses", "--verify", "--format",
+        "--host",   "-H", "--machine",       "-M",       "--user",   "--read-only", "--mkdir",
+        "--runner", "-V", "--max-addresses", "--verify", "--format",
 };
 
 bool verb_option_is_unsupported(const char *word) {
