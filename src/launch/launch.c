@@ -309,16 +309,17 @@ static int run_payload(Supervisor *s, Error *reterr) {
         return r;
 }
 
-/* After the start the supervisor only signals and waits. As root it would gain all again by an exec, which a reboot needs. */
+/* After the start the supervisor only signals and waits. As root it would gain all again by an exec, which a reboot needs: where the
+ * unit sees to that, there is no way back. */
 static void drop_privileges(const Supervisor *s) {
-        if (s->spec->resources.cgroup == CGROUP_UNIT)
-                (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0,
-                             0); /* cannot fail; others re-execute themselves for a reboot */
+        bool in_unit = s->spec->resources.cgroup == CGROUP_UNIT;
         uint64_t keep = CAP_MASK(CAP_KILL);
         /* at the end groups of the payload's making, with owners of its own, are removed: see payload_cgroup_remove() */
-        if (IN_SET(s->spec->resources.cgroup, CGROUP_OWN, CGROUP_UNIT))
+        if (in_unit || s->spec->resources.cgroup == CGROUP_OWN)
                 keep |= CAP_MASK(CAP_DAC_OVERRIDE) & s->capabilities;
         int r = caps_set(CAP_MASK(CAP_KILL), keep, 0);
+        if (r >= 0 && in_unit)
+                r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : supervisor_confine();
         if (r < 0)
                 log_warning_errno(r, "Dropping privileges failed");
 }

@@ -141,6 +141,9 @@ void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);
 void stop_poweroff(Supervisor *s);
 
+/* confine.c: only what is needed while the payload runs, for good. */
+int supervisor_confine(void);
+
 /* idle.c: poll(2), with as little memory as can be. */
 struct pollfd;
 int idle_wait(struct pollfd *p, size_t n, int timeout_msec);

@@ -66,6 +66,12 @@ static int directory_open(int parent_fd, const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
+/* One component, or ".." of a group: there are no links in this file system. */
+static int component_open(int parent_fd, const char *name) {
+        int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 int cgroup_open(int root_fd, const char *path) {
         while (path[0] == '/')
                 path++;
@@ -100,9 +106,9 @@ int cgroup_make_owned(int parent_fd, const char *name, uid_t uid, gid_t gid) {
 /* Removes the sub-groups of fd that have none of their own. Returns 1 and the first that has (opened), 0 when fd has no
  * sub-group any more. */
 static int remove_leaves(int fd, int *ret_child) {
-        int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int list_fd = component_open(fd, ".");
         if (list_fd < 0)
-                return -errno;
+                return list_fd;
         DIR *d = fdopendir(list_fd);
         if (!d) {
                 fd_close(list_fd);
@@ -117,7 +123,7 @@ static int remove_leaves(int fd, int *ret_child) {
                 if (errno != EBUSY && errno != ENOTEMPTY)
                         r = -errno;
                 else {
-                        int child = directory_open(fd, e->d_name);
+                        int child = component_open(fd, e->d_name);
                         if (child >= 0)
                                 *ret_child = child;
                         r = child < 0 ? child : 1;
@@ -129,7 +135,7 @@ static int remove_leaves(int fd, int *ret_child) {
 
 /* Removes all sub-groups of fd. No process lives in them (checked by the caller), so a group without sub-groups goes. */
 static int remove_descendants(int fd) {
-        _cleanup_close_ int at = directory_open(fd, ".");
+        _cleanup_close_ int at = component_open(fd, ".");
         if (at < 0)
                 return at;
         unsigned depth = 0;
@@ -145,9 +151,9 @@ static int remove_descendants(int fd) {
                 else {
                         /* Groups cannot be renamed: ".." is where we came from. */
                         depth--;
-                        next = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                        next = component_open(at, "..");
                         if (next < 0)
-                                return -errno;
+                                return next;
                 }
                 fd_close(at);
                 at = next;
@@ -162,7 +168,7 @@ int cgroup_remove(int parent_fd, const char *name) {
                 return 0;
         if (errno != EBUSY && errno != ENOTEMPTY)
                 return -errno;
-        _cleanup_close_ int fd = directory_open(parent_fd, name);
+        _cleanup_close_ int fd = component_open(parent_fd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         if (cgroup_is_populated(fd) > 0)
