@@ -108,7 +108,8 @@ static inline void start_set_up(void) {
         ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
         ASSERT_OK(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"));
         ASSERT_OK(unsetenv("NOTIFY_SOCKET"));
-        ASSERT_OK(setenv("BERTH_CONFINE", "kill", 1)); /* src/launch/confine.c: a call that is missing there shows */
+        ASSERT_OK(setenv("BERTH_CONFINE", "kill",
+                         1)); /* src/launch/confine.c: a call that is missing there shows */
         umask(022);
         start_make_root();
         done = true;
