@@ -46,7 +46,6 @@ TEST(asking_for_nothing) {
                                                 { "Volatile", "0" },
                                                 { "SuppressSync", "off" },
                                                 { "PrivateUsersDelegate", "0" },
-                                                { "RestrictAddressFamilies", "none" },
                                                 { "Overlay", "" } };
 
         for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
@@ -58,6 +57,24 @@ TEST(asking_for_nothing) {
 }
 
 /* Every option of systemd-nspawn(1) is known here or is one of the command line's own. */
+/* A file beside an image may ask for these, as with systemd-nspawn: what confines is not skipped with a warning. */
+TEST(refused_from_any_file) {
+        static const char *const pairs[][2] = { { "RestrictAddressFamilies", "none" },
+                                                { "RestrictAddressFamilies", "AF_UNIX" },
+                                                { "Personality", "x86" },
+                                                { "PivotRoot", "/x" },
+                                                { "SuppressSync", "yes" },
+                                                { "Volatile", "yes" } };
+
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
+                _cleanup_draft_ SpecDraft *d = spec_draft_new();
+                _cleanup_error_ Error e = ERROR_NULL;
+
+                ASSERT_ERROR(set(d, pairs[i][0], pairs[i][1], SOURCE_IMAGE_FILE, &e), EOPNOTSUPP);
+                ASSERT_CONTAINS(e.message, pairs[i][0]);
+        }
+}
+
 TEST(all_options_are_known) {
         static const char *const options[] = {
                 "directory",
