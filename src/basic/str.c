@@ -213,6 +213,21 @@ static void add_hex(StrBuf *b, const char *bytes, size_t n) {
                 strbuf_addf(b, "\\x%02x", (unsigned) (unsigned char) bytes[i]);
 }
 
+bool str_is_harmless(const char *s) {
+        size_t n = strlen(s);
+
+        while (n > 0) {
+                uint32_t code;
+                size_t length = utf8_sequence(s, n, &code);
+
+                if (length == 0 || code_is_harmful(code))
+                        return false;
+                s += length;
+                n -= length;
+        }
+        return true;
+}
+
 char *str_escape_for_display(const char *s) {
         StrBuf b = { 0 };
         size_t n = strlen(s);

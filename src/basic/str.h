@@ -67,6 +67,7 @@ void strbuf_done(StrBuf *b);
 bool utf8_is_valid(const char *s, size_t n);
 /* For showing hostile text: control characters, invalid UTF-8 and what turns the writing direction become \xHH, backslash
  * is kept. Allocated. */
+bool str_is_harmless(const char *s); /* str_escape_for_display() would change nothing */
 char *str_escape_for_display(const char *s);
 
 /* C escapes, so that any string fits in one printable line; and back. Understood are \a \b \f \n \r \t \v \\ \" \' \s

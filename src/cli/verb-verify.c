@@ -108,6 +108,17 @@ static int print_json(const Table *t, const char *text, const char *path, char *
         return r;
 }
 
+/* Words, paths, may hold what steers a terminal: whoever wrote a file beside the image chose them. */
+static void print_text(const char *path, char *text) {
+        _cleanup_free_ char *safe = path ? str_escape_for_display(path) : NULL;
+
+        printf("# settings file: %s\n", safe ?: "none");
+        for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+                _cleanup_free_ char *shown = str_escape_for_display(line);
+                (void) puts(strempty(shown)); /* the caller checks the stream */
+        }
+}
+
 static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *spec,
                 const char *path, Error *reterr) {
         _cleanup_(table_done) Table t = { .columns = columns, .n_columns = ELEMENTSOF(columns) };
@@ -122,7 +133,7 @@ static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *sp
         if (q->json != JSON_OFF)
                 return print_json(&t, text, path, spec_draft_warnings(d), q->json == JSON_PRETTY,
                                   reterr);
-        printf("# settings file: %s\n%s\n", path ?: "none", text);
+        print_text(path, text);
         int r = table_print(&t, stdout, &style, reterr);
         if (r >= 0)
                 (void) fflush(stdout); /* warnings come last; the caller checks the stream */

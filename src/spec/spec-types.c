@@ -26,12 +26,7 @@ int type_too_many(Error *reterr, unsigned limit, const char *what) {
 }
 
 bool type_is_line(const char *value) {
-        if (!utf8_is_valid(value, strlen(value)))
-                return false;
-        for (; *value; value++)
-                if (ascii_is_control(*value))
-                        return false;
-        return true;
+        return str_is_harmless(value);
 }
 
 bool type_word_in(const char *words, const char *word) {

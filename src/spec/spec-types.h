@@ -72,7 +72,7 @@ int type_expected(Error *reterr, const char *what);
 int type_unsupported(Error *reterr);
 /* -E2BIG: "at most %u %s are allowed". */
 int type_too_many(Error *reterr, unsigned limit, const char *what);
-/* One printable line: valid UTF-8 without control characters. */
+/* One line that can be shown as it is: valid UTF-8 without control characters, nor such as turn the direction of writing. */
 bool type_is_line(const char *value);
 /* `word` is one of the words in " a b c ". */
 bool type_word_in(const char *words, const char *word);

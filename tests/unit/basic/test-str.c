@@ -4,6 +4,17 @@
 
 #include "basic/str.h"
 
+TEST(harmless) {
+        static const char *const fine[] = { "", "a b", "\xc3\xa9\xe2\x82\xac", "\\" };
+        static const char *const harmful[] = { "\n",       "a\x1b[1m", "\x7f",
+                                               "\xc2\x9b", "\xff",     "\xe2\x80\xae" };
+
+        for (size_t k = 0; k < ELEMENTSOF(fine); k++)
+                ASSERT_TRUE(str_is_harmless(fine[k]));
+        for (size_t k = 0; k < ELEMENTSOF(harmful); k++)
+                ASSERT_FALSE(str_is_harmless(harmful[k]));
+}
+
 TEST(comparing) {
         ASSERT_TRUE(streq_ptr(NULL, NULL));
         ASSERT_TRUE(streq_ptr("a", "a"));

@@ -72,6 +72,13 @@ done
 ln -s "$(realpath "$berth")" "$work/systemd-nspawn"
 "$work/systemd-nspawn" --help | head -1 | grep -q '^systemd-nspawn \[' && ok || fail "systemd-nspawn --help"
 
+# what others have written does not steer the terminal
+mkdir "$work/root"
+printf '[Exec]\nWorkingDirectory=/a\302\2331mb\342\200\256c\n' >"$work/root.nspawn"
+"$berth" verify -D "$work/root" true >"$work/out" 2>"$work/err" || fail "verify of a file beside a root: $(cat "$work/err")"
+grep -q "$(printf '\302\233\|\342\200\256')" "$work/out" && fail "verify shows control characters" || ok
+grep -qF 'WorkingDirectory=/a\xc2\x9b1mb\xe2\x80\xaec' "$work/out" && ok || fail "verify: $(cat "$work/out")"
+
 # ---- error texts and exit statuses ----
 expect 2 "berth: Containers have no property 'Nope'
 Hint: they have Name, Id, State, Ready, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp" \
