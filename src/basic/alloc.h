@@ -14,4 +14,5 @@ int array_reserve(void *pp, size_t *n_allocated, size_t need, size_t size);
 /* Appends one zeroed element to `type *array; size_t n;` (capacity grows by powers of two, derived from n, so that no
  * extra variable is kept). Returns a pointer to the new element or NULL. */
 void *array_append(void *pp, size_t *n, size_t size);
-#define ARRAY_APPEND(array, n) ((__typeof__(array)) array_append(&(array), &(n), sizeof(*(array))))
+#define ARRAY_APPEND(array, n) \
+        ((__typeof__(array)) array_append(&(array), &(n), sizeof(__typeof__(*(array)))))
