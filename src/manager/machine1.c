@@ -201,21 +201,26 @@ void machine1_release(Machine1 *m1) {
         (void) sd_bus_release_name_async(m1->bus, NULL, MACHINE1_BUS_NAME, NULL, NULL);
 }
 
+const char *machine1_read_active_state(sd_bus_message *changed) {
+        const char *key, *state = NULL;
+        if (sd_bus_message_skip(changed, "s") < 0 ||
+            sd_bus_message_enter_container(changed, 'a', "{sv}") < 0)
+                return NULL;
+        while (!state && sd_bus_message_enter_container(changed, 'e', "sv") > 0) {
+                if (sd_bus_message_read(changed, "s", &key) < 0)
+                        return NULL;
+                if (streq(key, "ActiveState") ? sd_bus_message_read(changed, "v", "s", &state) < 0
+                                              : sd_bus_message_skip(changed, "v") < 0)
+                        return NULL;
+                (void) sd_bus_message_exit_container(changed); /* was entered */
+        }
+        return state;
+}
+
 /* Somebody wants systemd-machined to run, and it would fail without its name. It finds our containers in its state files. */
 static int on_machined_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Machine1 *m1 = userdata;
-        const char *key, *state = NULL;
-        if (m1->state != MACHINE1_OWNER || sd_bus_message_skip(m, "s") < 0 ||
-            sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
-                return 0;
-        while (!state && sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-                if (sd_bus_message_read(m, "s", &key) < 0)
-                        return 0;
-                if (streq(key, "ActiveState") ? sd_bus_message_read(m, "v", "s", &state) < 0
-                                              : sd_bus_message_skip(m, "v") < 0)
-                        return 0;
-                (void) sd_bus_message_exit_container(m); /* was entered */
-        }
+        const char *state = m1->state == MACHINE1_OWNER ? machine1_read_active_state(m) : NULL;
         if (state && (streq(state, "activating") || streq(state, "active"))) {
                 log_info("systemd-machined is started, '%s' is left to it", MACHINE1_BUS_NAME);
                 machine1_release(m1);

@@ -66,6 +66,9 @@ const char *machine1_service(const Container *c);
 int machine1_reply_error(sd_bus_message *call, const char *name, const char *format, ...)
         _printf_(3, 4);
 
+/* Of a unit's PropertiesChanged; NULL: it is not about that. */
+const char *machine1_read_active_state(sd_bus_message *changed);
+
 /* ---- waiting: for who calls, for a scope ---- */
 
 typedef int (*Machine1Caller)(Manager *m, sd_bus_message *call, const char *container, pid_t caller,

@@ -48,7 +48,7 @@ struct VarlinkConnection {
 
 struct VarlinkServer {
         Machine1 *machine1;
-        sd_bus_slot *asking;
+        sd_bus_slot *asking, *watching; /* the state of the socket that systemd has for machined */
         LIST_HEAD(Listener, listeners);
         LIST_HEAD(VarlinkConnection, connections);
         unsigned n_connections;
@@ -348,14 +348,21 @@ void varlink_machine_gone(VarlinkServer *v, const char *name) {
 
 /* ---- life ---- */
 
-static void listen_now(VarlinkServer *v) {
-        Listener *l;
-        int r = listener_new(v, NULL, 0666, &l);
+/* Where systemd listens for machined, whoever connects has that started, and berthd gives way. It has taken the socket's path then. */
+static void set_taken(VarlinkServer *v, bool taken) {
+        Listener *common = NULL;
+        LIST_FOREACH(listeners, l, v->listeners)
+                if (!l->machine)
+                        common = l;
+        if (taken && common)
+                listener_free(common);
+        if (taken || common)
+                return;
+        int r = listener_new(v, NULL, 0666, &common);
         if (r < 0)
                 log_debug_errno(r, "Listening in '%s' failed", directory());
 }
 
-/* Where systemd listens for machined, whoever connects has that started, and berthd gives way. */
 static int on_socket_state(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         VarlinkServer *v = userdata;
         const char *state = "";
@@ -363,8 +370,15 @@ static int on_socket_state(sd_bus_message *m, void *userdata, sd_bus_error *rete
         if (!sd_bus_message_is_method_error(m, NULL) &&
             sd_bus_message_read(m, "v", "s", &state) < 0)
                 return 0;
-        if (!streq(state, "active"))
-                listen_now(v);
+        set_taken(v, streq(state, "active"));
+        return 0;
+}
+
+static int on_socket_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        VarlinkServer *v = userdata;
+        const char *state = machine1_read_active_state(m);
+        if (state && !v->asking)
+                set_taken(v, streq(state, "active") || streq(state, "activating"));
         return 0;
 }
 
@@ -372,6 +386,7 @@ VarlinkServer *varlink_free(VarlinkServer *v) {
         if (!v)
                 return NULL;
         sd_bus_slot_unref(v->asking);
+        sd_bus_slot_unref(v->watching);
         while (v->connections)
                 connection_free(v->connections);
         while (v->listeners)
@@ -385,10 +400,14 @@ int varlink_new(Machine1 *m1, VarlinkServer **ret, Error *reterr) {
         if (!v)
                 return error_oom(reterr);
         v->machine1 = m1;
-        int r = sd_bus_call_method_async(m1->bus, &v->asking, SYSTEMD1_BUS_NAME,
-                                         MACHINED_SOCKET_PATH, "org.freedesktop.DBus.Properties",
-                                         "Get", on_socket_state, v, "ss",
-                                         "org.freedesktop.systemd1.Unit", "ActiveState");
+        int r = sd_bus_match_signal_async(m1->bus, &v->watching, SYSTEMD1_BUS_NAME,
+                                          MACHINED_SOCKET_PATH, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged", on_socket_changed, NULL, v);
+        if (r >= 0)
+                r = sd_bus_call_method_async(
+                        m1->bus, &v->asking, SYSTEMD1_BUS_NAME, MACHINED_SOCKET_PATH,
+                        "org.freedesktop.DBus.Properties", "Get", on_socket_state, v, "ss",
+                        "org.freedesktop.systemd1.Unit", "ActiveState");
         if (r < 0) {
                 varlink_free(v);
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
