@@ -197,15 +197,32 @@ static int run_close_fds(const ChildOp *op) {
         return result(sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC));
 }
 
+/* In PID 1. What fails here is reported, and PID 2 ends with us. */
+static int become_stub_init(const ChildOp *op, pid_t payload, int gate_fd) {
+        int r = stub_init_confine(op);
+        if (r >= 0)
+                r = result(write(gate_fd, "G", 1));
+        if (r < 0)
+                return r;
+        stub_init(payload);
+}
+
 static int run_stub_init(const ChildOp *op) {
         /* a raw fork: glibc's runs handlers and takes locks */
         struct clone_args args = { .exit_signal = SIGCHLD };
+        int gate[2];
+        char go;
+        if (syscall(SYS_pipe2, gate, O_CLOEXEC) < 0)
+                return -errno;
         pid_t pid = sys_clone3(&args);
         if (pid < 0)
                 return -errno;
         if (pid > 0)
-                stub_init(pid);
-        return 0;
+                return become_stub_init(op, pid, gate[1]);
+        (void) close(gate[1]); /* a pipe */
+        if (read(gate[0], &go, 1) != 1)
+                _exit(125); /* PID 1 has said why */
+        return result(close(gate[0]));
 }
 
 static int run_exec(const ChildOp *op) {

@@ -13,5 +13,7 @@
 _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd);
 
 /* PID 1 of a container started with --as-pid2: reaps, forwards the signals that mean "stop" and "reboot", and ends as `payload` (PID 2)
- * does. keep_fd is closed like all else. Never returns. */
+ * does. Never returns. */
 _Noreturn void stub_init(pid_t payload);
+/* What the operation says, before the payload runs. */
+int stub_init_confine(const ChildOp *op);

@@ -187,6 +187,15 @@ static void append_user(const Supervisor *s, PayloadPlan *p) {
                 append_number(&p->plan, CHILD_OP_PDEATHSIG, SIGKILL);
 }
 
+static void append_stub_init(const ContainerSpec *spec, PayloadPlan *p) {
+        ChildOp *op = child_plan_append(&p->plan, CHILD_OP_STUB_INIT);
+        if (!op)
+                return;
+        op->attr = spec->security.bounding;
+        op->data = p->seccomp;
+        op->number = p->seccomp_size;
+}
+
 static void append_confinement(const Supervisor *s, PayloadPlan *p) {
         const ContainerSpec *spec = s->spec;
         uint64_t keep = s->rootfs.user.uid == 0 ? spec->security.bounding : 0;
@@ -230,7 +239,7 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {
                 return r;
         (void) child_plan_append_strings(&p->plan, CHILD_OP_HOSTNAME, spec_hostname(spec), NULL);
         if (spec->payload.start == START_PID2)
-                (void) child_plan_append(&p->plan, CHILD_OP_STUB_INIT);
+                append_stub_init(spec, p);
         append_console(&p->plan, &s->console);
         r = limits_append(spec, s->capabilities & CAP_MASK(CAP_SYS_RESOURCE), &p->plan,
                           reterr); /* no operation after this opens anything */

@@ -155,7 +155,8 @@ void child_plan_done(ChildPlan *p) {
                 ChildOp *op = p->ops + i;
                 free(op->what);
                 free(op->where);
-                if (!IN_SET(op->type, CHILD_OP_IDENTITY, CHILD_OP_SECCOMP, CHILD_OP_EXEC))
+                if (!IN_SET(op->type, CHILD_OP_IDENTITY, CHILD_OP_SECCOMP, CHILD_OP_STUB_INIT,
+                            CHILD_OP_EXEC))
                         free(op->data);
         }
         free(p->ops);

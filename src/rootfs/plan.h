@@ -45,8 +45,9 @@ typedef enum ChildOpType {
         CHILD_OP_HOLD,      /* wait for the second GO: the cgroup has its limits */
         CHILD_OP_SECCOMP,   /* data, number: program bytes and size */
         CHILD_OP_CLOSE_FDS, /* everything from 3 up close-on-exec, the sync socket included; number: first descriptor kept open for the payload.. */
-        CHILD_OP_STUB_INIT, /* fork: the child goes on with the plan as PID 2, PID 1 stays as stub init */
-        CHILD_OP_EXEC, /* data: const ChildExec */
+        CHILD_OP_STUB_INIT, /* fork: the child goes on with the plan as PID 2, PID 1 stays as stub init; attr, data, number: as for
+                             * BOUNDING and SECCOMP, what PID 1 must not have more of than the payload */
+        CHILD_OP_EXEC,      /* data: const ChildExec */
         _CHILD_OP_TYPE_MAX,
 } ChildOpType;
 
@@ -70,7 +71,7 @@ typedef struct ChildOp {
         uint64_t flags;
         uint64_t number;
         char *what, *where; /* owned by the plan */
-        void *data; /* one malloc() block owned by the plan; IDENTITY, SECCOMP and EXEC only borrow it */
+        void *data; /* one malloc() block owned by the plan; IDENTITY, SECCOMP, STUB_INIT and EXEC only borrow it */
 } ChildOp;
 
 typedef struct ChildPlan {

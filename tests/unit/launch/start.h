@@ -134,7 +134,8 @@ static inline ContainerSpec *start_spec(const char *const *words) {
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define SHELL(script) WORDS("sh", "-c", script)
 
-static inline void start_on(Running *run, const ContainerSpec *spec, int link_fd) {
+static inline void start_with(Running *run, const ContainerSpec *spec, int link_fd,
+                              int seccomp_fd) {
         _cleanup_error_ Error e = ERROR_NULL;
         int in[2], out[2], err[2];
 
@@ -142,8 +143,8 @@ static inline void start_on(Running *run, const ContainerSpec *spec, int link_fd
         ASSERT_OK(pipe2(in, O_CLOEXEC));
         ASSERT_OK(pipe2(out, O_CLOEXEC));
         ASSERT_OK(pipe2(err, O_CLOEXEC));
-        int r = supervisor_spawn(spec, link_fd, -EBADF, NULL, 0, (int[]){ in[0], out[1], err[1] },
-                                 &run->supervisor, &e);
+        int r = supervisor_spawn(spec, link_fd, seccomp_fd, NULL, 0,
+                                 (int[]){ in[0], out[1], err[1] }, &run->supervisor, &e);
         if (r < 0)
                 TEST_FAIL("%s", e.message);
         fd_close(in[0]);
@@ -152,6 +153,10 @@ static inline void start_on(Running *run, const ContainerSpec *spec, int link_fd
         run->in = in[1];
         run->out = out[0];
         run->err = err[0];
+}
+
+static inline void start_on(Running *run, const ContainerSpec *spec, int link_fd) {
+        start_with(run, spec, link_fd, -EBADF);
 }
 
 static inline void start(Running *run, const ContainerSpec *spec) {
