@@ -77,7 +77,6 @@ void container_create_succeed(Container *c) {
         (void) sd_bus_reply_method_return(c->creation->call, "o",
                                           c->path); /* the caller may be gone */
         creation_end(c);
-        log_info("Container '%s' runs", c->name);
 }
 
 void container_create_fail(Container *c, const Error *e) {

@@ -13,6 +13,7 @@
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "bus/names.h"
+#include "manager/container-log.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 #include "manager/supervisor-link.h"
@@ -160,7 +161,7 @@ void container_remove(Container *c) {
                 manager_emit(m, "ContainerRemoved", c);
                 (void) sd_bus_emit_object_removed(m->bus, c->path);
         }
-        log_info("Container '%s' ended: %s", c->name, c->result ?: "its supervisor is gone");
+        container_log_end(c);
         container_free(c);
         manager_touch(m);
 }
@@ -331,8 +332,10 @@ static void on_started(Container *c, const ControlMessage *m) {
         const char *id = control_message_get(m, "ID");
         if (id) /* the root's own, or a random one: only the supervisor knows */
                 container_set_text(c, &c->id, id, "Id");
-        if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING))
+        if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING)) {
                 container_set_state(c, STATE_RUNNING);
+                container_log_start(c);
+        }
         machine1_update(c);
         container_create_succeed(c);
 }

@@ -549,6 +549,18 @@ def test_read_only_root(host, busybox, clean):
         host.run("rm -r /run/src")
 
 
+def test_journal_of_a_scope(host, busybox, clean):
+    """What journalctl -u shows of a container that is no service: its start and its end, with fields to look for."""
+    cursor = host.run("journalctl -n 0 --show-cursor").stdout.split("cursor: ")[-1].strip()
+    r = host.berth("run", "-q", "-P", "-M", "proto", "-D", busybox, "--", "/bin/sh", "-c", "sleep 0.2; exit 3", check=False)
+    assert r.returncode == 3
+    host.wait_for("! berth show proto 2>/dev/null", 5)
+    log = host.journal("--after-cursor", cursor, "-u", "machine-proto.scope")
+    assert re.search(r"^Container 'proto' runs$.*^Container 'proto' ended: exited with status 3$", log, re.M | re.S), log
+    found = host.journal("--after-cursor", cursor, "CONTAINER=proto", "--output-fields=MESSAGE")
+    assert "Container 'proto' ended: exited with status 3" in found
+
+
 # ---- terminals ----
 
 WATCH = """trap 'echo now $(stty size)' WINCH; trap 'echo TERM; exit 3' TERM
