@@ -95,10 +95,21 @@ static int write_record(const char *path, char *const *assignments) {
         return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
 }
 
+int unit_assignments(const ContainerSpec *spec, char ***ret) {
+        _cleanup_strv_free_ char **l = strv_copy(spec->resources.properties);
+
+        if (!l)
+                return -ENOMEM;
+        if (spec->description && !is_assigned("Description", l) &&
+            strv_extendf(&l, "Description=%s", spec->description) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
 int own_unit_apply(const ContainerSpec *spec, Error *reterr) {
-        char *const *assignments = spec->resources.properties;
         _cleanup_free_ char *unit = NULL, *record = NULL;
-        _cleanup_strv_free_ char **before = NULL, **stale = NULL;
+        _cleanup_strv_free_ char **assignments = NULL, **before = NULL, **stale = NULL;
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
 
@@ -110,6 +121,8 @@ int own_unit_apply(const ContainerSpec *spec, Error *reterr) {
                 error_hint(reterr, "set Slice= of that unit, for example with 'systemctl edit'");
                 return r;
         }
+        if (unit_assignments(spec, &assignments) < 0)
+                return error_oom(reterr);
         /* without limits it does not matter here; the supervisor will say what is wrong */
         r = find_unit(&unit, strv_isempty(assignments) ? NULL : reterr);
         if (r < 0)

@@ -11,5 +11,7 @@ int own_unit_apply(const ContainerSpec *spec, Error *reterr);
 
 /* The innermost "….service" or "….scope" of a cgroup path; allocated, NULL if there is none (or no memory). For tests. */
 char *unit_from_cgroup_path(const char *path);
+/* What the spec wants of the unit, "NAME=VALUE" each: its properties, and its description. */
+int unit_assignments(const ContainerSpec *spec, char ***ret);
 /* Names in `before` that have no "NAME=VALUE" in `assignments`. */
 int properties_to_forget(char *const *before, char *const *assignments, char ***ret);

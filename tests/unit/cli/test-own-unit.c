@@ -6,6 +6,23 @@
 
 #include "test.h"
 
+TEST(description_of_a_unit) {
+        _cleanup_spec_ ContainerSpec *spec = spec_new();
+        _cleanup_strv_free_ char **none = NULL, **both = NULL, **own = NULL;
+
+        ASSERT_OK(unit_assignments(spec, &none));
+        ASSERT_TRUE(strv_isempty(none));
+        spec->description = strdup("Web server");
+        ASSERT_OK(strv_extend(&spec->resources.properties, "TasksMax=5"));
+        ASSERT_OK(unit_assignments(spec, &both));
+        ASSERT_EQ(strv_length(both), 2);
+        ASSERT_STREQ(both[0], "TasksMax=5");
+        ASSERT_STREQ(both[1], "Description=Web server");
+        ASSERT_OK(strv_extend(&spec->resources.properties, "Description=Other"));
+        ASSERT_OK(unit_assignments(spec, &own));
+        ASSERT_EQ(strv_length(own), 2);
+}
+
 TEST(units) {
         static const struct {
                 const char *path, *unit;
