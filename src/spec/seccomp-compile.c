@@ -313,9 +313,9 @@ static int cache_directory_open(const char *path) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
 
-        if (mkdir_parents(path, 0700) < 0)
-                return -ENOENT;
         fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT && mkdir_parents(path, 0700) >= 0) /* the first start */
+                fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return -errno;
         if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
