@@ -220,7 +220,10 @@ static int run_stub_init(const ChildOp *op) {
         if (pid > 0)
                 return become_stub_init(op, pid, gate[1]);
         (void) close(gate[1]); /* a pipe */
-        if (read(gate[0], &go, 1) != 1)
+        ssize_t n = read(gate[0], &go, 1);
+        if (n < 0)
+                return -errno;
+        if (n == 0)
                 _exit(125); /* PID 1 has said why */
         return result(close(gate[0]));
 }
