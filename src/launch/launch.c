@@ -353,11 +353,12 @@ int launch(Supervisor *s, Error *reterr) {
                 r = error_set(reterr, -EPERM, ERROR_SETUP_FAILED,
                               "reading our capabilities failed");
         if (r >= 0)
-                r = open_signals(s, reterr);
-        if (r >= 0)
                 r = enter_mount_namespace(reterr);
         if (r >= 0)
                 r = prepare_root(s, reterr);
+        /* not before: a root on a file system that does not answer holds us up, and there is nothing yet that a signal's default would leave */
+        if (r >= 0)
+                r = open_signals(s, reterr);
         if (r >= 0)
                 r = payload_cgroup_find(s, reterr);
         if (r >= 0)

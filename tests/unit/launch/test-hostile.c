@@ -32,4 +32,29 @@ TEST(stub_init_has_no_more_than_the_payload) {
         ASSERT_CONTAINS(run.out_text, "\nSeccomp:\t2\n");
         ASSERT_CONTAINS(run.out_text, "\nNoNewPrivs:\t1\n");
 }
+/* ---- file systems that do not answer ---- */
+
+/* A FUSE file system that nobody serves, in a user's place: ^C and `systemctl stop` must not wait for it. */
+TEST(root_that_never_answers) {
+        char options[64];
+        start_set_up();
+        int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        if (fuse < 0)
+                TEST_SKIP("there is no /dev/fuse");
+        _cleanup_spec_ ContainerSpec *s = start_spec(WORDS("true"));
+        ASSERT_OK(mkdir("/run/hang", 0755));
+        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
+        if (mount("hang", "/run/hang", "fuse", 0, options) < 0)
+                TEST_SKIP("FUSE cannot be mounted");
+        ASSERT_OK(free_and_strdup(&s->root.directory, "/run/hang"));
+        start(&run, s);
+        ASSERT_FALSE(wait_msec(&run.supervisor, 300));
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        bool ended = wait_msec(&run.supervisor, 3000);
+        fd_close(fuse); /* it answers now: no */
+        (void) start_end(&run);
+        ASSERT_OK(umount2("/run/hang", MNT_DETACH));
+        ASSERT_TRUE(ended);
+}
+
 TEST_MAIN
