@@ -281,14 +281,22 @@ static bool supervisor_is_gone(int sync_fd) {
         return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
+/* Does not return where there is none: the supervisor is gone, or gave up and has said why, or is told now. */
+static int wait_go(int sync_fd) {
+        int r = sync_wait_go(sync_fd);
+        if (r >= 0)
+                return r;
+        if (r != -EPIPE)
+                sync_report(sync_fd, UINT32_MAX, -r);
+        _exit(125);
+}
+
 _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd) {
         sigset_t none;
 
         (void) close(supervisor_fd);                      /* ours to close; a socket */
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cannot fail */
-        int hold = sync_wait_go(sync_fd);
-        if (hold < 0)
-                _exit(125); /* the supervisor is gone, or gave up and has said why */
+        int hold = wait_go(sync_fd);
 
         /* what the supervisor blocks and ignores is not the payload's; none of these can fail */
         sigemptyset(&none);
@@ -298,8 +306,8 @@ _Noreturn void child_main(const ChildPlan *plan, int sync_fd, int supervisor_fd)
         for (size_t i = 0; i < plan->n_ops; i++) {
                 const ChildOp *op = plan->ops + i;
                 if (op->type == CHILD_OP_HOLD) {
-                        if (hold > 0 && sync_wait_go(sync_fd) < 0)
-                                _exit(125); /* as above */
+                        if (hold > 0)
+                                (void) wait_go(sync_fd); /* the last one */
                         continue;
                 }
                 int r = run_table[op->type](op);

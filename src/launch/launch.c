@@ -53,7 +53,7 @@ static bool is_ignored(Supervisor *s, int n) {
                 return false;
         const struct sigaction action = { .sa_handler = do_nothing, .sa_flags = SA_RESTART };
         (void) sigaction(n, &action, NULL); /* cannot fail */
-        s->ignored_signals |= UINT64_C(1) << n;
+        s->ignored_signals |= UINT64_C(1) << (n - 1);
         return true;
 }
 

@@ -94,7 +94,7 @@ static int fail(Supervisor *s, Error *e) {
 
 static void restart(const Supervisor *s, char **argv, const int passed[static 4], Error *e) {
         for (int n = 1; n < NSIG; n++)
-                if (s->ignored_signals & (UINT64_C(1) << n))
+                if (s->ignored_signals & (UINT64_C(1) << (n - 1)))
                         (void) signal(n, SIG_IGN); /* as we have found it */
         for (size_t i = 0; i < 4; i++)
                 if (passed[i] >= 0)

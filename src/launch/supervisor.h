@@ -62,7 +62,7 @@ typedef struct Supervisor {
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
         int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may; or -EBADF */
         int events_fd;            /* memory.events of the unit's cgroup, or -EBADF */
-        uint64_t ignored_signals; /* by our caller: bit N is signal N */
+        uint64_t ignored_signals; /* by our caller: bit N-1 is signal N */
         bool out_of_memory;       /* a process in it was killed by the kernel */
         char *unit;               /* from GO */
         usec_t started_usec;      /* realtime */

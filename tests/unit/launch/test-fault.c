@@ -179,11 +179,11 @@ static void ask_for_more(ContainerSpec *s) {
 
 /* step: of so many calls one is taken. */
 static void walk(bool userns, bool more, int error, unsigned step) {
+        set_up();
         _cleanup_spec_ ContainerSpec *s = start_spec(WORDS("/bin/true"));
         _cleanup_free_ char *before = NULL, *before_groups = NULL;
         unsigned n = 0, went_on = 0;
 
-        set_up();
         s->resources.cgroup = CGROUP_OWN;
         if (userns) {
                 s->users.mode = USERNS_RANGE;
