@@ -245,8 +245,7 @@ void container_set_start(Container *c, usec_t realtime) {
         container_changed(c, "StartTimestampMonotonic");
 }
 
-static int on_supervisor_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Container *c = userdata;
+void container_supervisor_ended(Container *c) {
         siginfo_t si;
         (void) pidref_wait(&c->supervisor, false,
                            &si); /* fails if it is no child of ours: a container of `berth run` */
@@ -258,6 +257,10 @@ static int on_supervisor_ended(sd_event_source *s, int fd, uint32_t revents, voi
                 container_create_fail(c, &e);
         }
         container_remove(c);
+}
+
+static int on_supervisor_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        container_supervisor_ended(userdata);
         return 0;
 }
 

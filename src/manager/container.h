@@ -64,6 +64,8 @@ void container_set_text(Container *c, char **at, const char *text, const char *p
 void container_set_start(Container *c, usec_t realtime);
 /* Holds the supervisor and watches for its end. */
 int container_take_supervisor(Container *c, PidRef *supervisor);
+/* The supervisor has ended: so does the container. Frees it. */
+void container_supervisor_ended(Container *c);
 int container_set_leader(Container *c, int pidfd);
 /* Any message of its supervisor but HELLO, from either link; the same one twice does no harm. */
 void container_message(Container *c, const ControlMessage *m);

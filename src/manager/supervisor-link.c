@@ -71,9 +71,39 @@ static int read_spec(int fd, ContainerSpec **ret, Error *reterr) {
         return spec_text_parse(text, ret, reterr);
 }
 
+static void track_state(Link *l, ControlType type) {
+        if (type == CONTROL_STARTED)
+                l->state = STATE_RUNNING;
+        else if (type == CONTROL_STOPPING)
+                l->state = STATE_STOPPING;
+        else if (type == CONTROL_RESTARTING)
+                l->state = STATE_LAUNCHING;
+        else if (IN_SET(type, CONTROL_EXITED, CONTROL_ERROR))
+                l->state = STATE_EXITED;
+}
+
+/* A supervisor that has ended, and whose end is not heard of yet: what it said last, then that. */
+static void hear_the_end(Container *c) {
+        for (bool more = true; c->link && more;) {
+                ControlMessage m = CONTROL_MESSAGE_NULL;
+                more = control_receive(c->link->fd, &m) > 0 && m.type != _CONTROL_TYPE_MAX &&
+                       control_check(m.type, FROM_SUPERVISOR, c->link->state) >= 0;
+                if (more) {
+                        track_state(c->link, m.type);
+                        container_message(c, &m);
+                }
+                control_message_done(&m);
+        }
+        container_supervisor_ended(c);
+}
+
 /* The container that a HELLO is about: a new one, or one that lost its link, or one that CreateContainer is starting. */
 static int find_container(Link *l, const char *name, Container **ret, Error *reterr) {
         Container *c = hashmap_get(l->manager->containers, name);
+        if (c && pidref_is_set(&c->supervisor) && !pidref_is_alive(&c->supervisor)) {
+                hear_the_end(c);
+                c = NULL;
+        }
         if (!c)
                 return container_new(l->manager, name, ret, reterr);
         if (pidref_is_set(&c->supervisor) && c->supervisor.pid == l->peer.pid) {
@@ -161,17 +191,6 @@ static void link_refuse(Link *l, const char *why) {
         log_warning("Connection of supervisor %d closed: %s",
                     (int) (l->container ? l->container->supervisor.pid : l->peer.pid), why);
         link_free(l);
-}
-
-static void track_state(Link *l, ControlType type) {
-        if (type == CONTROL_STARTED)
-                l->state = STATE_RUNNING;
-        else if (type == CONTROL_STOPPING)
-                l->state = STATE_STOPPING;
-        else if (type == CONTROL_RESTARTING)
-                l->state = STATE_LAUNCHING;
-        else if (IN_SET(type, CONTROL_EXITED, CONTROL_ERROR))
-                l->state = STATE_EXITED;
 }
 
 static void link_message(Link *l, ControlMessage *m) {

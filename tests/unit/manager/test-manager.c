@@ -132,6 +132,29 @@ TEST(name_is_taken) {
         ASSERT_EQ(info.supervisor, s.pid);
 }
 
+/* A container of the same name comes right after another one: the manager hears of both at once. */
+TEST(name_is_free_when_its_supervisor_has_ended) {
+        _cleanup_(host_stop) Host h;
+        Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(container_info_done) ContainerInfo info = { 0 };
+        Error e = ERROR_NULL;
+        char byte;
+        host_start(&h);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_OK(kill(h.manager, SIGSTOP));
+        supervisor_stop(&s);
+        int fd = supervisor_hello(h.control, "web", "launching", true);
+        ASSERT_OK(kill(h.manager, SIGCONT));
+        expect_state(&h, "web", "launching");
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        ASSERT_EQ(poll(&p, 1, 300), 0); /* not hung up on */
+        ASSERT_TRUE(recv(fd, &byte, 1, MSG_DONTWAIT) < 0);
+        ASSERT_OK(manager1_get(h.bus, "web", &info, &e));
+        ASSERT_EQ(info.supervisor, getpid());
+        close(fd);
+}
+
 TEST(stop) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF },
