@@ -39,9 +39,9 @@ static bool is_copy(OperationType type) {
 
 static void finish(Operation *o, const OperationResult *result, const Error *e);
 
-/* A worker that starts a program has to take that along: it is told by the end of its link. */
+/* A worker that starts a program has to take that along, and one that copies has to clean up: it is told by the end of its link. */
 static void give_up(Operation *o, const Error *e) {
-        if (is_program(o->type)) {
+        if (is_program(o->type) || is_copy(o->type)) {
                 o->link_source = sd_event_source_disable_unref(o->link_source);
                 o->link_fd = fd_close(o->link_fd);
         } else
@@ -170,7 +170,7 @@ void operations_end(Container *c) {
 void operations_free(Manager *m) {
         while (m->operations) {
                 Operation *o = m->operations;
-                if (!is_program(o->type))
+                if (!is_program(o->type) && !is_copy(o->type))
                         (void) pidref_kill(&o->worker, SIGKILL);
                 if (o->done)
                         manager_call_end(m);

@@ -1,7 +1,282 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Copying. */
+/* Copying between the host and a container, by two processes: one that has joined the container, with the rights of its root, and one
+ * outside with the rights of the caller. A stream is between them, so no process ever has both sides in its hands, and no path of
+ * one side can lead to the other.
+ *
+ * What is made gets its name when it is complete. */
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/id.h"
+#include "basic/path.h"
+#include "basic/str.h"
+#include "sys/resolve.h"
+#include "sys/tree-stream.h"
 #include "worker/worker.h"
 
+#define ID_MAP_MAX 4096
+#define RANGES_MAX 16
+
+typedef struct Copy {
+        bool to_container;
+        const char *source, *destination;
+        int pipe[2]; /* [0] is read from */
+        struct TreeRange uids[RANGES_MAX], gids[RANGES_MAX];
+        TreeOwners owners;
+} Copy;
+
+/* ---- both sides ---- */
+
+static int failed(int r, const char *what, const char *path, const char *where, Error *reterr) {
+        r = error_set_errno(reterr, r, ERROR_FAILED, "%s '%s' %s failed", what, path, where);
+        if (r == -EEXIST)
+                error_hint(reterr, "choose another destination, or replace it with --force");
+        if (r == -ELOOP)
+                error_hint(reterr,
+                           "are there too many links, or more than %d directories in each other?",
+                           TREE_DEPTH_MAX);
+        return r;
+}
+
+/* Links in the path are followed below the root that the process is in. */
+static int open_source(const char *path) {
+        struct stat st;
+        _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root_fd < 0)
+                return -errno;
+        _cleanup_close_ int pin = resolve_in_root(root_fd, path, O_PATH);
+        if (pin < 0)
+                return pin;
+        /* a device or a pipe is not even opened */
+        if (fstat(pin, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return -EINVAL;
+        return resolve_in_root(root_fd, path, O_RDONLY | O_NONBLOCK);
+}
+
+static int send_side(Copy *c, const char *where, Error *reterr) {
+        _cleanup_free_ char *name = NULL;
+        c->pipe[0] = fd_close(c->pipe[0]);
+        _cleanup_close_ int fd = open_source(c->source);
+        int r = fd < 0 ? fd : tree_send(c->pipe[1], fd, &name);
+        c->pipe[1] = fd_close(c->pipe[1]);
+        if (r == -EINVAL)
+                return error_set(reterr, r, ERROR_UNSUPPORTED,
+                                 "'%s' %s is neither a file nor a directory", c->source, where);
+        if (r == -EPIPE) /* the other side tells why */
+                return error_set(reterr, r, ERROR_FAILED, "Copying '%s' was given up", c->source);
+        _cleanup_free_ char *shown = str_escape_for_display(name ?: c->source);
+        return r < 0 ? failed(r, "Reading", strempty(shown), where, reterr) : 0;
+}
+
+/* Gives the finished copy its name. */
+static int put_in_place(const Copy *c, int parent_fd, const char *temporary, const char *name,
+                        bool replace) {
+        if (renameat2(parent_fd, temporary, parent_fd, name, RENAME_NOREPLACE) >= 0)
+                return 0;
+        int r = -errno;
+        if (r == -EEXIST && replace) {
+                r = renameat2(parent_fd, temporary, parent_fd, name, RENAME_EXCHANGE) < 0 ? -errno
+                                                                                          : 0;
+                /* what was there has the other name now */
+        }
+        int k = tree_remove(parent_fd, temporary);
+        return r < 0 ? r : k;
+}
+
+static int receive_into(Copy *c, uint64_t flags) {
+        _cleanup_free_ char *parent = NULL, *path = path_simplify(c->destination);
+        char temporary[64], id[ID128_STRING_MAX];
+        struct stat st;
+        Id128 random;
+        if (!path)
+                return -ENOMEM;
+        const char *name = path_last_component(path);
+        if (isempty(name) || streq(name, ".") || streq(name, ".."))
+                return -EINVAL;
+        int r = path_extract_directory(path, &parent);
+        _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (r < 0 || root_fd < 0)
+                return r < 0 ? r : -errno;
+        _cleanup_close_ int parent_fd =
+                resolve_make_mount_point(root_fd, parent, S_IFDIR, geteuid(), getegid());
+        if (parent_fd < 0)
+                return parent_fd;
+        const bool replace = flags & OPERATION_REPLACE;
+        if (!replace && fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0)
+                return -EEXIST;
+        r = id128_random(&random);
+        if (r < 0)
+                return r;
+        (void) snprintf(temporary, sizeof(temporary), ".berth-copy-%s",
+                        id128_to_string(random, id));
+        r = tree_receive(c->pipe[0], parent_fd, temporary, &c->owners);
+        return r < 0 ? r : put_in_place(c, parent_fd, temporary, name, replace);
+}
+
+static int receive_side(Copy *c, uint64_t flags, const char *where, Error *reterr) {
+        c->pipe[1] = fd_close(c->pipe[1]);
+        int r = receive_into(c, flags);
+        c->pipe[0] = fd_close(c->pipe[0]);
+        if (r == -ECANCELED) /* the other side tells why */
+                return error_set(reterr, r, ERROR_FAILED, "Copying '%s' was given up", c->source);
+        return r < 0 ? failed(r, "Writing", c->destination, where, reterr) : 0;
+}
+
+/* ---- outside ---- */
+
+/* The lines of a map, from the host's numbers to the container's. */
+static size_t read_map(pid_t pid, const char *file, struct TreeRange ranges[static RANGES_MAX]) {
+        _cleanup_free_ char *text = NULL;
+        char path[64];
+        size_t n = 0;
+        (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, file);
+        if (file_read_all(AT_FDCWD, path, ID_MAP_MAX, &text, NULL) < 0)
+                return 0;
+        for (const char *line = text; n < RANGES_MAX && line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                struct TreeRange *range = ranges + n;
+                if (sscanf(line, "%u %u %u", &range->to, &range->from, &range->count) != 3)
+                        break;
+                n++;
+        }
+        return n;
+}
+
+static void choose_owners(const Worker *w, Copy *c) {
+        c->owners.safe_modes = !c->to_container;
+        c->owners.keep = c->to_container;
+        c->owners.mapped = w->target.namespaces & CLONE_NEWUSER;
+        c->owners.uids = c->uids;
+        c->owners.gids = c->gids;
+        if (c->owners.mapped) {
+                c->owners.n_uids = read_map(w->leader.pid, "uid_map", c->uids);
+                c->owners.n_gids = read_map(w->leader.pid, "gid_map", c->gids);
+        }
+}
+
+/* The caller's rights and no others: what he cannot read is not copied, and what is made is his. */
+static int become_caller(uid_t uid, Error *reterr) {
+        if (uid == 0)
+                return 0;
+        const struct passwd *p = getpwuid(uid);
+        if (!p || initgroups(p->pw_name, p->pw_gid) < 0 ||
+            setresgid(p->pw_gid, p->pw_gid, p->pw_gid) < 0 || setresuid(uid, uid, uid) < 0)
+                return error_set_errno(reterr, p ? -errno : -ESRCH, ERROR_ACCESS_DENIED,
+                                       "Taking on the rights of user %u failed", uid);
+        return 0;
+}
+
+/* ---- the two, and who looks after them ---- */
+
+static int inside_task(Worker *w, int answer_fd, Error *reterr) {
+        Copy *c = w->operation;
+        int r = c->to_container
+                        ? receive_side(c, w->request.operation.flags, "in the container", reterr)
+                        : send_side(c, "in the container", reterr);
+        return r < 0 ? r : worker_answer(answer_fd, NULL, 0, NULL, 0);
+}
+
+static int outside_task(Worker *w, int answer_fd, Error *reterr) {
+        Copy *c = w->operation;
+        int r = become_caller(w->request.operation.uid, reterr);
+        if (r < 0)
+                return r;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of user has cleared it */
+        r = c->to_container ? send_side(c, "on the host", reterr)
+                            : receive_side(c, w->request.operation.flags, "on the host", reterr);
+        return r < 0 ? r : worker_answer(answer_fd, NULL, 0, NULL, 0);
+}
+
+typedef struct Side {
+        PidRef process;
+        int answer_fd;
+        bool answered;
+        Error error;
+} Side;
+
+static void side_done(Side *s) {
+        siginfo_t si;
+        if (pidref_is_set(&s->process)) {
+                (void) pidref_kill(&s->process, SIGKILL);   /* it has answered, or is not to */
+                (void) pidref_wait(&s->process, true, &si); /* at once, after SIGKILL */
+        }
+        pidref_done(&s->process);
+        fd_close(s->answer_fd);
+        error_done(&s->error);
+}
+
+static void side_read(Side *s) {
+        int fds[SOCKET_MAX_FDS];
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = worker_read_answer(s->answer_fd, &text, &size, fds, &s->error);
+        s->answered = r != -EAGAIN;
+}
+
+/* Until both have answered. When the manager gives up, the sender is ended, and the receiver cleans up. */
+static void wait_sides(Side *inside, Side *outside, const Side *sender) {
+        bool given_up = false;
+        while (!inside->answered || !outside->answered) {
+                struct pollfd p[] = {
+                        { .fd = given_up ? -EBADF : WORKER_LINK_FD },
+                        { .fd = inside->answered ? -EBADF : inside->answer_fd, .events = POLLIN },
+                        { .fd = outside->answered ? -EBADF : outside->answer_fd, .events = POLLIN },
+                };
+                if (poll(p, ELEMENTSOF(p), -1) < 0)
+                        continue;
+                if (p[1].revents)
+                        side_read(inside);
+                if (p[2].revents)
+                        side_read(outside);
+                if (p[0].revents) {
+                        given_up = true;
+                        (void) pidref_kill(&sender->process, SIGKILL); /* it may have ended */
+                }
+        }
+}
+
+/* Of two errors one may only say that there is another one; else the sender's is told. */
+static int first_error(Side *a, Side *b, Error *reterr) {
+        if (error_is_set(&a->error) && !IN_SET(a->error.code, -EPIPE, -ECANCELED, -EIO))
+                return error_take(reterr, &a->error);
+        return error_take(reterr, error_is_set(&b->error) ? &b->error : &a->error);
+}
+
 int operation_copy(Worker *w, Error *reterr) {
-        return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED, "Copying is not there yet");
+        const OperationRequest *q = &w->request.operation;
+        _cleanup_free_ Copy *c = new0(Copy, 1);
+        _cleanup_(side_done) Side inside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
+        _cleanup_(side_done) Side outside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
+        if (!c)
+                return error_oom(reterr);
+        c->to_container = q->type == OPERATION_COPY_TO;
+        c->source = q->source;
+        c->destination = isempty(q->destination) ? q->source : q->destination;
+        choose_owners(w, c);
+        w->operation = c;
+        if (pipe2(c->pipe, O_CLOEXEC) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "Making a pipe failed");
+        int r = worker_fork(w, /* inside= */ true, inside_task, &inside.process, &inside.answer_fd,
+                            reterr);
+        if (r >= 0)
+                r = worker_fork(w, /* inside= */ false, outside_task, &outside.process,
+                                &outside.answer_fd, reterr);
+        fd_close_pair(c->pipe);
+        if (r < 0)
+                return r;
+        wait_sides(&inside, &outside, c->to_container ? &outside : &inside);
+        if (error_is_set(&inside.error) || error_is_set(&outside.error))
+                return c->to_container ? first_error(&outside, &inside, reterr)
+                                       : first_error(&inside, &outside, reterr);
+        r = worker_answer(WORKER_LINK_FD, NULL, 0, NULL, 0);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Answering failed") : 0;
 }

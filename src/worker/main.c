@@ -27,7 +27,7 @@ int worker_enter(const Worker *w, Error *reterr) {
                      : 0;
 }
 
-int worker_fork_inside(Worker *w, WorkerTask task, PidRef *ret, int *ret_fd, Error *reterr) {
+int worker_fork(Worker *w, bool inside, WorkerTask task, PidRef *ret, int *ret_fd, Error *reterr) {
         _cleanup_close_pair_ int pair[2] = PAIR_EBADF;
         int r = socket_pair_seqpacket(pair);
         PidRef child = PIDREF_NULL;
@@ -48,7 +48,7 @@ int worker_fork_inside(Worker *w, WorkerTask task, PidRef *ret, int *ret_fd, Err
                 int answer_fd = fcntl(pair[1], F_DUPFD_CLOEXEC, 3);
                 fd_close_pair(pair);
                 (void) close(WORKER_LINK_FD); /* the parent's */
-                r = worker_enter(w, &e);
+                r = inside ? worker_enter(w, &e) : 0;
                 /* after the change of user, which clears it */
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (r >= 0)

@@ -285,7 +285,7 @@ int operation_session(Worker *w, Error *reterr) {
                 return r;
         if (sd_bus_new(&bus) >= 0) /* opens the library while it still is the host's */
                 sd_bus_unref(bus);
-        r = worker_fork_inside(w, session_task, &child, &answer_fd, reterr);
+        r = worker_fork(w, /* inside= */ true, session_task, &child, &answer_fd, reterr);
         if (r >= 0)
                 r = worker_wait_answer(answer_fd, &path, &size, fds, reterr);
         if (r >= 0 && fds[0] >= 0)

@@ -15,6 +15,7 @@ typedef struct Worker {
         ContainerSpec *spec;
         PidRef leader;
         JoinTarget target;
+        void *operation; /* what a WorkerTask needs from who has it run */
 } Worker;
 
 /* The operations. Each answers over WORKER_LINK_FD, or returns an error that is answered. */
@@ -28,10 +29,10 @@ int operation_copy(Worker *w, Error *reterr); /* COPY_TO, COPY_FROM */
 
 /* Joins with the process itself. */
 int worker_enter(const Worker *w, Error *reterr);
-/* A child that has joined the container (and is not seen inside) and runs this; it answers over fd, or its error is sent there.
- * *ret_fd is our end. */
+/* A child that runs this, and has joined the container before (but is not seen there) or not; it answers over fd, or its error is sent
+ * there. *ret_fd is our end. */
 typedef int (*WorkerTask)(Worker *w, int answer_fd, Error *reterr);
-int worker_fork_inside(Worker *w, WorkerTask task, PidRef *ret, int *ret_fd, Error *reterr);
+int worker_fork(Worker *w, bool inside, WorkerTask task, PidRef *ret, int *ret_fd, Error *reterr);
 /* Waits for the one answer, which may be for ever: the manager kills who takes too long. */
 int worker_wait_answer(int fd, char **ret_text, size_t *ret_size,
                        int ret_fds[static SOCKET_MAX_FDS], Error *reterr);

@@ -165,3 +165,154 @@ def test_metadata(host, running):
         assert r.returncode != 0 and says in r.stderr
     host.run(f"rm -f /var/lib/machines/{name}/etc/os-release; truncate -s 10G /var/lib/machines/{name}/etc/os-release")
     assert busctl(host, "GetContainerOSRelease", "s", name, check=False).returncode != 0
+
+
+# ---- sessions ----
+
+def test_shell_without_systemd(host, running):
+    name = running("-U")
+    r = host.berth("shell", name, "/bin/sh", "-c", "id -u; tty; exit 9", check=False)
+    assert r.returncode == 9 and re.search(r"0\r?\n/dev/pts/\d+", r.stdout)
+    with host.terminal("berth", "shell", f"bob@{name}") as t:
+        t.expect("Connected to container 'box'")
+        t.send("id -un; stty size\r")
+        t.expect("bob\r\n24 80")
+        t.send("exit 4\r")
+        assert t.wait() == 4
+    with host.terminal("berth", "exec", "-t", name, "sh") as t:
+        t.send("echo $((6 * 7)); tty\r")
+        t.expect(r"42\r\n/dev/pts/\d+")
+        t.send("\x1d\x1d\x1d")
+        assert t.wait() == 0
+    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+
+
+def test_shell_is_hung_up(host, running):
+    name = running()
+    with host.terminal("berth", "exec", "-t", name, "sh", "-c", "sleep 5432; :") as t:
+        host.wait_for("pgrep -f '^sleep 5432' >/dev/null", 5)
+        host.run("pkill -9 -f '^berth exec -t'")
+        t.wait()
+    host.wait_for("! pgrep -f '^sleep 5432' >/dev/null", 5)
+    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_shell_by_systemd(host, machine, options):
+    root = machine("web", host.suite)
+    p = host.spawn("berth", "run", "-b", "--notify-ready=yes", "-M", "web", "-D", root, *options)
+    try:
+        host.wait_for("berth show -p Ready --value web | grep -qx yes", 60, every=0.3)
+        r = host.berth("shell", "web", "/bin/sh", "-c", "cat /proc/self/cgroup; loginctl --no-legend; exit 9", check=False)
+        assert r.returncode == 9, r
+        assert "container-shell@" in r.stdout and re.search(r"c\d+ +0 root", re.sub(r"\x1b\[[0-9;:]*m", "", r.stdout)), r
+        with host.terminal("berth", "login", "web") as t:
+            t.expect("login: ")
+            t.send("\x1d\x1d\x1d")
+            assert t.wait() == 0
+        assert host.berth("exec", "web", "systemctl", "is-system-running").out == "running"
+        assert host.berth("exec", "web", "sh", "-c", "ulimit -Sn").out == "1024"
+    finally:
+        host.berth("terminate", "web", check=False)
+        host.end(p)
+
+
+# ---- copies ----
+
+@pytest.fixture
+def tree(host):
+    host.run("rm -rf /tmp/tree /tmp/back; mkdir -p /tmp/tree/d/e; echo hello >/tmp/tree/d/f; ln -s f /tmp/tree/d/l; chmod 4755 /tmp/tree/d/f; "
+             "mkfifo /tmp/tree/d/p; truncate -s 1G /tmp/tree/d/hole; chown 1000:1000 /tmp/tree/d/e")
+    yield "/tmp/tree"
+    host.run("rm -rf /tmp/tree /tmp/back")
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_copy(host, running, tree, options):
+    name = running(*options)
+    host.berth("copy-to", name, tree, "/opt/x/y")
+    listing = "cd /opt/x/y/d; stat -c '%n %F %a %u %s' *"
+    owner = "0" if options else "1000"
+    assert host.berth("exec", name, "sh", "-c", listing).out.split("\n") == [
+        f"e directory 755 {owner} 40", "f regular file 4755 0 6", "hole regular file 644 0 1073741824", "l symbolic link 777 0 1"]
+    r = host.berth("copy-to", name, tree, "/opt/x/y", check=False)
+    assert r.returncode == 1 and r.stderr == ("berth: Writing '/opt/x/y' in the container failed: File exists\n"
+                                              "Hint: choose another destination, or replace it with --force\n")
+    host.berth("copy-from", name, "/opt/x/y", "/tmp/back")
+    assert host.run("cd /tmp/back/d; stat -c '%n %F %a %u' *; du -s .").out.split("\n")[:-1] == [
+        "e directory 755 0", "f regular file 755 0", "hole regular file 644 0", "l symbolic link 777 0"]
+    host.berth("copy-to", "--force", name, "/etc/hostname", "/opt/x/y")
+    assert host.berth("exec", name, "cat", "/opt/x/y").out == host.read("/etc/hostname").strip()
+    assert "berth-copy" not in host.berth("exec", name, "ls", "-a", "/opt/x").out
+    for words, said in (
+            (["copy-to", name, "/nowhere"], "berth: Reading '/nowhere' on the host failed: No such file or directory"),
+            (["copy-from", name, "/nowhere", "/tmp/back2"], "berth: Reading '/nowhere' in the container failed: No such file or directory"),
+            (["copy-to", name, "/dev/null", "/opt/n"], "berth: '/dev/null' on the host is neither a file nor a directory"),
+            (["copy-from", name, "/proc/kmsg", "/tmp/back2"], "berth: "),
+            (["copy-from", name, "opt", "/tmp/back2"], "berth: Invalid source 'opt': an absolute path is expected"),
+            (["copy-to", name, tree, "/"], "berth: "),
+            ):
+        r = host.berth(*words, check=False)
+        assert r.returncode == 1 and r.stderr.startswith(said), (words, r)
+    assert not host.exists("/tmp/back2")
+
+
+def test_copy_does_not_leave_the_container(host, running, tree):
+    name = running()
+    host.run("rm -f /tmp/outside; echo secret >/tmp/outside")
+    host.berth("exec", name, "sh", "-c", "ln -s /tmp /up; ln -s ../../../../../tmp/outside /leak; mkdir -p /tmp")
+    host.berth("copy-to", name, "/etc/hostname", "/up/made")
+    assert not host.exists("/tmp/made") and host.berth("exec", name, "ls", "/tmp").out == "made"
+    assert host.berth("copy-from", name, "/leak", "/tmp/back", check=False).returncode == 1
+    # and while names change under its feet
+    host.berth("exec", name, "mkdir", "-p", "/d")
+    p = host.spawn("berth", "exec", name, "sh", "-c", "while :; do mv /d /d2; ln -s /tmp /d; rm /d; mv /d2 /d; done")
+    host.run(f"for i in $(seq 60); do berth copy-to {name} /etc/hostname /d/swapped$i 2>/dev/null; done; :", timeout=120)
+    host.run("pkill -f '^berth exec box sh -c while'")
+    host.end(p)
+    assert not host.run("ls /tmp | grep swapped || :").out
+
+
+def test_copy_ends_with_its_caller(host, running):
+    name = running()
+    host.run("rm -rf /tmp/back")
+    host.berth("exec", name, "sh", "-c", "head -c 300M /dev/zero >/big 2>/dev/null || dd if=/dev/zero of=/big bs=1M count=300")
+    p = host.spawn("berth", "copy-from", name, "/big", "/tmp/back")
+    host.wait_for("pgrep berth-worker >/dev/null", 5, every=0.01)
+    host.run("pkill -9 -f '^berth copy-from'")
+    host.end(p)
+    host.wait_for("! pgrep berth-worker >/dev/null", 10)
+    assert not host.run("ls -a /tmp | grep -e berth-copy || :").out
+
+
+# ---- who may ----
+
+def test_access(host, running):
+    name = running()
+    user = "systemd-run -q --pipe --wait -p User=nobody"
+    for words in (f"exec {name} id", f"shell {name} /bin/id", f"login {name}", f"copy-to {name} /etc/passwd /x", f"copy-from {name} /etc/passwd /tmp/x"):
+        r = host.run(f"{user} berth {words} </dev/null", check=False)
+        assert r.returncode not in (0, 124) and "Access denied" in r.stderr, (words, r)
+    for method in ("OpenContainerRootDirectory", "GetContainerOSRelease", "GetContainerAddresses", "GetContainerUIDShift"):
+        r = host.run(f"{user} busctl call org.berth.Containers1 /org/berth/Containers1 org.berth.Containers1.Manager {method} s {name}", check=False)
+        assert r.returncode != 0 and "Access denied" in r.stderr, (method, r)
+    host.write("/etc/polkit-1/rules.d/50-exec.rules", """polkit.addRule(function(action, subject) {
+        if (action.id == "org.berth.containers1.exec" && action.lookup("container") == "box" && action.lookup("program") == "id" &&
+            action.lookup("user") == "bob") return polkit.Result.YES;
+        if (action.id == "org.berth.containers1.copy") return polkit.Result.YES;
+});
+""")
+    host.run("systemctl restart polkit")
+    try:
+        assert host.run(f"{user} berth exec -u bob {name} id -un").out == "bob"
+        for words in (f"exec {name} id", f"exec -u bob {name} sh"):
+            assert "Access denied" in host.run(f"{user} berth {words}", check=False).stderr
+        # the rights of the caller on the host
+        r = host.run(f"{user} berth copy-to {name} /etc/shadow /x", check=False)
+        assert r.returncode == 1 and "Reading '/etc/shadow' on the host failed: Permission denied" in r.stderr
+        r = host.run(f"{user} berth copy-from {name} /etc/passwd /root/x", check=False)
+        assert r.returncode == 1 and "Permission denied" in r.stderr
+        host.run(f"rm -rf /tmp/mine; {user} berth copy-from {name} /etc/passwd /tmp/mine")
+        assert host.run("stat -c %U /tmp/mine; rm /tmp/mine").out == "nobody"
+    finally:
+        host.run("rm /etc/polkit-1/rules.d/50-exec.rules; systemctl restart polkit")

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Trees from one process to another. */
+#include "sys/tree-stream.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "basic/str.h"
+#include "sandbox.h"
+
+typedef struct Transfer {
+        int pipe[2], from_fd, to_fd;
+        const char *name;
+        const TreeOwners *owners;
+} Transfer;
+
+static int send_in_child(void *userdata) {
+        const Transfer *t = userdata;
+        char *name = NULL;
+        close(t->pipe[0]);
+        (void) signal(SIGPIPE, SIG_IGN);
+        int r = tree_send(t->pipe[1], t->from_fd, &name);
+        free(name);
+        return -r;
+}
+
+static void start_sender(Transfer *t, pid_t *ret) {
+        fflush(NULL);
+        *ret = fork();
+        ASSERT_OK(*ret);
+        if (*ret == 0) {
+                alarm(30);
+                _exit(send_in_child(t));
+        }
+}
+
+/* Both results as negative errno. */
+static int transfer(int from_fd, int to_fd, const char *name, const TreeOwners *owners,
+                    int *ret_sender) {
+        Transfer t = { .from_fd = from_fd, .to_fd = to_fd, .name = name, .owners = owners };
+        int status = 0;
+        pid_t pid;
+        if (pipe2(t.pipe, O_CLOEXEC) < 0)
+                return -errno;
+        start_sender(&t, &pid);
+        close(t.pipe[1]);
+        int r = tree_receive(t.pipe[0], to_fd, name, owners);
+        close(t.pipe[0]);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        *ret_sender = -WEXITSTATUS(status);
+        return r;
+}
+
+static const TreeOwners as_they_are = { .keep = true };
+
+static void make_tree(int dir) {
+        ASSERT_OK(mkdirat(dir, "d", 0750));
+        ASSERT_OK(mkdirat(dir, "d/empty", 01777));
+        ASSERT_OK(fchmodat(dir, "d/empty", 01777, 0));
+        ASSERT_OK(write_file_at(dir, "d/file", "hello"));
+        ASSERT_OK(write_file_at(dir, "d/none", ""));
+        ASSERT_OK(write_file_at(dir, "d/new\nline\xff", "odd"));
+        ASSERT_OK(fchmodat(dir, "d/file", 06755, 0));
+        ASSERT_OK(fchownat(dir, "d/none", 100007, 33, 0));
+        ASSERT_OK(fchownat(dir, "d/empty", 7, 7, 0));
+        ASSERT_OK(symlinkat("../../../etc/passwd", dir, "d/link"));
+        ASSERT_OK(mkfifoat(dir, "d/fifo", 0600));
+        ASSERT_OK(mknodat(dir, "d/null", S_IFCHR | 0666, 0x103));
+        int fd = openat(dir, "d/holes", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ASSERT_EQ(pwrite(fd, "x", 1, 1 << 20), 1);
+        ASSERT_OK(ftruncate(fd, 3 << 20));
+        const struct timespec times[] = { { 0, 0 }, { 1234567, 89 } };
+        ASSERT_OK(futimens(fd, times));
+        close(fd);
+}
+
+TEST(a_tree) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        char text[64];
+        int sender;
+        make_tree(from);
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(transfer(source, to, "copy", &as_they_are, &sender));
+        ASSERT_OK(sender);
+        ASSERT_OK(fstatat(to, "copy", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFDIR | 0750);
+        ASSERT_OK(fstatat(to, "copy/file", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFREG | 06755);
+        ASSERT_EQ(st.st_size, 5);
+        ASSERT_OK(fstatat(to, "copy/none", &st, 0));
+        ASSERT_TRUE(st.st_size == 0 && st.st_uid == 100007 && st.st_gid == 33);
+        ASSERT_OK(fstatat(to, "copy/new\nline\xff", &st, 0));
+        ASSERT_OK(fstatat(to, "copy/empty", &st, 0));
+        ASSERT_TRUE(st.st_mode == (S_IFDIR | 01777) && st.st_uid == 7);
+        ssize_t n = readlinkat(to, "copy/link", text, sizeof(text));
+        ASSERT_EQ(n, 19);
+        ASSERT_TRUE(faccessat(to, "copy/fifo", F_OK, 0) < 0 && errno == ENOENT);
+        ASSERT_TRUE(faccessat(to, "copy/null", F_OK, 0) < 0 && errno == ENOENT);
+        ASSERT_OK(fstatat(to, "copy/holes", &st, 0));
+        ASSERT_EQ(st.st_size, 3 << 20);
+        ASSERT_TRUE(st.st_blocks < 1024); /* they still are holes */
+        ASSERT_EQ(st.st_mtim.tv_sec, 1234567);
+        ASSERT_EQ(st.st_mtim.tv_nsec, 89);
+        _cleanup_close_ int fd = openat(to, "copy/holes", O_RDONLY | O_CLOEXEC);
+        ASSERT_EQ(pread(fd, text, 2, (1 << 20) - 1), 2);
+        ASSERT_TRUE(text[0] == '\0' && text[1] == 'x');
+        ASSERT_OK(tree_remove(to, "copy"));
+        ASSERT_TRUE(faccessat(to, "copy", F_OK, 0) < 0);
+}
+
+TEST(owners_and_modes) {
+        static const struct TreeRange ids[] = { { 100000, 0, 65536 } };
+        const TreeOwners mapped = { .keep = true, .mapped = true, .uids = ids, .n_uids = 1 };
+        const TreeOwners own = { .safe_modes = true };
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        int sender;
+        make_tree(from);
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(transfer(source, to, "mapped", &mapped, &sender));
+        ASSERT_OK(fstatat(to, "mapped/none", &st, 0)); /* one of the range, and a group of none */
+        ASSERT_TRUE(st.st_uid == 7 && st.st_gid == 0);
+        ASSERT_OK(fstatat(to, "mapped/empty", &st, 0));
+        ASSERT_TRUE(st.st_uid == 0 && st.st_gid == 0);
+        ASSERT_OK(transfer(source, to, "own", &own, &sender));
+        ASSERT_OK(fstatat(to, "own/file", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFREG | 0755);
+        ASSERT_OK(fstatat(to, "own/none", &st, 0));
+        ASSERT_EQ(st.st_uid, 0);
+        ASSERT_OK(fstatat(to, "own/empty", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFDIR | 01777);
+}
+
+TEST(one_file) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        int sender;
+        make_tree(from);
+        _cleanup_close_ int source = openat(from, "d/file", O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(transfer(source, to, "f", &as_they_are, &sender));
+        ASSERT_OK(fstatat(to, "f", &st, 0));
+        ASSERT_EQ(st.st_size, 5);
+        /* what is there stays as it is */
+        ASSERT_OK(write_file_at(to, "g", "old"));
+        ASSERT_ERROR(transfer(source, to, "g", &as_they_are, &sender), EEXIST);
+        ASSERT_OK(fstatat(to, "g", &st, 0));
+        ASSERT_EQ(st.st_size, 3);
+        ASSERT_ERROR(transfer(source, to, "a/b", &as_they_are, &sender), EINVAL);
+        ASSERT_ERROR(transfer(source, to, "..", &as_they_are, &sender), EINVAL);
+        _cleanup_close_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ASSERT_ERROR(transfer(null_fd, to, "n", &as_they_are, &sender), ECANCELED);
+        ASSERT_ERROR(sender, EINVAL);
+}
+
+static int count_entries(int dir_fd) {
+        int n = 0;
+        DIR *d = fdopendir(fcntl(dir_fd, F_DUPFD_CLOEXEC, 3));
+        rewinddir(d);
+        while (readdir(d))
+                n++;
+        closedir(d);
+        return n - 2;
+}
+
+TEST(deep_trees_end) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        int sender, at = fcntl(from, F_DUPFD_CLOEXEC, 3);
+        for (int i = 0; i < TREE_DEPTH_MAX + 5; i++) {
+                ASSERT_OK(mkdirat(at, "d", 0755));
+                int next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                close(at);
+                at = next;
+        }
+        close(at);
+        ASSERT_ERROR(transfer(from, to, "copy", &as_they_are, &sender), ECANCELED);
+        ASSERT_ERROR(sender, ELOOP);
+        ASSERT_EQ(count_entries(to), 0); /* nothing stays */
+}
+
+TEST(nothing_stays_of_half_a_tree) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        char bytes[4096];
+        int whole[2], half[2], sender;
+        make_tree(from);
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* the first bytes only, as of a sender that was killed */
+        Transfer t = { .from_fd = source };
+        pid_t pid;
+        ASSERT_OK(pipe2(whole, O_CLOEXEC));
+        ASSERT_OK(pipe2(half, O_CLOEXEC));
+        memcpy(t.pipe, whole, sizeof(whole));
+        start_sender(&t, &pid);
+        close(whole[1]);
+        ASSERT_TRUE(read(whole[0], bytes, sizeof(bytes)) > 300);
+        close(whole[0]);
+        waitpid(pid, &sender, 0);
+        ASSERT_EQ(write(half[1], bytes, 300), 300);
+        close(half[1]);
+        ASSERT_ERROR(tree_receive(half[0], to, "copy", &as_they_are), ECANCELED);
+        close(half[0]);
+        ASSERT_EQ(count_entries(to), 0);
+}
+
+/* Whatever is sent, nothing is made elsewhere. */
+TEST(garbage) {
+        _cleanup_close_ int outer = sandbox_dir();
+        ASSERT_OK(mkdirat(outer, "to", 0755));
+        _cleanup_close_ int to = openat(outer, "to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        srandom(1);
+        for (unsigned i = 0; i < 500; i++) {
+                char bytes[512];
+                int p[2];
+                for (size_t k = 0; k < sizeof(bytes); k++)
+                        bytes[k] = (char) (k % 4 == 0 ? random() % 6 : random() % 7 ? 0 : random());
+                memset(bytes, 0, 4 * (i % 3));
+                ASSERT_OK(pipe2(p, O_CLOEXEC));
+                ASSERT_EQ(write(p[1], bytes, sizeof(bytes)), (ssize_t) sizeof(bytes));
+                close(p[1]);
+                const int r = tree_receive(p[0], to, "copy", &as_they_are);
+                close(p[0]);
+                if (r >= 0) /* it happened to be a file */
+                        ASSERT_OK(tree_remove(to, "copy"));
+                ASSERT_EQ(count_entries(to), 0);
+        }
+        ASSERT_EQ(count_entries(outer), 1);
+}
+
+/* Names that would lead out of the directory. */
+TEST(names_are_components) {
+        static const char *const bad[] = { "..", ".", "a/b", "/etc", "" };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_close_ int to = sandbox_dir();
+                int p[2];
+                /* a directory, then a file of this name in it */
+                struct {
+                        uint32_t type, mode, uid, gid, name_size, mtime_nsec;
+                        int64_t mtime_sec;
+                        uint64_t size, offset;
+                } directory = { .type = 0, .mode = 0755 },
+                  file = { .type = 1, .mode = 0644, .name_size = (uint32_t) strlen(bad[i]) };
+                ASSERT_OK(pipe2(p, O_CLOEXEC));
+                ASSERT_EQ(write(p[1], &directory, sizeof(directory)), (ssize_t) sizeof(directory));
+                ASSERT_EQ(write(p[1], &file, sizeof(file)), (ssize_t) sizeof(file));
+                ASSERT_EQ(write(p[1], bad[i], strlen(bad[i])), (ssize_t) strlen(bad[i]));
+                close(p[1]);
+                ASSERT_ERROR(tree_receive(p[0], to, "copy", &as_they_are), EBADMSG);
+                close(p[0]);
+                ASSERT_EQ(count_entries(to), 0);
+        }
+}
+
+SANDBOX_MAIN
