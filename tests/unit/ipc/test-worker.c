@@ -110,8 +110,8 @@ TEST(requests_that_are_none) {
                 { "", 0 },
                 { "TYPE=exec", 10 },                   /* no name */
                 { "TYPE=dance\0NAME=x", 18 },          /* unknown */
-                { "TYPE=exec\0NAME=x\0UID=-1", 26 },   /* no number */
-                { "TYPE=exec\0NAME=x\0nonsense", 27 }, /* no value */
+                { "TYPE=exec\0NAME=x\0UID=-1", 24 },   /* no number */
+                { "TYPE=exec\0NAME=x\0nonsense", 26 }, /* no value */
         };
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 WorkerRequest r;
