@@ -75,6 +75,9 @@ def test_names(host, busybox, clean):
         rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
     for verb in ("start", "enable", "verify"):
         rows.append((["berth", verb, "nosuch"], 1, "no image 'nosuch'"))
+    for verb, *words in (("shell", ), ("login", ), ("copy-to", "/etc/passwd"), ("copy-from", "/etc/passwd")):
+        rows.append((["berth", verb, "nosuch", *words], 1, "'nosuch'"))
+        rows.append((["berth", verb, "..", *words], 1, "is not a valid container name"))
     rows.append((["berth", "run", "nosuch", "true"], 125, "no image 'nosuch'"))
     rows.append((run("-u", "nosuch", "true"), 125, "'nosuch'"))
     run_table(host, rows)
@@ -193,7 +196,7 @@ def test_options(host, busybox, clean):
         (["berth", "stop"], 2, "'stop'"),
         (["berth", "start"], 2, "'start'"),
         (["berth", "help", "frobnicate"], 2, "'frobnicate'"),
-        (["berth", "login", "x"], 1, "'login'"),
+        (["berth", "import-tar", "x"], 1, "'import-tar'"),
     ]
     run_table(host, rows)
 

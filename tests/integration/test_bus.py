@@ -20,6 +20,15 @@ CALLS = {
     "TerminateContainer": ["s", "NAME"],
     "KillContainer": ["ssi", "NAME", "all", "9"],
     "RebootContainer": ["s", "NAME"],
+    "ExecContainer": ["sasa{sv}ah", "NAME", "1", "true", "1", "Terminal", "b", "true", "0"],
+    "OpenContainerShell": ["sssasas", "NAME", "root", "", "0", "0"],
+    "OpenContainerLogin": ["s", "NAME"],
+    "OpenContainerRootDirectory": ["s", "NAME"],
+    "CopyToContainer": ["ssst", "NAME", "/etc/hostname", "/hostname", "0"],
+    "CopyFromContainer": ["ssst", "NAME", "/etc/passwd", "/run/passwd", "0"],
+    "GetContainerOSRelease": ["s", "NAME"],
+    "GetContainerAddresses": ["s", "NAME"],
+    "GetContainerUIDShift": ["s", "NAME"],
 }
 
 
