@@ -25,9 +25,11 @@ static int make_stdio(int stdio[static 3], int ours[static 3], Error *reterr) {
                 ours[i] = -EBADF;
                 stdio[i] = -EBADF;
                 if (!isatty(i)) {
-                        stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
-                        if (stdio[i] < 0 && errno == EBADF) /* closed by our caller */
-                                stdio[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+                        const int flags = fcntl(i, F_GETFL);
+                        /* closed by our caller: see fd_fill_stdio() */
+                        stdio[i] = flags < 0 || (flags & O_PATH)
+                                           ? open("/dev/null", O_RDWR | O_CLOEXEC)
+                                           : fcntl(i, F_DUPFD_CLOEXEC, 3);
                         if (stdio[i] < 0)
                                 return error_set_errno(reterr, -errno, ERROR_FAILED,
                                                        "Passing descriptor %d failed", i);
@@ -113,7 +115,7 @@ static int exec_program(const Invocation *v, Error *reterr) {
                         : add_environment(v->options.environment, &env, reterr);
         call.environment = env;
         if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0 && !call.terminal)
                 r = make_stdio(call.stdio, pipes, reterr);
         if (r >= 0)
@@ -162,7 +164,7 @@ int verb_shell(const Invocation *v, Error *reterr) {
                 return error_oom(reterr);
         int r = add_environment(v->options.environment, &env, reterr);
         if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_open_shell(bus, name, v->options.user ?: user, v->arguments[1],
                                         v->arguments + 1, env, &h, reterr);
@@ -176,7 +178,7 @@ int verb_login(const Invocation *v, Error *reterr) {
         static const int no_pipes[3] = { -EBADF, -EBADF, -EBADF };
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
-        int r = bus_connect_system(&bus, reterr);
+        int r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_open_login(bus, v->arguments[0], &h, reterr);
         if (r < 0)
@@ -211,7 +213,7 @@ static int copy(const Invocation *v, bool to_container, Error *reterr) {
                 : !isempty(destination) ? absolute_path(destination, &host, reterr)
                                         : 0;
         if (r >= 0)
-                r = bus_connect_system(&bus, reterr);
+                r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         return manager1_copy(bus, to_container, name, to_container ? host : source,

@@ -349,6 +349,13 @@ def test_odd_surroundings(host, busybox, clean):
     """Closed descriptors, no environment, full disks, tight limits."""
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         host.run(f"berth run -D {busybox} true {closed}")
+    # what is closed is /dev/null inside, and no descriptor that leads anywhere
+    q = host.spawn(f"exec berth run -q -M one -D {busybox} -- sleep 60")
+    host.wait_for("berth list --no-legend | grep -q '^one.*running'")
+    r = host.run("berth exec one sh -c 'readlink /proc/self/fd/0; cat; grep flags /proc/self/fdinfo/0' <&-")
+    assert r.stdout.split() == ["/dev/null", "flags:", "0100002"], r
+    host.berth("terminate", "one")
+    host.end(q)
     assert host.run(f"env -i $(command -v berth) run -D {busybox} echo hello").out == "hello"
     run_table(host, [
         ("berth list >/dev/full", 1, "No space left"),
