@@ -203,11 +203,12 @@ int access_begin(Manager *m, sd_bus_message *call, const Method *method, const c
         int r = 0;
         if (method->details) {
                 r = rewind_call(call, named);
-                if (r >= 0)
-                        r = method->details(call, &question.user, &question.program);
                 if (r < 0)
                         return error_set_errno(reterr, r, ERROR_PROTOCOL,
-                                               "The arguments of the call cannot be read");
+                                               "The call cannot be read");
+                r = method->details(call, &question.user, &question.program, reterr);
+                if (r < 0)
+                        return r;
         }
         r = manager_call_begin(m, reterr);
         if (r < 0)

@@ -11,7 +11,8 @@ Access *access_free(Access *a);
 /* Bodies, called when access is granted; the message is at its start. They reply themselves, or return an error that is replied. */
 typedef int (*MethodBody)(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 /* What else polkit is told of a call, from its arguments; the message is behind the container's name, as for the body. */
-typedef int (*MethodDetails)(sd_bus_message *call, const char **ret_user, const char **ret_program);
+typedef int (*MethodDetails)(sd_bus_message *call, const char **ret_user, const char **ret_program,
+                             Error *reterr);
 typedef struct Method {
         const char *member;
         const char *action; /* polkit */

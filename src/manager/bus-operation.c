@@ -229,7 +229,8 @@ int body_exec(Manager *m, sd_bus_message *call, const char *container, Error *re
 }
 
 /* The strings of the message live as long as it does; those of a list read by sd_bus_message_read_strv() do not. */
-int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program) {
+int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program,
+                 Error *reterr) {
         _cleanup_(exec_arguments_done) ExecArguments a = { 0 };
         const char *program = NULL;
         int r = sd_bus_message_enter_container(call, 'a', "s");
@@ -239,8 +240,9 @@ int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_p
                 r = sd_bus_message_skip(call, "s");
         if (r >= 0)
                 r = sd_bus_message_exit_container(call);
-        if (r >= 0)
-                r = read_exec_options(call, &a, NULL);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        r = read_exec_options(call, &a, reterr);
         if (r < 0)
                 return r;
         *ret_user = nonempty(a.user) ?: "root";
@@ -274,11 +276,12 @@ int body_open_shell(Manager *m, sd_bus_message *call, const char *container, Err
         return start(m, call, container, &q, reterr);
 }
 
-int details_shell(sd_bus_message *call, const char **ret_user, const char **ret_program) {
+int details_shell(sd_bus_message *call, const char **ret_user, const char **ret_program,
+                  Error *reterr) {
         const char *user, *program;
         int r = sd_bus_message_read(call, "ss", &user, &program);
         if (r < 0)
-                return r;
+                return bad_arguments(r, reterr);
         *ret_user = nonempty(user) ?: "root";
         *ret_program = nonempty(program);
         return 0;

@@ -42,8 +42,10 @@ void operations_free(Manager *m);
 int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr);
 
 /* in bus-operation.c: bodies of the methods, for the table in bus-manager.c */
-int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program);
-int details_shell(sd_bus_message *call, const char **ret_user, const char **ret_program);
+int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program,
+                 Error *reterr);
+int details_shell(sd_bus_message *call, const char **ret_user, const char **ret_program,
+                  Error *reterr);
 int body_exec(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_open_shell(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_open_login(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

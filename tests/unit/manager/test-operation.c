@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Operations from the manager's side: workers that answer, fail, hang or die. This test stands in for them, and does what the name of
+ * the container says. */
+#include "host.h"
+
+#include <limits.h>
+
+#include "ipc/worker.h"
+#include "manager/operation.h"
+
+static int stand_in(void) {
+        _cleanup_(worker_request_done) WorkerRequest r = { 0 };
+        if (worker_request_read(WORKER_REQUEST_FD, &r) < 0)
+                return 1;
+        if (startswith(r.name, "hang"))
+                for (;;)
+                        pause();
+        if (startswith(r.name, "dies"))
+                return 0;
+        if (startswith(r.name, "wrong")) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                (void) error_set(&e, -EACCES, ERROR_NOT_EXECUTABLE, "It is none");
+                return worker_answer_error(WORKER_LINK_FD, &e) < 0;
+        }
+        static const char os_release[] = "ID=x\0PRETTY_NAME=a=b c\0malformed",
+                          addresses[] = "2 7f000001\0"
+                                        "10 fe800000000000000000000000000001";
+        switch (r.operation.type) {
+        case OPERATION_OS_RELEASE:
+                return worker_answer(WORKER_LINK_FD, os_release, sizeof(os_release), NULL, 0) < 0;
+        case OPERATION_ADDRESSES:
+                return worker_answer(WORKER_LINK_FD, addresses, sizeof(addresses), NULL, 0) < 0;
+        default:
+                return worker_answer(WORKER_LINK_FD, "", 0, NULL, 0) < 0;
+        }
+}
+
+static int call(Host *h, const char *method, const char *name, sd_bus_message **ret,
+                Error *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(h->bus, &m, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                               BERTH_MANAGER_INTERFACE, method);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r >= 0)
+                r = sd_bus_call(h->bus, m, 10 * USEC_PER_SEC, &b, ret);
+        return r < 0 ? bus_error_to_error(&b, r, reterr, NULL) : 0;
+}
+
+static Supervisor run_container(Host *h, const char *name) {
+        Supervisor s = supervisor_start(h, name, "running");
+        expect_state(h, name, "running");
+        return s;
+}
+
+static void expect_error(Host *h, const char *method, const char *name, ErrorId id,
+                         const char *words) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_TRUE(call(h, method, name, NULL, &e) < 0);
+        ASSERT_CONTAINS(e.message, words);
+        ASSERT_EQ(e.id, id);
+}
+
+/* Of the stand-ins that the manager has started. */
+static unsigned count_workers(const Host *h) {
+        unsigned n = 0;
+        char path[64];
+        int pid;
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int) h->manager,
+                        (int) h->manager);
+        FILE *f = fopen(path, "re");
+        while (f && fscanf(f, "%d", &pid) == 1)
+                n++;
+        if (f)
+                fclose(f);
+        return n;
+}
+
+static void expect_workers(const Host *h, unsigned n) {
+        for (unsigned i = 0; i < 300 && count_workers(h) != n; i++)
+                usleep(10000);
+        ASSERT_EQ(count_workers(h), n);
+}
+
+TEST(answers) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *os = NULL, *addresses = NULL,
+                                                        *shift = NULL;
+        const char *key, *value;
+        const void *bytes;
+        size_t size;
+        int32_t family;
+        uint32_t uid;
+        host_start(&h);
+        s = run_container(&h, "web");
+        ASSERT_OK(call(&h, "GetContainerOSRelease", "web", &os, NULL));
+        ASSERT_OK(sd_bus_message_enter_container(os, 'a', "{ss}"));
+        ASSERT_OK(sd_bus_message_read(os, "{ss}", &key, &value));
+        ASSERT_STREQ(key, "ID");
+        ASSERT_STREQ(value, "x");
+        ASSERT_OK(sd_bus_message_read(os, "{ss}", &key, &value));
+        ASSERT_STREQ(value, "a=b c");
+        ASSERT_EQ(sd_bus_message_at_end(os, false), 1);
+        ASSERT_OK(call(&h, "GetContainerAddresses", "web", &addresses, NULL));
+        ASSERT_OK(sd_bus_message_enter_container(addresses, 'a', "(iay)"));
+        for (int i = 0; i < 2; i++) {
+                ASSERT_OK(sd_bus_message_enter_container(addresses, 'r', "iay"));
+                ASSERT_OK(sd_bus_message_read(addresses, "i", &family));
+                ASSERT_EQ(family, i == 0 ? 2 : 10);
+                ASSERT_OK(sd_bus_message_read_array(addresses, 'y', &bytes, &size));
+                ASSERT_EQ(size, i == 0 ? 4 : 16);
+                ASSERT_EQ(((const uint8_t *) bytes)[0], i == 0 ? 127 : 0xfe);
+                ASSERT_OK(sd_bus_message_exit_container(addresses));
+        }
+        ASSERT_OK(call(&h, "GetContainerUIDShift", "web", &shift, NULL));
+        ASSERT_OK(sd_bus_message_read(shift, "u", &uid));
+        ASSERT_EQ(uid, 0);
+        expect_workers(&h, 0);
+}
+
+TEST(errors) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor wrong = { .command_fd = -EBADF },
+                                              dies = { .command_fd = -EBADF },
+                                              young = { .command_fd = -EBADF };
+        host_start(&h);
+        wrong = run_container(&h, "wrong");
+        dies = run_container(&h, "dies");
+        young = supervisor_start(&h, "young", "launching");
+        expect_state(&h, "young", "launching");
+        expect_error(&h, "GetContainerOSRelease", "wrong", ERROR_NOT_EXECUTABLE, "It is none");
+        expect_error(&h, "GetContainerOSRelease", "dies", ERROR_FAILED, "without an answer");
+        expect_error(&h, "GetContainerOSRelease", "young", ERROR_FAILED,
+                     "Container 'young' is not running: launching");
+        expect_error(&h, "GetContainerOSRelease", "nobody", ERROR_NO_SUCH_CONTAINER, "'nobody'");
+        expect_workers(&h, 0);
+}
+
+/* Whoever hangs, others are answered meanwhile. */
+TEST(time_is_limited) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF },
+                                              web = { .command_fd = -EBADF };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        host_start(&h);
+        s = run_container(&h, "hang");
+        web = run_container(&h, "web");
+        ASSERT_OK(sd_bus_call_method_async(h.bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "GetContainerOSRelease", NULL,
+                                           NULL, "s", "hang"));
+        const usec_t before = now_usec(CLOCK_MONOTONIC);
+        ASSERT_OK(call(&h, "GetContainerOSRelease", "web", &reply, NULL));
+        ASSERT_TRUE(now_usec(CLOCK_MONOTONIC) - before < USEC_PER_SEC);
+        expect_error(&h, "GetContainerOSRelease", "hang", ERROR_TIMEOUT,
+                     "Container 'hang' does not answer in time");
+        expect_workers(&h, 0);
+}
+
+TEST(ends_with_the_container) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        host_start(&h);
+        s = run_container(&h, "hang");
+        pid_t killer = private_fork();
+        ASSERT_OK(killer);
+        if (killer == 0) {
+                usleep(300000);
+                (void) kill(s.pid, SIGKILL);
+                _exit(0);
+        }
+        expect_error(&h, "GetContainerAddresses", "hang", ERROR_NO_SUCH_CONTAINER,
+                     "Container 'hang' has ended");
+        private_child_stop(&killer);
+        expect_workers(&h, 0);
+}
+
+TEST(ends_with_the_caller) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_error_ Error e = ERROR_NULL;
+        sd_bus *other = NULL;
+        host_start(&h);
+        s = run_container(&h, "hang");
+        ASSERT_OK(bus_connect_system(&other, &e));
+        ASSERT_OK(sd_bus_call_method_async(other, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "GetContainerOSRelease", NULL,
+                                           NULL, "s", "hang"));
+        ASSERT_OK(sd_bus_flush(other));
+        expect_workers(&h, 1);
+        usleep(200000); /* until the bus has the rule */
+        sd_bus_flush_close_unref(other);
+        const usec_t before = now_usec(CLOCK_MONOTONIC);
+        expect_workers(&h, 0);
+        ASSERT_TRUE(now_usec(CLOCK_MONOTONIC) - before < 2 * USEC_PER_SEC);
+}
+
+static int on_limit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        unsigned *refused = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        if (e && streq(e->name, "org.berth.Error.LimitExceeded") &&
+            strstr(e->message, "operations"))
+                (*refused)++;
+        return 0;
+}
+
+TEST(their_number_is_limited) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        unsigned refused = 0;
+        host_start(&h);
+        s = run_container(&h, "hang");
+        for (unsigned i = 0; i < OPERATIONS_CONTAINER_MAX + 7; i++)
+                ASSERT_OK(sd_bus_call_method_async(
+                        h.bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
+                        "OpenContainerRootDirectory", on_limit, &refused, "s", "hang"));
+        for (unsigned i = 0; i < 1000 && refused < 7; i++) {
+                ASSERT_OK(sd_bus_wait(h.bus, 10 * USEC_PER_MSEC));
+                while (sd_bus_process(h.bus, NULL) > 0)
+                        ;
+        }
+        ASSERT_EQ(refused, 7);
+}
+
+TEST(arguments) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        static const struct {
+                const char *source, *destination;
+                uint64_t flags;
+        } bad[] = {
+                { "relative", "/x", 0 }, { "", "/x", 0 },       { "/x", "relative", 0 },
+                { "/x\ny", "/x", 0 },    { "/x", "/y\x1b", 0 }, { "/x", "/y", 2 },
+        };
+        host_start(&h);
+        s = run_container(&h, "web");
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+                int r = sd_bus_call_method(h.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "CopyToContainer", &b, NULL,
+                                           "ssst", "web", bad[i].source, bad[i].destination,
+                                           bad[i].flags);
+                ASSERT_TRUE(r < 0);
+                ASSERT_STREQ(b.name, "org.berth.Error.InvalidSetting");
+        }
+        static const struct {
+                const char *key, *type, *value, *words;
+        } options[] = {
+                { "Nonsense", "s", "x", "Unknown option 'Nonsense'" },
+                { "WorkingDirectory", "s", "x", "Invalid working directory 'x'" },
+                { "Terminal", "s", "x", "The value of option 'Terminal' has the wrong type" },
+                { "User", "s", "x", "0 descriptors were passed, 3 are expected" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+                int r = sd_bus_call_method(h.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "ExecContainer", &b, NULL,
+                                           "sasa{sv}ah", "web", 1, "true", 1, options[i].key,
+                                           options[i].type, options[i].value, 0);
+                ASSERT_TRUE(r < 0);
+                if (i != 1)
+                        ASSERT_CONTAINS(b.message, options[i].words);
+        }
+}
+
+int main(int argc, char **argv) {
+        char self[PATH_MAX] = "";
+        if (argc > 0 && streq(argv[0], "berth-worker"))
+                return stand_in();
+        if (geteuid() != 0) {
+                fprintf(stderr, "skipped: needs root\n");
+                return 77;
+        }
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 ||
+            setenv("BERTH_WORKER", self, 1) < 0)
+                return 1;
+        return test_run_all(argc, argv);
+}
