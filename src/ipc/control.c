@@ -198,7 +198,8 @@ int control_send(int fd, ControlType type, char *const *fields, const int *fds, 
                 return -EMSGSIZE;
         header.size = (uint32_t) size;
         memcpy(text, &header, sizeof(header));
-        return socket_send(fd, text, size, fds, n_fds);
+        /* none of our processes waits for one that does not read, be its socket as it may */
+        return socket_send_now(fd, text, size, fds, n_fds);
 }
 
 int control_send_error(int fd, const Error *e) {

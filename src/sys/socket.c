@@ -93,7 +93,7 @@ int socket_listen_seqpacket(const char *path, mode_t mode) {
         return TAKE_FD(fd);
 }
 
-int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
+static int send_with(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds, int flags) {
         struct iovec iov = { .iov_base = (void *) bytes, .iov_len = n };
         struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
         ControlBuffer control = { 0 };
@@ -111,12 +111,20 @@ int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fd
                 memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
         }
         for (;;) {
-                ssize_t k = sendmsg(fd, &message, MSG_NOSIGNAL);
+                ssize_t k = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
                 if (k >= 0)
                         return (size_t) k == n ? 0 : -EMSGSIZE;
                 if (errno != EINTR)
                         return -errno;
         }
+}
+
+int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
+        return send_with(fd, bytes, n, fds, n_fds, 0);
+}
+
+int socket_send_now(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
+        return send_with(fd, bytes, n, fds, n_fds, MSG_DONTWAIT);
 }
 
 /* Moves the descriptors of one control message to ret_fds; closes those that do not fit. Returns how many came. */

@@ -17,6 +17,8 @@ int socket_connect_seqpacket(const char *path);
 int socket_connect(int type, const char *path); /* SOCK_STREAM, … */
 /* One message with descriptors (borrowed). 0, -EAGAIN, -EPIPE (no SIGPIPE). */
 int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
+/* Never waits for the peer, whether or not the socket would (-EAGAIN). */
+int socket_send_now(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
 /* Receives one message; fds beyond SOCKET_MAX_FDS are closed and -EBADMSG is returned, as for a truncated message.
  * Returns its size (0: end of stream) and fills ret_fds (owned, close-on-exec; unused ones -EBADF). */
 ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET_MAX_FDS]);

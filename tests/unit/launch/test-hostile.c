@@ -5,8 +5,20 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/un.h>
+
+#include "sys/socket.h"
 
 static Running run; /* big */
+
+static pid_t leader_pid(const Running *r) {
+        _cleanup_free_ char *text = NULL;
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", r->supervisor.pid,
+                 r->supervisor.pid);
+        ASSERT_OK(file_read_all(AT_FDCWD, path, 4096, &text, NULL));
+        return (pid_t) atoi(text);
+}
 
 static uint64_t mask_of(const char *text, const char *name) {
         const char *p = strstr(text, name);
@@ -32,6 +44,62 @@ TEST(stub_init_has_no_more_than_the_payload) {
         ASSERT_CONTAINS(run.out_text, "\nSeccomp:\t2\n");
         ASSERT_CONTAINS(run.out_text, "\nNoNewPrivs:\t1\n");
 }
+/* ---- peers that do not read ---- */
+
+#define STATUS_COUNT 700 /* more than a socket's buffer holds */
+
+/* A datagram to the payload's notification socket that seems to be from its PID 1; root may say who it is not. */
+static bool say_as_payload(int fd, pid_t leader, const char *text) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        struct ucred who = { .pid = leader };
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(struct ucred))];
+        } control = { 0 };
+        struct iovec iov = { .iov_base = (void *) text, .iov_len = strlen(text) };
+        struct msghdr h = { .msg_name = &a,
+                            .msg_namelen = sizeof(a),
+                            .msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof(control) };
+        struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+        snprintf(a.sun_path, sizeof(a.sun_path), "/proc/%d/root/run/host/notify", leader);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_CREDENTIALS;
+        c->cmsg_len = CMSG_LEN(sizeof(who));
+        memcpy(CMSG_DATA(c), &who, sizeof(who));
+        return sendmsg(fd, &h, 0) >= 0;
+}
+
+/* The payload talks without end, and who has launched us does not read: a stop works all the same. */
+TEST(launcher_that_does_not_read) {
+        const struct timeval patience = { .tv_sec = 2 };
+        char status[256] = "STATUS=";
+        int pair[2];
+        _cleanup_spec_ ContainerSpec *s =
+                start_spec(SHELL("trap 'exit 6' TERM; echo up; while :; do sleep 0.1; done"));
+        memset(status + strlen(status), 'x', sizeof(status) - strlen(status) - 1);
+        status[sizeof(status) - 1] = '\0';
+        ASSERT_OK(socket_pair_seqpacket(pair));
+        start_on(&run, s, pair[1]);
+        fd_close(pair[1]);
+        start_read(&run, "up");
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ASSERT_OK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)));
+        const pid_t leader = leader_pid(&run);
+        bool heard = true; /* a supervisor that waits for its launcher hears nothing any more */
+        for (unsigned i = 0; heard && i < STATUS_COUNT; i++)
+                heard = say_as_payload(fd, leader, status);
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        bool ended = wait_msec(&run.supervisor, 5000);
+        fd_close(pair[0]);
+        int exit_status = start_end(&run);
+        ASSERT_TRUE(heard);
+        ASSERT_TRUE(ended);
+        ASSERT_EQ(exit_status, 6);
+}
+
 /* ---- file systems that do not answer ---- */
 
 /* A FUSE file system that nobody serves, in a user's place: ^C and `systemctl stop` must not wait for it. */
