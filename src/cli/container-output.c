@@ -300,7 +300,7 @@ int container_print_status(const ContainerInfo *i, unsigned log_lines, bool colo
         add_line(&b, "Status", i->status_text);
         add_line(&b, "Result", i->result);
         if (!isempty(i->control_group)) {
-                strbuf_addf(&b, "%*s: %s\n", LABEL_WIDTH, "CGroup", i->control_group);
+                add_line(&b, "CGroup", i->control_group);
                 cgroup_tree_format(i->control_group, LABEL_WIDTH + 2, &b);
         }
         if (log_lines > 0) {

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "basic/alloc.h"
-#include "basic/path.h"
 #include "bus/bus.h"
 #include "bus/manager1-events.h"
 #include "bus/manager1.h"
@@ -12,6 +11,7 @@
 #include "cli/journal.h"
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include "spec/spec.h"
 
 /* ---- wait ---- */
 
@@ -135,9 +135,9 @@ int verb_wait(const Invocation *v, Error *reterr) {
         _cleanup_(wait_list_done) WaitList l = { 0 };
 
         STRV_FOREACH(name, v->arguments) {
-                if (!container_name_is_valid(*name))
-                        return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                         "'%s' is not a valid container name", *name);
+                int r = spec_check_name(*name, reterr);
+                if (r < 0)
+                        return r;
                 Awaited *a = ARRAY_APPEND(l.items, l.n);
                 if (!a)
                         return error_oom(reterr);
@@ -223,9 +223,9 @@ int verb_logs(const Invocation *v, Error *reterr) {
         _cleanup_(container_info_done) ContainerInfo info = { 0 };
         _cleanup_free_ char *service = NULL;
 
-        if (!container_name_is_valid(name))
-                return error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                 "'%s' is not a valid container name", name);
+        int r = spec_check_name(name, reterr);
+        if (r < 0)
+                return r;
         /* of one that has ended, or whose manager cannot be asked, the service's log is what there can be */
         if (verb_connect(v, &bus, NULL) >= 0)
                 (void) manager1_get(bus, name, &info, NULL);

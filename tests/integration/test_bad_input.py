@@ -50,6 +50,8 @@ def run_table(host, rows):
             faults.append("no sentence")
         elif words not in said[0]:
             faults.append(f"the sentence lacks {words!r}")
+        elif "is not a valid container name" in said[0] and len(said) < 2:
+            faults.append("what is a valid one is not said")
         if len(said) > 2 or (len(said) == 2 and not said[1].startswith("Hint: ")):
             faults.append("more than a sentence and a hint")
         if faults:
@@ -69,7 +71,8 @@ def test_names(host, busybox, clean):
         rows.append((["berth", "start", "--", name], 1, "is not a valid container name"))
     for name in ("", "..", long, "a/b", "a\nb"):
         rows.append((["berth", "run", name, "true"], 125, "is not a valid container name"))
-        for verb in ("stop", "reboot", "terminate", "kill", "enable", "disable", "show", "status", "verify"):
+        for verb in ("stop", "reboot", "terminate", "kill", "enable", "disable", "show", "status", "verify", "wait",
+                     "logs"):
             rows.append((["berth", verb, name], 1, "is not a valid container name"))
     for verb in ("stop", "reboot", "terminate", "kill", "show", "status"):
         rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
