@@ -18,7 +18,7 @@
 #define CONSOLE_RETRY_USEC \
         (100 * USEC_PER_MSEC) /* a console that nobody has open inside is looked at again */
 
-#define IDLE_MSEC 1000
+#define IDLE_MSEC 250
 
 enum {
         POLL_LEADER,
@@ -195,7 +195,7 @@ static int finish(Supervisor *s, const siginfo_t *info) {
         return e.exit_status;
 }
 
-/* Waits; after a second in which nothing happened as one who has nothing to do. */
+/* Waits; after a while in which nothing happened as one who has nothing to do. */
 static int wait_for_something(struct pollfd *p, int timeout_msec) {
         if (timeout_msec >= 0 && timeout_msec <= IDLE_MSEC)
                 return poll(p, _POLL_MAX, timeout_msec);
