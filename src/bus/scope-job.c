@@ -188,6 +188,7 @@ static int on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *reter
                 return 0;
         }
         j->accepted = true;
+        j->deadline = usec_add(now_usec(CLOCK_MONOTONIC), SCOPE_TIMEOUT_USEC);
         timer_arm(j, POLL_USEC);
         if (sd_bus_message_read(m, "o", &job) < 0 || free_and_strdup(&j->job, job) < 0)
                 return 0; /* polling finds out */

@@ -12,7 +12,7 @@
 
 typedef struct FakeSystemd {
         int cgroup_fd; /* units' groups are made here */
-        unsigned calls;
+        unsigned calls, polls;
         uint32_t job;
         char unit[128], job_path[64];
 } FakeSystemd;
@@ -26,7 +26,9 @@ static inline void fake_job_removed(sd_bus *bus, const FakeSystemd *f, const cha
 static inline int fake_active_state(sd_bus *bus, const char *path, const char *interface,
                                     const char *property, sd_bus_message *reply, void *userdata,
                                     sd_bus_error *e) {
-        return sd_bus_message_append(reply, "s", "active");
+        FakeSystemd *f = userdata;
+        bool busy = strstr(f->unit, "slow") && ++f->polls <= 1;
+        return sd_bus_message_append(reply, "s", busy ? "activating" : "active");
 }
 
 static const sd_bus_vtable fake_unit_vtable[] = {

@@ -215,7 +215,8 @@ TEST(protocol_is_broken) {
 /* A supervisor that finds no root, say: with its end the keeper must not end before systemd is through with the scope. */
 TEST(supervisor_fails_while_the_scope_is_made) {
         _cleanup_(trial_done) Trial t;
-        trial_begin(&t, "silent", true); /* the job is known to have ended after a second only */
+        trial_begin(&t, "silent-slow",
+                    true); /* the job is known to have ended after two seconds only */
         t.link = fd_close(t.link);
         for (unsigned i = 0; i < 30; i++)
                 ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
@@ -232,16 +233,17 @@ TEST(dismissed_while_the_scope_is_made) {
         _cleanup_(trial_done) Trial t;
         ContainerSpec *spec = new0(ContainerSpec, 1);
         ASSERT_NOT_NULL(spec);
-        trial_begin(&t, "silent-dismissed", true);
+        trial_begin(&t, "silent-slow-dismissed", true);
         for (unsigned i = 0; i < 30; i++)
                 ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
-        _cleanup_close_ int fd = cgroup_open(fake.cgroup_fd, "machine-silent\\x2ddismissed.scope");
+        _cleanup_close_ int fd =
+                cgroup_open(fake.cgroup_fd, "machine-silent\\x2dslow\\x2ddismissed.scope");
         ASSERT_OK(fd);
         t.keeper = keeper_dismiss(t.keeper, spec);
         char c;
         ASSERT_EQ(recv(t.link, &c, 1, MSG_DONTWAIT), 0); /* tells the supervisor to end */
         ASSERT_EQ(cgroup_is_populated(fd), 1);
-        for (unsigned i = 0; i < 300 && cgroup_is_populated(fd) != 0; i++)
+        for (unsigned i = 0; i < 2000 && cgroup_is_populated(fd) != 0; i++)
                 ASSERT_OK(sd_event_run(t.event, 10 * USEC_PER_MSEC));
         ASSERT_EQ(cgroup_is_populated(fd), 0);
 }
@@ -313,8 +315,8 @@ TEST(overlapped_payload_ends_at_once) {
         ControlMessage m = CONTROL_MESSAGE_NULL;
         PidRef payload = PIDREF_NULL;
         siginfo_t si;
-        overlapped_begin(&t,
-                         "silent-over"); /* the job is known to have ended after a second only */
+        overlapped_begin(
+                &t, "silent-slow-over"); /* the job is known to have ended after two seconds only */
         launch(&t, &m, &payload);
         trial_run(&t);
         ASSERT_OK(control_send(t.link, CONTROL_STARTED, NULL, &payload.fd, 1));
