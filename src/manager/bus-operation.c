@@ -95,6 +95,10 @@ static int (*const appenders[_OPERATION_TYPE_MAX])(sd_bus_message *m,
         [OPERATION_COPY_FROM] = append_nothing,
 };
 
+int operation_append_result(sd_bus_message *m, OperationType type, const OperationResult *result) {
+        return appenders[type](m, result);
+}
+
 static void reply_error(sd_bus_message *call, const Error *e) {
         _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
         (void) bus_error_from_error(&b, e);

@@ -88,6 +88,13 @@ static int append_none(sd_bus_message *m, const Container *c) {
         return sd_bus_message_append(m, "s", "");
 }
 
+/* Ours are always in payload/, which the supervisor makes. */
+static int append_subgroup(sd_bus_message *m, const Container *c) {
+        const bool ours = !c->foreign && c != c->manager->machine1->host && !isempty(c->unit);
+        return sd_bus_message_append(
+                m, "s", ours ? "payload" : strempty(c->foreign ? c->foreign->subgroup : NULL));
+}
+
 static int append_no_cid(sd_bus_message *m, const Container *c) {
         return sd_bus_message_append(m, "u", UINT32_MAX); /* VMADDR_CID_ANY */
 }
@@ -112,7 +119,7 @@ static const struct {
         { "Service",             "s",  append_service },
         { "Unit",                "s",  append_unit },
         { "Scope",               "s",  append_unit },
-        { "Subgroup",            "s",  append_none },
+        { "Subgroup",            "s",  append_subgroup },
         { "Leader",              "u",  append_leader },
         { "LeaderPIDFDId",       "t",  append_leader_id },
         { "Supervisor",          "u",  append_supervisor },

@@ -7,6 +7,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/machine1.h"
+#include "manager/operation.h"
 
 static int replied(int r, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Writing the reply failed") : 0;
@@ -124,17 +125,17 @@ const Machine1Method machine1_methods[] = {
         { { "MapToMachineUser",            NULL,       "u",             body_map_to_machine },    NULL,                NULL },
         { { "MapFromMachineGroup",         NULL,       "su",            body_map_from_machine },  NULL,                NULL },
         { { "MapToMachineGroup",           NULL,       "u",             body_map_to_machine },    NULL,                NULL },
-        { { "GetMachineAddresses",         NULL,       "s",             body_not_supported },     "GetAddresses",      NULL },
-        { { "GetMachineOSRelease",         INSPECT,    "s",             body_not_supported },     "GetOSRelease",      NULL },
-        { { "OpenMachinePTY",              "open-pty", "s",             body_not_supported },     "OpenPTY",           ACTION_CREATE },
-        { { "OpenMachineLogin",            "login",    "s",             body_not_supported },     "OpenLogin",         ACTION_CREATE },
-        { { "OpenMachineShell",            "shell",    "sssasas",       body_not_supported },     "OpenShell",         ACTION_CREATE },
-        { { "OpenMachineRootDirectory",    MANAGE,     "s",             body_not_supported },     "OpenRootDirectory", ACTION_CREATE },
+        { { "GetMachineAddresses",         NULL,      "s",            body_machine_addresses }, "GetAddresses",      NULL },
+        { { "GetMachineOSRelease",         INSPECT,   "s",            body_machine_os_release }, "GetOSRelease",      NULL },
+        { { "OpenMachinePTY",              "open-pty", "s",            body_machine_pty }, "OpenPTY",           ACTION_EXEC },
+        { { "OpenMachineLogin",            "login",   "s",            body_machine_login }, "OpenLogin",         ACTION_LOGIN },
+        { { "OpenMachineShell",            "shell",   "sssasas",      body_machine_shell, details_shell }, "OpenShell",         ACTION_SHELL },
+        { { "OpenMachineRootDirectory",    MANAGE,    "s",            body_machine_root_directory }, "OpenRootDirectory", ACTION_COPY },
         { { "BindMountMachine",            MANAGE,     "sssbb",         body_not_supported },     "BindMount",         ACTION_CREATE },
-        { { "CopyFromMachine",             MANAGE,     "sss",           body_not_supported },     "CopyFrom",          ACTION_CREATE },
-        { { "CopyToMachine",               MANAGE,     "sss",           body_not_supported },     "CopyTo",            ACTION_CREATE },
-        { { "CopyFromMachineWithFlags",    MANAGE,     "ssst",          body_not_supported },     "CopyFromWithFlags", ACTION_CREATE },
-        { { "CopyToMachineWithFlags",      MANAGE,     "ssst",          body_not_supported },     "CopyToWithFlags",   ACTION_CREATE },
+        { { "CopyFromMachine",             MANAGE,    "sss",          body_machine_copy }, "CopyFrom",          ACTION_COPY },
+        { { "CopyToMachine",               MANAGE,    "sss",          body_machine_copy }, "CopyTo",            ACTION_COPY },
+        { { "CopyFromMachineWithFlags",    MANAGE,    "ssst",         body_machine_copy }, "CopyFromWithFlags", ACTION_COPY },
+        { { "CopyToMachineWithFlags",      MANAGE,    "ssst",         body_machine_copy }, "CopyToWithFlags",   ACTION_COPY },
         { { "RemoveImage",                 IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
         { { "RenameImage",                 IMAGES,     "ss",            body_not_supported },     NULL,                ACTION_CREATE },
         { { "CloneImage",                  IMAGES,     "ssb",           body_not_supported },     NULL,                ACTION_CREATE },

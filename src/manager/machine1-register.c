@@ -17,34 +17,35 @@
 
 /* ---- units ---- */
 
-int foreign_find_unit(pid_t pid, char **ret_unit, char **ret_group) {
-        _cleanup_free_ char *path = NULL;
+int foreign_find_unit(pid_t pid, char **ret_unit, char **ret_group, char **ret_subgroup) {
+        _cleanup_free_ char *path = NULL, *unit = NULL, *group = NULL, *subgroup = NULL;
         int r = cgroup_get_path(pid, &path);
         if (r < 0)
                 return r;
         /* the first component that is no slice */
-        for (char *at = path; at[0] == '/';) {
-                char *name = at + 1, *end = name + strcspn(name, "/");
-                const char next = *end;
-                *end = '\0';
-                if (endswith(name, ".scope") || endswith(name, ".service")) {
-                        char *unit = strdup(name[0] == '_' ? name + 1 : name),
-                             *group = strdup(path);
-                        if (!unit || !group) {
-                                free(unit);
-                                free(group);
-                                return -ENOMEM;
-                        }
-                        *ret_unit = unit;
-                        *ret_group = group;
-                        return 0;
-                }
-                if (!endswith(name, ".slice"))
-                        return -ENXIO;
-                *end = next;
-                at = end;
+        const char *name = path + 1, *end = path;
+        for (;;) {
+                end += strcspn(end + 1, "/") + 1;
+                unit = strndup(name, (size_t) (end - name));
+                if (!unit)
+                        return -ENOMEM;
+                if (!endswith(unit, ".slice") || *end == '\0')
+                        break;
+                name = end + 1;
+                unit = mfree(unit);
         }
-        return -ENXIO;
+        if (!endswith(unit, ".scope") && !endswith(unit, ".service"))
+                return -ENXIO;
+        group = strndup(path, (size_t) (end - path));
+        subgroup = strdup(*end == '/' ? end + 1 : "");
+        /* systemd has a '_' before names that the kernel could take for its own */
+        if (!group || !subgroup ||
+            (unit[0] == '_' && free_and_strdup(&unit, strempty(unit + 1)) < 0))
+                return -ENOMEM;
+        *ret_unit = TAKE_PTR(unit);
+        *ret_group = TAKE_PTR(group);
+        *ret_subgroup = TAKE_PTR(subgroup);
+        return 0;
 }
 
 /* ---- life ---- */
@@ -56,6 +57,7 @@ Foreign *foreign_free(Foreign *f) {
         sd_event_source_disable_unref(f->leader_source);
         free(f->service);
         free(f->class_name);
+        free(f->subgroup);
         free(f->interfaces);
         free(f);
         return NULL;
@@ -103,14 +105,15 @@ static int fill(Container *c, Registration *r) {
 }
 
 int foreign_begin(Container *c, const char *unit) {
-        _cleanup_free_ char *found = NULL, *group = NULL;
-        int r = foreign_find_unit(c->leader.pid, &found, &group);
+        _cleanup_free_ char *found = NULL, *group = NULL, *subgroup = NULL;
+        int r = foreign_find_unit(c->leader.pid, &found, &group, &subgroup);
         if (r < 0)
                 return r;
         if (unit && !streq(unit, found))
                 return -ENXIO;
         container_set_text(c, &c->unit, found, "Unit");
         container_set_text(c, &c->control_group, group, "ControlGroup");
+        c->foreign->subgroup = TAKE_PTR(subgroup);
         container_set_state(c, STATE_RUNNING);
         container_announce(c);
         return 0;

@@ -140,6 +140,7 @@ static void become_owner(Machine1 *m1) {
         if (m1->state == MACHINE1_OWNER)
                 return;
         m1->state = MACHINE1_OWNER;
+        m1->gave_way = false;
         log_debug("Owner of '%s'", MACHINE1_BUS_NAME);
         machine1_state_load(m1->manager);
         show_all(m1);
@@ -152,6 +153,7 @@ static void become_client(Machine1 *m1) {
         if (m1->state == MACHINE1_ELSEWHERE)
                 return;
         m1->state = MACHINE1_ELSEWHERE;
+        m1->gave_way = false;
         m1->varlink = varlink_free(m1->varlink);
         log_debug("'%s' is another's, containers are registered there", MACHINE1_BUS_NAME);
         show_all(m1);
@@ -217,13 +219,23 @@ const char *machine1_read_active_state(sd_bus_message *changed) {
         return state;
 }
 
-/* Somebody wants systemd-machined to run, and it would fail without its name. It finds our containers in its state files. */
+/* Somebody wants systemd-machined to run, and it ends without its name. It finds our containers in its state files. It may have asked
+ * for the name before it was released: then it has ended already, and is started once more. */
 static int on_machined_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Machine1 *m1 = userdata;
-        const char *state = m1->state == MACHINE1_OWNER ? machine1_read_active_state(m) : NULL;
-        if (state && (streq(state, "activating") || streq(state, "active"))) {
+        const char *state = machine1_read_active_state(m);
+        if (!state)
+                return 0;
+        if (m1->state == MACHINE1_OWNER && (streq(state, "activating") || streq(state, "active"))) {
                 log_info("systemd-machined is started, '%s' is left to it", MACHINE1_BUS_NAME);
                 machine1_release(m1);
+                m1->gave_way = true;
+        } else if (m1->state == MACHINE1_NONE && m1->gave_way &&
+                   (streq(state, "inactive") || streq(state, "failed"))) {
+                m1->gave_way = false;
+                return sd_bus_call_method_async(m1->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                                SYSTEMD1_MANAGER_INTERFACE, "StartUnit", NULL, NULL,
+                                                "ss", "systemd-machined.service", "replace");
         }
         return 0;
 }

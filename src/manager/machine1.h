@@ -15,6 +15,7 @@
 
 #define MACHINE1_HOST ".host"
 #define MACHINE1_INTERFACES_MAX 64U
+#define MACHINE1_READS_MAX 64U
 #define MACHINE1_PENDING_MAX 256U /* calls that wait for the bus driver or for a scope */
 
 typedef enum Machine1State {
@@ -31,16 +32,19 @@ struct Machine1 {
         sd_bus *bus;
         Machine1State state;
         sd_event_source *timer;        /* asks for the name again */
+        bool gave_way;                 /* to a machined that does not have the name yet */
         Container *host;               /* ".host": not in the manager's map */
         struct VarlinkServer *varlink; /* while it is the owner */
         char *actions;                 /* the polkit actions of machined on this host; NULL: none */
         LIST_HEAD(Machine1Pending, pendings);
         unsigned n_pendings;
+        unsigned n_reads; /* operations that anybody may start */
 };
 
 /* A machine that was registered by another program. */
 struct Foreign {
         char *service, *class_name;
+        char *subgroup; /* of its unit, that the leader was in at first */
         int32_t *interfaces;
         size_t n_interfaces;
         uid_t uid;
@@ -115,6 +119,16 @@ int body_machine_uid_shift(Manager *m, sd_bus_message *call, const char *contain
 int body_map_from_machine(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_map_to_machine(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 
+/* in machine1-operation.c */
+int body_machine_pty(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_login(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_shell(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_root_directory(Manager *m, sd_bus_message *call, const char *container,
+                                Error *reterr);
+int body_machine_copy(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_os_release(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_addresses(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+
 /* in machine1-register.c */
 int body_register(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_unregister(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
@@ -138,8 +152,8 @@ int foreign_register(Manager *m, Registration *r, pid_t leader, Container **ret,
 int foreign_begin_or_free(Container *c, Error *reterr); /* foreign_begin() in any unit */
 /* Its leader is in the unit (NULL: in any), and it is announced. -ENXIO: that is not so. */
 int foreign_begin(Container *c, const char *unit);
-/* The unit that a process is in, and that unit's cgroup. -ENXIO: none. */
-int foreign_find_unit(pid_t pid, char **ret_unit, char **ret_group);
+/* The unit that a process is in, that unit's cgroup, and where in this the process is ("payload", or ""). -ENXIO: none. */
+int foreign_find_unit(pid_t pid, char **ret_unit, char **ret_group, char **ret_subgroup);
 
 /* in machine1-create.c: makes a scope for the leader, with the properties that call is at, and replies when it is there; or removes
  * the container and replies why not. */

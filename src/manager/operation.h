@@ -41,6 +41,9 @@ void operations_free(Manager *m);
  * mapping is not one simple shift. */
 int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr);
 
+/* The values of a D-Bus answer, in bus-operation.c: a{ss} of OS_RELEASE, a(iay) of ADDRESSES, h of ROOT_DIRECTORY, … */
+int operation_append_result(sd_bus_message *m, OperationType type, const OperationResult *result);
+
 /* in bus-operation.c: bodies of the methods, for the table in bus-manager.c */
 int details_exec(sd_bus_message *call, const char **ret_user, const char **ret_program,
                  Error *reterr);
