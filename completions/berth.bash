@@ -34,6 +34,11 @@ _berth() {
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words options "$verb")" -- "$cur")
         elif [[ -z $verb ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words verbs)" -- "$cur")
+        elif [[ $verb == copy-to || $verb == copy-from ]] && ((COMP_CWORD > i + 1)); then
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        elif [[ $verb == exec || $verb == shell ]] && ((COMP_CWORD > i + 1)); then
+                return
         elif [[ $verb == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words verbs)" -- "$cur")
         else
