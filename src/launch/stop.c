@@ -61,12 +61,14 @@ void stop_tick(Supervisor *s, usec_t now) {
                 stop_send(s);
 }
 
-static void stop_with(Supervisor *s, int sig) {
-        s->stop_requests++;
-        if (s->stop_requests > 1) {
+static void stop_with(Supervisor *s, StopOrigin origin, int sig) {
+        if (s->stop_origins & (1U << origin)) { /* whoever asks twice has lost patience */
                 stop_kill(s);
                 return;
         }
+        s->stop_origins |= 1U << origin;
+        if (s->stop_requests++ > 0) /* "systemctl stop" after "berth stop", say */
+                return;
         s->state = STATE_STOPPING;
         (void) notify_send(
                 "STOPPING=1\nSTATUS=Shutting down..."); /* without a service manager nobody asks */
@@ -77,7 +79,7 @@ static void stop_with(Supervisor *s, int sig) {
         stop_send(s);
 }
 
-void stop_request(Supervisor *s) {
+void stop_request(Supervisor *s, StopOrigin origin) {
         int sig = s->spec->payload.kill_signal;
         if (sig <= 0 && s->spec->payload.start == START_BOOT)
                 sig = SIGRTMIN + 3;
@@ -88,14 +90,14 @@ void stop_request(Supervisor *s) {
         if (sig <= 0)
                 stop_kill(s);
         else
-                stop_with(s, sig);
+                stop_with(s, origin, sig);
 }
 
 void stop_poweroff(Supervisor *s) {
         if (s->spec->payload.start == START_COMMAND)
-                stop_request(s);
+                stop_request(s, STOP_BY_CONSOLE);
         else
-                stop_with(s, SIGRTMIN + 4);
+                stop_with(s, STOP_BY_CONSOLE, SIGRTMIN + 4);
 }
 
 void stop_reboot(Supervisor *s) {

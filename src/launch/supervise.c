@@ -54,7 +54,7 @@ static void handle_signals(Supervisor *s) {
                 case SIGINT:
                 case SIGHUP:
                 case SIGQUIT:
-                        stop_request(s);
+                        stop_request(s, STOP_BY_SIGNAL);
                         break;
                 case SIGWINCH:
                         console_resize(&s->console);
@@ -79,7 +79,7 @@ static void handle_link(Supervisor *s, Link *l) {
         if (link_receive(s, l, &m) <= 0)
                 return;
         if (m.type == CONTROL_STOP)
-                stop_request(s);
+                stop_request(s, l == &s->launcher ? STOP_BY_LAUNCHER : STOP_BY_MANAGER);
         else if (m.type == CONTROL_TERMINATE)
                 stop_kill(s);
         else if (m.type == CONTROL_REBOOT)

@@ -72,6 +72,7 @@ typedef struct Supervisor {
         unsigned notify_count;     /* datagrams in this window */
         bool ready;
         unsigned stop_requests;
+        uint32_t stop_origins;     /* bits of StopOrigin: who has asked */
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
         int stop_signal;
         usec_t stop_again_usec; /* monotonic: the kill signal is sent again, for nobody listened; USEC_INFINITY: not */
@@ -135,7 +136,14 @@ void notify_dispatch(Supervisor *s);
 void notify_watchdog(Supervisor *s, usec_t now);
 
 /* stop.c */
-void stop_request(Supervisor *s);          /* first: the kill signal; second: now */
+/* First: the kill signal; the same again: now. Another's is the same wish, not impatience. */
+typedef enum StopOrigin {
+        STOP_BY_SIGNAL,
+        STOP_BY_LAUNCHER, /* systemd's RequestStop, by way of the keeper */
+        STOP_BY_MANAGER,
+        STOP_BY_CONSOLE,
+} StopOrigin;
+void stop_request(Supervisor *s, StopOrigin origin);
 void stop_tick(Supervisor *s, usec_t now); /* what is due by time */
 void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);

@@ -428,6 +428,22 @@ TEST(launcher_link) {
         fd_close(pair[0]);
 }
 
+/* "berth stop", and systemd's own wish before the container has ended: both want the same. */
+TEST(two_who_ask_are_not_impatient) {
+        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL(
+                "trap 'echo got; sleep 1; exit 6' TERM; echo up; while :; do sleep 0.1; done"));
+        int pair[2];
+        ASSERT_OK(socket_pair_seqpacket(pair));
+        start_on(&run, s, pair[1]);
+        fd_close(pair[1]);
+        start_read(&run, "up");
+        ASSERT_OK(control_send(pair[0], CONTROL_STOP, NULL, NULL, 0));
+        start_read(&run, "got");
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        ASSERT_EQ(start_end(&run), 6);
+        fd_close(pair[0]);
+}
+
 TEST(launcher_terminates) {
         _cleanup_spec_ ContainerSpec *s =
                 start_spec(SHELL("trap : TERM; echo up; while :; do sleep 0.1; done"));
