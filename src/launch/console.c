@@ -181,15 +181,25 @@ void console_forward(Console *c, bool input_ready) {
                 note_escapes(c, c->in->buffer, stream_move(c->in));
 }
 
+/* Has a message come that means "end"? */
+static bool link_ends_wait(Supervisor *s, Link *l) {
+        _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+        return link_receive(s, l, &m) > 0 && IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE);
+}
+
 /* The reader of our output takes its time: it gets all, unless we are told to end or a stop is under way. */
 static bool wait_for_reader(Supervisor *s) {
         for (;;) {
                 struct pollfd p[] = { { .fd = s->console.out->to_fd, .events = POLLOUT },
-                                      { .fd = s->signal_fd, .events = POLLIN } };
+                                      { .fd = s->signal_fd, .events = POLLIN },
+                                      { .fd = s->launcher.fd, .events = POLLIN },
+                                      { .fd = s->manager.fd, .events = POLLIN } };
                 int r = poll(p, ELEMENTSOF(p), s->stop_requests > 0 ? LAST_WORDS_MSEC : -1);
                 if (r < 0 && errno == EINTR)
                         continue;
-                if (r <= 0 || (p[1].revents && signal_ends_start(s)))
+                if (r <= 0 || (p[1].revents && signal_ends_start(s)) ||
+                    (p[2].revents && link_ends_wait(s, &s->launcher)) ||
+                    (p[3].revents && link_ends_wait(s, &s->manager)))
                         return false;
                 if (p[0].revents)
                         return true;

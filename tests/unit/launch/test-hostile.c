@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sys/un.h>
 
+#include "ipc/control.h"
 #include "sys/socket.h"
 
 static Running run; /* big */
@@ -98,6 +99,46 @@ TEST(launcher_that_does_not_read) {
         ASSERT_TRUE(heard);
         ASSERT_TRUE(ended);
         ASSERT_EQ(exit_status, 6);
+}
+
+/* A payload has ended, and nobody reads what it said last: the supervisor waits, but not when it is told to stop by a link. */
+TEST(stop_while_nobody_reads) {
+        int pair[2];
+        _cleanup_spec_ ContainerSpec *s =
+                start_spec(WORDS("dd", "if=/dev/zero", "bs=1k", "count=76"));
+        s->console.mode = CONSOLE_READ_ONLY;
+        ASSERT_OK(socket_pair_seqpacket(pair));
+        start_on(&run, s, pair[1]);
+        fd_close(pair[1]);
+        ASSERT_FALSE(wait_msec(&run.supervisor, 1000));
+        ASSERT_EQ(leader_pid(&run), 0); /* it has ended */
+        ASSERT_OK(control_send(pair[0], CONTROL_STOP, NULL, NULL, 0));
+        bool ended = wait_msec(&run.supervisor, 3000);
+        (void) start_end(&run);
+        fd_close(pair[0]);
+        ASSERT_TRUE(ended);
+}
+
+/* ---- reboots ---- */
+
+/* The supervisor's own clocks are not shifted when it starts anew. */
+TEST(reboot_with_time_namespace) {
+        char path[64], ours[64] = "", theirs[64] = "";
+        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL(
+                "if [ -e /work/again ]; then echo second; cat; exit 4; fi; touch /work/again; reboot -f; sleep 10"));
+        s->time.namespace_ = s->time.boottime_set = s->time.monotonic_set = true;
+        s->time.boottime_nsec = s->time.monotonic_nsec = 100000 * INT64_C(1000000000);
+        s->users.mode = USERNS_RANGE;
+        s->users.base = 1000000;
+        s->users.count = 65536;
+        start(&run, s);
+        start_read(&run, "second");
+        snprintf(path, sizeof(path), "/proc/%d/ns/time", run.supervisor.pid);
+        ASSERT_TRUE(readlink("/proc/self/ns/time", ours, sizeof(ours) - 1) > 0);
+        ASSERT_TRUE(readlink(path, theirs, sizeof(theirs) - 1) > 0);
+        ASSERT_EQ(start_end(&run), 4);
+        ASSERT_OK(unlink("/run/root/work/again"));
+        ASSERT_STREQ(theirs, ours);
 }
 
 /* ---- file systems that do not answer ---- */
