@@ -24,6 +24,7 @@
 #include "sys/caps.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
+#include "sys/namespace.h"
 #include "sys/syscalls.h"
 
 #define NAME_LOCK_DIRECTORY "/run/berth/names"
@@ -117,10 +118,16 @@ static int prepare_mounts(Supervisor *s, Error *reterr) {
 
 /* ---- clone ---- */
 
-static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
+/* *ret_own_fd: our own time namespace, to go back to. */
+static int enter_time_namespace(const ContainerSpec *spec, int *ret_own_fd, Error *reterr) {
         char text[128];
         if (!spec_has_time_namespace(spec))
                 return 0;
+        int own_fd = namespace_open(0, NAMESPACE_TIME);
+        if (own_fd < 0)
+                return error_set_errno(reterr, own_fd, ERROR_NAMESPACE_FAILED,
+                                       "opening our own time namespace failed");
+        *ret_own_fd = own_fd;
         /* for our children only (time_namespaces(7)); offsets are written before the first of them */
         int r = unshare(CLONE_NEWTIME) < 0 ? -errno : 0;
         long long mono = spec->time.monotonic_nsec, boot = spec->time.boottime_nsec;
@@ -135,6 +142,15 @@ static int enter_time_namespace(const ContainerSpec *spec, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
                                        "making a time namespace failed")
                      : 0;
+}
+
+/* What was made for our children is the payload's alone: an exec of ours, for a reboot, would take us into it (Linux 6.2), or (before)
+ * the next child could not share memory with us, as that of userns_new() does. */
+static int leave_time_namespace(int own_fd, Error *reterr) {
+        if (own_fd >= 0 && setns(own_fd, CLONE_NEWTIME) < 0)
+                return error_set_errno(reterr, -errno, ERROR_NAMESPACE_FAILED,
+                                       "leaving the time namespace failed");
+        return 0;
 }
 
 static int payload_clone(Supervisor *s, const PayloadPlan *plan, int sync_fd, int child_sync_fd,
@@ -282,13 +298,13 @@ static void abort_child(Supervisor *s) {
 }
 
 static int run_payload(Supervisor *s, Error *reterr) {
-        _cleanup_close_ int sync_fd = -EBADF, child_sync_fd = -EBADF;
+        _cleanup_close_ int sync_fd = -EBADF, child_sync_fd = -EBADF, own_time_fd = -EBADF;
         _cleanup_(payload_plan_done) PayloadPlan plan = { 0 };
         int r = payload_plan_build(s, &plan, reterr);
         if (r >= 0)
                 r = payload_cgroup_make(s, reterr);
         if (r >= 0)
-                r = enter_time_namespace(s->spec, reterr);
+                r = enter_time_namespace(s->spec, &own_time_fd, reterr);
         if (r < 0)
                 return r;
         r = sync_pair(&sync_fd, &child_sync_fd);
@@ -298,7 +314,9 @@ static int run_payload(Supervisor *s, Error *reterr) {
         if (r < 0)
                 return r;
         child_sync_fd = fd_close(child_sync_fd);
-        r = prepare_child(s, &plan.plan, reterr);
+        r = leave_time_namespace(own_time_fd, reterr);
+        if (r >= 0)
+                r = prepare_child(s, &plan.plan, reterr);
         if (r >= 0 && sync_go(sync_fd, s->held) < 0)
                 r = error_set(reterr, -EPIPE, ERROR_SETUP_FAILED,
                               "the payload ended before it ran");
