@@ -17,10 +17,10 @@ void stop_kill(Supervisor *s) {
         s->stop_requests = MAX(s->stop_requests, 2U);
         s->state = STATE_STOPPING;
         s->kill_deadline_usec = s->stop_again_usec = USEC_INFINITY;
-        if (s->kill_fd >= 0 && pwrite(s->kill_fd, "1", 1, 0) == 1)
-                return;
-        int r = pidref_kill(&s->leader,
-                            SIGKILL); /* PID 1 of the PID namespace: the rest goes with it */
+        if (s->kill_fd >= 0)
+                (void) !pwrite(s->kill_fd, "1", 1, 0); /* at once; what it misses goes with PID 1 */
+        /* PID 1 of the PID namespace: the rest goes with it. Also after cgroup.kill, for somebody may have moved it elsewhere. */
+        int r = pidref_kill(&s->leader, SIGKILL);
         if (r < 0 && r != -ESRCH)
                 log_warning_errno(r, "Killing the payload failed");
 }
