@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "basic/fd.h"
 #include "basic/parse.h"
@@ -371,6 +372,8 @@ int program_start(Worker *w, const Program *p, Error *reterr) {
         }
         if (r == 0) {
                 _cleanup_error_ Error e = ERROR_NULL;
+                /* without a user namespace the container's root may look at any process */
+                w->target.cgroup_fd = fd_close(w->target.cgroup_fd);
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 fd_close_pair(status);
                 (void) fd_close(answers[0]);
@@ -405,8 +408,23 @@ int program_start(Worker *w, const Program *p, Error *reterr) {
         return 0;
 }
 
+/* A directory would let the program out of its root. */
+static int check_stdio(Error *reterr) {
+        for (int fd = 0; fd < 3; fd++) {
+                struct stat st;
+                const int flags = fcntl(fd, F_GETFL);
+                if (flags < 0 || (flags & O_PATH) || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+                        return error_set(
+                                reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                "Descriptor %d is nothing that a program can read or write", fd);
+        }
+        return 0;
+}
+
 int operation_exec(Worker *w, Error *reterr) {
         _cleanup_(program_done) Program p = { 0 };
-        int r = program_prepare(w, &p, reterr);
+        int r = w->request.operation.terminal ? 0 : check_stdio(reterr);
+        if (r >= 0)
+                r = program_prepare(w, &p, reterr);
         return r < 0 ? r : program_start(w, &p, reterr);
 }

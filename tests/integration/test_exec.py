@@ -167,6 +167,23 @@ def test_metadata(host, running):
     assert busctl(host, "GetContainerOSRelease", "s", name, check=False).returncode != 0
 
 
+def test_no_descriptor_of_the_host(host, running):
+    name = running("-U")
+    r = host.run(f"berth exec {name} ls </var", check=False)
+    assert r.returncode == 125 and "Descriptor 0 is nothing that a program can read or write" in r.stderr
+    # what somebody inside sees of those who come: only itself, and programs that run already
+    p = host.spawn("berth", "exec", name, "sh", "-c", "end=$(($(date +%s) + 8)); while [ $(date +%s) -lt $end ]; do for f in /proc/[0-9]*/fd/* /proc/[0-9]*/cwd /proc/[0-9]*/exe; do readlink $f; done; done 2>/dev/null")
+    host.run(f"for i in $(seq 60); do berth exec {name} true </dev/null >/dev/null 2>&1; done", timeout=60)
+    out, _ = p.communicate(timeout=30)
+    seen = {line for line in out.decode().splitlines() if not re.match(r"$|pipe:|/$|/dev/null$|/bin/|/proc/", line)}
+    assert not seen
+    # nor can it be made to run something else, or to load it
+    host.run(f"cd /var/lib/machines/{name}; mkdir -p lib/x86_64-linux-gnu; echo /lib/trojan.so >etc/ld.so.preload; "
+             "for l in nss_files nss_trojan seccomp systemd; do echo trojan >lib/x86_64-linux-gnu/lib$l.so.2; done; "
+             "printf 'passwd: trojan\\n' >etc/nsswitch.conf")
+    assert host.berth("exec", "-u", "bob", name, "id", "-u").out == "1000"
+
+
 # ---- sessions ----
 
 def test_shell_without_systemd(host, running):
