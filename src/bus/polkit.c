@@ -66,10 +66,12 @@ static int on_authorization(sd_bus_message *m, void *userdata, sd_bus_error *ret
 }
 
 static int append_details(sd_bus_message *m, const PolkitCheck *c) {
+        /* rules that were written for systemd-machined's actions look for its word */
+        const bool foreign = startswith(c->action, MACHINE1_PREFIX) != NULL;
         const struct {
                 const char *key, *value;
         } details[] = {
-                { "container", c->container },
+                { foreign ? "machine" : "container", c->container },
                 { "user", c->user },
                 { "program", c->program },
         };

@@ -435,6 +435,46 @@ def test_strangers(host, running):
     assert host.run("machinectl", "show", "web", "-p", "State", "--value").out == "running"
 
 
+RULE = """
+polkit.addRule(function(action, subject) {
+        if (action.id == "org.freedesktop.machine1.manage-machines" && subject.user == "nobody" && action.lookup("machine") == "web")
+                return polkit.Result.YES;
+});
+"""
+
+
+def test_rules_for_machined_hold(host, running, busybox):
+    """A rule for one machine is for that one."""
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    p = host.spawn(f"exec berth run -q -M other -D {busybox} -- sleep 60")
+    host.wait_for("machinectl show other 2>/dev/null")
+    host.write("/etc/polkit-1/rules.d/10-test.rules", RULE)
+    try:
+        host.run("systemctl restart polkit")
+        r = host.run(*as_nobody, "machinectl", "--no-ask-password", "terminate", "other", check=False)
+        assert r.returncode != 0, r
+        host.run(*as_nobody, "machinectl", "--no-ask-password", "kill", "-s", "CONT", "web")
+        r = host.run(*as_nobody, "machinectl", "--no-ask-password", "shell", "web", "/bin/true", check=False)
+        assert r.returncode != 0, r     # that is another action
+        host.run(*as_nobody, "machinectl", "--no-ask-password", "terminate", "web")
+        gone(host, 10)
+        assert host.run("machinectl", "show", "other", "-p", "State", "--value").out == "running"
+    finally:
+        host.run("rm /etc/polkit-1/rules.d/10-test.rules; systemctl restart polkit")
+        host.berth("terminate", "other")
+        host.end(p)
+
+
+def test_each_method_is_in_the_policy(host, running):
+    policy = host.read("/usr/share/dbus-1/system.d/org.berth.machine1.conf")
+    for path, interface in ((PATH, "Manager"), (f"{PATH}/machine/web", "Machine"), (f"{PATH}/image/web", "Image")):
+        shown = host.run("busctl", "introspect", NAME, path, f"{NAME}.{interface}").stdout
+        methods = {line.split()[0].lstrip(".") for line in shown.splitlines() if " method " in line}
+        assert methods, shown
+        allowed = set(re.findall(rf'send_interface="{NAME}.{interface}" send_member="(\w+)"', policy))
+        assert methods <= allowed, methods - allowed
+
+
 # ---- Varlink ----
 
 def varlink(host, method, parameters="{}", *options, address=VARLINK, check=True, prefix=()):
