@@ -209,8 +209,10 @@ static bool is_too_many(const VarlinkServer *v, uid_t uid) {
         unsigned own = 0;
         LIST_FOREACH(connections, c, v->connections)
                 own += c->peer.uid == uid;
-        return v->n_connections >= VARLINK_CONNECTIONS_MAX ||
-               (uid != 0 && own >= VARLINK_CONNECTIONS_USER_MAX);
+        if (uid == 0)
+                return v->n_connections >= VARLINK_CONNECTIONS_MAX;
+        return v->n_connections >= VARLINK_CONNECTIONS_MAX - VARLINK_CONNECTIONS_ROOT ||
+               own >= VARLINK_CONNECTIONS_USER_MAX;
 }
 
 static int connection_new(Listener *l, int *fd) {
@@ -325,9 +327,14 @@ static int listener_new(VarlinkServer *v, const char *machine, mode_t mode, List
 
 int varlink_machine_address(VarlinkServer *v, const Container *c, char **ret) {
         Listener *found = NULL;
-        LIST_FOREACH(listeners, l, v->listeners)
+        unsigned n = 0;
+        LIST_FOREACH(listeners, l, v->listeners) {
+                n++;
                 if (streq_ptr(l->machine, c->name))
                         found = l;
+        }
+        if (!found && n >= VARLINK_SOCKETS_MAX)
+                return -E2BIG;
         if (!found) {
                 int r = listener_new(v, c->name, 0600, &found);
                 if (r < 0)

@@ -11,7 +11,9 @@
 #include "manager/varlink-json.h"
 
 #define VARLINK_CONNECTIONS_MAX 128U
-#define VARLINK_CONNECTIONS_USER_MAX 32U
+#define VARLINK_CONNECTIONS_ROOT 32U     /* of these, kept for root */
+#define VARLINK_CONNECTIONS_USER_MAX 32U /* of one user who is not root */
+#define VARLINK_SOCKETS_MAX 1024U        /* of containers; others are told none */
 #define VARLINK_MESSAGE_MAX (64U << 10)
 #define VARLINK_ANSWER_MAX (4U << 20) /* of one call, all its parts */
 #define VARLINK_STUCK_USEC \

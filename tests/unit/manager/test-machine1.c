@@ -50,6 +50,11 @@ static bool machine_is_listed(Host *h, const char *wanted) {
         return false;
 }
 
+static bool state_has(const Host *h, const char *name, const char *line) {
+        _cleanup_free_ char *path = strjoin(h->machines, "/", name), *text = NULL;
+        return file_read_all(AT_FDCWD, path, 65536, &text, NULL) >= 0 && strstr(text, line);
+}
+
 TEST(looking) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
@@ -84,6 +89,36 @@ TEST(looking) {
         ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx", "sa(sv)", "web", 0);
 }
 
+TEST(not_wanted) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        ASSERT_OK(setenv("BERTH_MACHINE1", "no", 1));
+        host_start(&h);
+        ASSERT_OK(unsetenv("BERTH_MACHINE1"));
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_FAILS(SD_BUS_ERROR_SERVICE_UNKNOWN, "GetMachine", "s", "web");
+        ASSERT_FALSE(state_has(&h, "web", "NAME"));
+}
+
+TEST(host_itself) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        ASSERT_OK(call(&h, "GetMachineOSRelease", NULL, &reply, "s", ".host"));
+        ASSERT_STREQ(sd_bus_message_get_signature(reply, true), "a{ss}");
+        ASSERT_OK(sd_bus_message_enter_container(reply, 'a', "{ss}"));
+        ASSERT_EQ(sd_bus_message_at_end(reply, false), 0);
+        reply = sd_bus_message_unref(reply);
+        ASSERT_OK(call(&h, "GetMachineAddresses", NULL, &reply, "s", ".host"));
+        ASSERT_STREQ(sd_bus_message_get_signature(reply, true), "a(iay)");
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "OpenMachineShell", "sssasas", ".host", "", "", 0,
+                     0);
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "CopyToMachine", "sss", ".host", "/a", "/b");
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "OpenMachineRootDirectory", "s", ".host");
+}
+
 TEST(launching_is_not_running) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
@@ -111,11 +146,6 @@ static void pump(Host *h, usec_t usec) {
                         ;
                 (void) sd_bus_wait(h->bus, 10 * USEC_PER_MSEC);
         }
-}
-
-static bool state_has(const Host *h, const char *name, const char *line) {
-        _cleanup_free_ char *path = strjoin(h->machines, "/", name), *text = NULL;
-        return file_read_all(AT_FDCWD, path, 65536, &text, NULL) >= 0 && strstr(text, line);
 }
 
 TEST(signals_and_files) {
