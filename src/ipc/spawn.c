@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -47,6 +48,28 @@ static int layout_apply(Layout *l) {
                 } else if (i >= SUPERVISOR_SPEC_FD)
                         (void) close((int) i); /* may well be closed already */
         return sys_close_range((unsigned) l->n, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* With pipes the payload gets the caller's standard descriptors as they are. A directory among them would be a way out of the container: its
+ * ".." leads on, whatever the payload's root is. Asked without waiting for a file system that does not answer. */
+static int stdio_check(const ContainerSpec *spec, const int fds[3], Error *reterr) {
+        static const char *const names[] = { "input", "output", "error" };
+        struct statx st;
+
+        if (spec->console.mode != CONSOLE_PIPE)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                if (fds[i] < 0 ||
+                    statx(fds[i], "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
+                    !S_ISDIR(st.stx_mode)) /* what is closed becomes /dev/null */
+                        continue;
+                (void) error_set(reterr, -EISDIR, ERROR_CONSOLE_FAILED,
+                                 "The standard %s for '%s' is a directory", names[i], spec->name);
+                error_hint(reterr, "a payload could leave its container through it; "
+                                   "pass a file, or a directory with --bind=");
+                return -EISDIR;
+        }
+        return 0;
 }
 
 static int spec_to_memfd(const ContainerSpec *spec, Error *reterr) {
@@ -101,10 +124,13 @@ int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, co
                       size_t n_extra_fds, Error *reterr) {
         const char *path = supervisor_path();
         Layout layout;
+        int r = stdio_check(spec, (const int[]){ 0, 1, 2 }, reterr);
+        if (r < 0)
+                return r;
         _cleanup_close_ int spec_fd = spec_to_memfd(spec, reterr);
         if (spec_fd < 0)
                 return spec_fd;
-        int r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
+        r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
         if (r < 0)
                 return r;
         spec_fd = -EBADF; /* from here on numbers are the layout's */
@@ -163,12 +189,15 @@ int supervisor_spawn(const ContainerSpec *spec, int link_fd, int seccomp_fd, con
                      size_t n_extra_fds, const int stdio_fds[3], PidRef *ret, Error *reterr) {
         const char *path = supervisor_path();
         _cleanup_strv_free_ char **environment = NULL;
+        int r = stdio_fds ? stdio_check(spec, stdio_fds, reterr) : 0;
+        if (r < 0)
+                return r;
         _cleanup_close_ int null_fd = -EBADF, spec_fd = spec_to_memfd(spec, reterr);
         if (spec_fd < 0)
                 return spec_fd;
 
         Layout layout;
-        int r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
+        r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
         if (r < 0)
                 return r;
         if (!stdio_fds) {

@@ -45,6 +45,26 @@ TEST(stub_init_has_no_more_than_the_payload) {
         ASSERT_CONTAINS(run.out_text, "\nSeccomp:\t2\n");
         ASSERT_CONTAINS(run.out_text, "\nNoNewPrivs:\t1\n");
 }
+/* A directory of the host on a standard descriptor is a way out: ".." of it is not bound by the payload's root. */
+TEST(directory_as_standard_descriptor) {
+        static const char *const names[] = { "input", "output", "error" };
+        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL("cd /proc/self/fd/0/.. && ls"));
+        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (unsigned i = 0; i < 3; i++)
+                for (unsigned path = 0; path < 2; path++) {
+                        _cleanup_error_ Error e = ERROR_NULL;
+                        _cleanup_close_ int directory =
+                                open("/etc", O_DIRECTORY | O_CLOEXEC | (path ? O_PATH : O_RDONLY));
+                        int fds[] = { null_fd, null_fd, null_fd };
+                        PidRef p = PIDREF_NULL;
+                        fds[i] = directory;
+                        ASSERT_ERROR(supervisor_spawn(s, -EBADF, -EBADF, NULL, 0, fds, &p, &e),
+                                     EISDIR);
+                        ASSERT_CONTAINS(e.message, names[i]);
+                        ASSERT_CONTAINS(e.message, "directory");
+                }
+}
+
 /* ---- peers that do not read ---- */
 
 #define STATUS_COUNT 700 /* more than a socket's buffer holds */
