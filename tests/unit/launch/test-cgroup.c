@@ -241,4 +241,27 @@ TEST(killed_with_all_its_groups) {
         tear_down();
 }
 
+/* An administrator has moved PID 1 elsewhere: cgroup.kill alone misses it. */
+TEST(killed_outside_of_its_group) {
+        set_up();
+        _cleanup_spec_ ContainerSpec *s =
+                start_spec(SHELL("trap : TERM; echo up; while :; do sleep 0.1; done"));
+        _cleanup_free_ char *leader = NULL;
+        char path[64];
+        s->resources.cgroup = CGROUP_OWN;
+        start_in(s, "caller");
+        start_read(&run, "up");
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", run.supervisor.pid,
+                 run.supervisor.pid);
+        ASSERT_OK(file_read_all(AT_FDCWD, path, 4096, &leader, NULL));
+        int elsewhere = cgroup_make(base_fd, "elsewhere");
+        ASSERT_OK(cgroup_attach(elsewhere, (pid_t) atoi(leader)));
+        fd_close(elsewhere);
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        usleep(50000);
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGTERM));
+        ASSERT_EQ(start_end(&run), 137);
+        tear_down();
+}
+
 TEST_MAIN
