@@ -244,8 +244,10 @@ int body_machine_os_release(Manager *m, sd_bus_message *call, const char *contai
 static void add_host_address(StrBuf *b, const struct ifaddrs *a) {
         const bool four = a->ifa_addr->sa_family == AF_INET;
         const uint8_t *bytes =
-                four ? (const uint8_t *) &((const struct sockaddr_in *) a->ifa_addr)->sin_addr
-                     : (const uint8_t *) &((const struct sockaddr_in6 *) a->ifa_addr)->sin6_addr;
+                four ? (const uint8_t *) &((const struct sockaddr_in *) (const void *) a->ifa_addr)
+                                ->sin_addr
+                     : (const uint8_t *) &((const struct sockaddr_in6 *) (const void *) a->ifa_addr)
+                                ->sin6_addr;
         strbuf_addf(b, "%u ", (unsigned) a->ifa_addr->sa_family);
         for (size_t i = 0; i < (four ? 4U : 16U); i++)
                 strbuf_addf(b, "%02x", bytes[i]);

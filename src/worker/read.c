@@ -92,12 +92,15 @@ static void add_address(StrBuf *b, const struct ifaddrs *a, Scope wanted) {
         size_t n;
         Scope scope = SCOPE_WIDE;
         if (a->ifa_addr->sa_family == AF_INET) {
-                bytes = (const uint8_t *) &((const struct sockaddr_in *) a->ifa_addr)->sin_addr;
+                bytes = (const uint8_t *) &((const struct sockaddr_in *) (const void *) a->ifa_addr)
+                                ->sin_addr;
                 n = 4;
                 if (bytes[0] == 169 && bytes[1] == 254)
                         scope = SCOPE_LINK;
         } else {
-                bytes = (const uint8_t *) &((const struct sockaddr_in6 *) a->ifa_addr)->sin6_addr;
+                bytes = (const uint8_t *) &(
+                                (const struct sockaddr_in6 *) (const void *) a->ifa_addr)
+                                ->sin6_addr;
                 n = 16;
                 if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80)
                         scope = SCOPE_LINK;

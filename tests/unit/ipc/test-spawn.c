@@ -119,6 +119,8 @@ TEST(layout_permutations) {
         pid_t pid = fork();
         if (pid == 0) {
                 Error e = ERROR_NULL;
+                for (int sig = 1; sig <= SIGQUIT; sig++)
+                        (void) signal(sig, SIG_DFL); /* however the test was started */
                 int zero = open("/dev/zero", O_RDWR | O_CLOEXEC),
                     full = open("/dev/full", O_RDWR | O_CLOEXEC),
                     null = open("/dev/null", O_RDWR | O_CLOEXEC);
