@@ -215,28 +215,37 @@ static int set_affinity(const Supervisor *s, Error *reterr) {
         return 0;
 }
 
+/* By the number that /proc has: with another PID namespace's /proc ours would be that of a stranger. */
+static int set_oom_score(const Supervisor *s, Error *reterr) {
+        char path[STRLEN("/proc//oom_score_adj") + 12], text[16];
+        pid_t pid;
+        if (!s->spec->payload.has_oom_score_adjust)
+                return 0;
+        (void) snprintf(text, sizeof(text), "%d", s->spec->payload.oom_score_adjust);
+        int r = pidfd_number(s->leader.fd, &pid);
+        if (r >= 0) {
+                (void) snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid); /* both fit */
+                r = file_write_at(AT_FDCWD, path, text);
+        }
+        if (r >= 0)
+                return 0;
+        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED, "setting the OOM score to %s failed",
+                            text);
+        error_hint(reterr, "lowering it needs CAP_SYS_RESOURCE");
+        return r;
+}
+
 /* What only the outside may do to the child, before it runs its plan. */
 static int prepare_child(const Supervisor *s, const ChildPlan *plan, Error *reterr) {
-        char path[STRLEN("/proc//oom_score_adj") + 12], text[16];
         if (s->rootfs.map.count > 0) {
                 int r = userns_write_maps(s->leader.pid, &s->rootfs.map, 1);
                 if (r < 0)
                         return error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
                                                "writing the user namespace's maps failed");
         }
-        if (s->spec->payload.has_oom_score_adjust) {
-                (void) snprintf(path, sizeof(path), "/proc/%d/oom_score_adj",
-                                s->leader.pid); /* both fit by their size */
-                (void) snprintf(text, sizeof(text), "%d", s->spec->payload.oom_score_adjust);
-                int r = file_write_at(AT_FDCWD, path, text);
-                if (r < 0) {
-                        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                                            "setting the OOM score to %s failed", text);
-                        error_hint(reterr, "lowering it needs CAP_SYS_RESOURCE");
-                        return r;
-                }
-        }
-        int r = limits_raise(s->leader.pid, plan, reterr);
+        int r = set_oom_score(s, reterr);
+        if (r >= 0)
+                r = limits_raise(s->leader.pid, plan, reterr);
         return r < 0 ? r : set_affinity(s, reterr);
 }
 

@@ -25,12 +25,12 @@ int pidref_open(pid_t pid, PidRef *ret) {
         return 0;
 }
 
-int pidref_take_fd(int *fd, PidRef *ret) {
+int pidfd_number(int fd, pid_t *ret) {
         _cleanup_free_ char *text = NULL;
         char path[STRLEN("/proc/self/fdinfo/") + 12];
         pid_t pid;
 
-        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", *fd);
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
         int r = file_read_all(AT_FDCWD, path, FDINFO_MAX, &text, NULL);
         if (r < 0)
                 return r == -ENOENT ? -EBADF : r;
@@ -41,6 +41,16 @@ int pidref_take_fd(int *fd, PidRef *ret) {
         p[strcspn(p, "\n")] = '\0';
         if (parse_pid(p, &pid) < 0)
                 return -ESRCH;
+        *ret = pid;
+        return 0;
+}
+
+int pidref_take_fd(int *fd, PidRef *ret) {
+        pid_t pid;
+
+        int r = pidfd_number(*fd, &pid);
+        if (r < 0)
+                return r;
         *ret = (PidRef){ .pid = pid, .fd = TAKE_FD(*fd) };
         return 0;
 }

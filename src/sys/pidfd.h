@@ -21,6 +21,9 @@ static inline bool pidref_is_set(const PidRef *p) {
         return p && p->pid > 0 && p->fd >= 0;
 }
 int pidref_open(pid_t pid, PidRef *ret); /* -ESRCH if it is gone */
+/* The number that /proc has for the process: another one than clone3(2) gave, where /proc is of another PID namespace than ours. -ESRCH:
+ * gone, or not to be seen there. */
+int pidfd_number(int fd, pid_t *ret);
 int pidref_take_fd(
         int *fd,
         PidRef *ret); /* takes a pidfd (on success only); pid from /proc/self/fdinfo; -ESRCH: gone, or not

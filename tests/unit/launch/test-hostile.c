@@ -65,6 +65,23 @@ TEST(directory_as_standard_descriptor) {
                 }
 }
 
+/* In a PID namespace without a /proc of its own the payload's number is that of a stranger in /proc. */
+TEST(proc_of_another_pid_namespace) {
+        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL("cat /proc/self/oom_score_adj"));
+        s->payload.has_oom_score_adjust = true;
+        s->payload.oom_score_adjust = 7;
+        pid_t pid = fork();
+        ASSERT_OK(pid);
+        if (pid == 0) {
+                ASSERT_OK(unshare(CLONE_NEWPID)); /* the supervisor is the first in it */
+                ASSERT_EQ(start_and_end(&run, s), 0);
+                _exit(streq(run.out_text, "7\n") ? 0 : 1);
+        }
+        int status;
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
+}
+
 /* ---- peers that do not read ---- */
 
 #define STATUS_COUNT 700 /* more than a socket's buffer holds */
