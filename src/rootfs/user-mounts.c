@@ -37,8 +37,11 @@ static const struct {
 
 /* Where the child mounts file systems of its own: what we mounted there would be hidden. */
 static const char *const places_of_child[] = { "/proc", "/dev/mqueue", "/sys/fs/cgroup" };
-/* What must not be hidden: the child takes the nodes from there that it masks files of /proc with. */
-static const char *const places_of_ours[] = { "/run", "/run/host", "/run/host/inaccessible" };
+/* What must not be hidden: the child takes the nodes and the empty directory from there that it masks parts of /proc and /sys with. */
+static const struct { const char *path; bool below; } places_of_ours[] = {
+        { "/run", false },                   { "/run/host", false },
+        { "/run/host/inaccessible", true },  { "/run/host/incoming", true },
+};
 
 static const struct { mode_t type; const char *name; } inaccessible_nodes[] = {
         { S_IFREG,  "run/host/inaccessible/reg" },  { S_IFDIR,  "run/host/inaccessible/dir" },
@@ -72,8 +75,10 @@ static int check_target(const SpecMount *m, const ContainerSpec *spec, Error *re
 
         for (size_t i = 0; i < ELEMENTSOF(places_of_child); i++)
                 refused = refused || path_startswith(m->target, places_of_child[i]);
-        for (size_t i = 0; i < ELEMENTSOF(places_of_ours); i++)
-                refused = refused || path_equal(m->target, places_of_ours[i]);
+        for (size_t i = 0; i < ELEMENTSOF(places_of_ours); i++) {
+                const char *rest = path_startswith(m->target, places_of_ours[i].path);
+                refused = refused || (rest && (places_of_ours[i].below || !rest[0]));
+        }
         if (spec->network.private_)
                 refused = refused || path_startswith(m->target, "/sys");
         if (!refused)

@@ -145,9 +145,16 @@ TEST(kinds_that_do_not_match) {
 }
 
 TEST(places_that_are_taken) {
-        static const char *const targets[] = {
-                "/", "/proc", "/proc/sys", "/dev/mqueue", "/sys/fs/cgroup/x", "/run", "//run/host/"
-        };
+        static const char *const targets[] = { "/",
+                                               "/proc",
+                                               "/proc/sys",
+                                               "/dev/mqueue",
+                                               "/sys/fs/cgroup/x",
+                                               "/run",
+                                               "//run/host/",
+                                               "/run/host/inaccessible/reg",
+                                               "/run/host/incoming",
+                                               "/run/host/incoming/x" };
 
         for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
                 SETUP;
