@@ -10,8 +10,10 @@
 #include "ipc/worker.h"
 #include "manager/container.h"
 
-#define OPERATIONS_MAX 1024U          /* at a time */
-#define OPERATIONS_CONTAINER_MAX 512U /* of these for one container, programs that run included */
+#define OPERATIONS_MAX 1024U /* at a time */
+/* Of these for one container, programs that run included. With sanitizers a worker takes so long to start that the first would have
+ * given up before the last begins. */
+#define OPERATIONS_CONTAINER_MAX (BERTH_SANITIZED ? 64U : 512U)
 #define OPERATION_ARGUMENTS_MAX (256U << 10) /* bytes of words and environment of a program */
 #define OPERATION_FDS_MAX 3
 

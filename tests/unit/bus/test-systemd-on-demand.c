@@ -49,7 +49,9 @@ static int variable_arguments(void) {
         sd_bus_error e = SD_BUS_ERROR_NULL;
         (void) sd_bus_error_setf(&e, "org.berth.Test", "%d %s %.2f %llu %.1f %c %ld %s %.3f", -1,
                                  "two", 3.25, 4ULL, 5.5, '6', 7L, "eight", 9.125);
-        return !streq(e.message, "-1 two 3.25 4 5.5 6 7 eight 9.125");
+        int wrong = !streq(e.message, "-1 two 3.25 4 5.5 6 7 eight 9.125");
+        sd_bus_error_free(&e);
+        return wrong;
 }
 
 TEST(variable_arguments) {

@@ -71,8 +71,6 @@ static void tear_down(void) {
 
 static void set_up(void) {
         start_set_up();
-        if (BERTH_SANITIZED)
-                TEST_SKIP("a sanitizer ends a process that it cannot give memory to");
         if (!TRACE_CAN_FAIL_CALLS)
                 TEST_SKIP("system calls cannot be made to fail by ptrace(2) on this architecture");
         if (base_fd >= 0)
