@@ -16,8 +16,6 @@
 #define SCOPE_TIMEOUT_USEC (30 * USEC_PER_SEC) /* from the request to the end of the job */
 #define SCOPE_GONE_TIMEOUT_USEC \
         (5 * USEC_PER_SEC) /* how long an old, empty scope of the name may take to go */
-#define SCOPE_GONE_IN_PLACE_USEC \
-        (1 * USEC_PER_SEC) /* the same, when its cgroup has gone before it */
 #define SCOPE_HURRY_USEC \
         (500 * USEC_PER_MSEC) /* for systemd to take a request that nobody waits for */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
@@ -138,8 +136,7 @@ static bool is_ours(ScopeJob *j) {
 static bool is_going(ScopeJob *j) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
         if (j->gone_deadline == 0)
-                j->gone_deadline = usec_add(now, j->request.in_place ? SCOPE_GONE_IN_PLACE_USEC
-                                                                     : SCOPE_GONE_TIMEOUT_USEC);
+                j->gone_deadline = usec_add(now, SCOPE_GONE_TIMEOUT_USEC);
         return now < j->gone_deadline &&
                (j->request.in_place || scope_is_in_use(j->request.spec, j->request.unit) == 0);
 }

@@ -553,7 +553,7 @@ def test_journal_of_a_scope(host, busybox, clean):
     """What journalctl -u shows of a container that is no service: its start and its end, with fields to look for."""
     cursor = host.run("journalctl -n 0 --show-cursor").stdout.split("cursor: ")[-1].strip()
     # the manager is there from the beginning: it ends when it has had nothing to do for some time
-    r = host.run(f"berth list >/dev/null; berth run -q -P -M proto -D {busybox} -- /bin/sh -c 'sleep 0.2; exit 3'", check=False)
+    r = host.run(f"berth list >/dev/null; berth run -q -P -M proto -D {busybox} -- /bin/sh -c 'sleep 1; exit 3'", check=False)
     assert r.returncode == 3
     host.wait_for("! berth show proto 2>/dev/null", 5)
     log = host.journal("--after-cursor", cursor, "-u", "machine-proto.scope")
