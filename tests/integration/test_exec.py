@@ -129,7 +129,7 @@ def test_many_at_once(host, running):
     assert r.out.split() == ["0"] * 100
     host.wait_for("! pgrep berth-worker >/dev/null", 5)
     assert int(host.run("ls /proc/$(pidof berthd)/fd | wc -l").out) <= int(before) + 1
-    assert not host.run("ps -eo stat,comm | grep '^Z.*berth' || :").out
+    host.wait_for("! ps -eo stat,comm | grep '^Z.*berth'", 5)
 
 
 def test_paused_container(host, running):
@@ -228,7 +228,8 @@ def test_shell_by_systemd(host, machine, options):
             t.expect("login: ")
             t.send("\x1d\x1d\x1d")
             assert t.wait() == 0
-        assert host.berth("exec", "web", "systemctl", "is-system-running").out == "running"
+        # the system inside is as it was (its own shell has ended with 9, which it may still count as a failure)
+        assert host.berth("exec", "web", "systemctl", "is-active", "multi-user.target").out == "active"
         assert host.berth("exec", "web", "sh", "-c", "ulimit -Sn").out == "1024"
     finally:
         host.berth("terminate", "web", check=False)
@@ -307,7 +308,7 @@ def test_copy_ends_with_its_caller(host, running):
 
 def test_access(host, running):
     name = running()
-    user = "systemd-run -q --pipe --wait -p User=nobody"
+    user = "systemd-run -q --collect --pipe --wait -p User=nobody"
     for words in (f"exec {name} id", f"shell {name} /bin/id", f"login {name}", f"copy-to {name} /etc/passwd /x", f"copy-from {name} /etc/passwd /tmp/x"):
         r = host.run(f"{user} berth {words} </dev/null", check=False)
         assert r.returncode not in (0, 124) and "Access denied" in r.stderr, (words, r)

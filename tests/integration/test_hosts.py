@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.ns, pytest.mark.vm]
 def test_systemd_runs(host):
     first = host.systemctl("--version").out.split()
     assert first[:2] == ["systemd", str(host.systemd)]
-    assert host.systemctl("is-system-running", check=False).out == "running"
+    assert host.systemctl("is-system-running", check=False).out == "running", host.systemctl("--failed", "--no-legend").stdout
     assert host.read("/proc/1/comm") == "systemd\n"
 
 
