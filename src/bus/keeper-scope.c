@@ -209,7 +209,7 @@ int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret) {
         return strbuf_finish(&b, ret);
 }
 
-/* Only a placeholder is left, or is there yet. */
+/* The one process of this group is a placeholder. */
 static bool holds_placeholder(int fd) {
         _cleanup_free_ char *procs = NULL, *path = NULL, *comm = NULL;
         if (cgroup_read_attribute(fd, "cgroup.procs", &procs) < 0)
@@ -233,7 +233,11 @@ int scope_is_in_use(const ContainerSpec *spec, const char *unit) {
         _cleanup_close_ int payload_fd = cgroup_open(fd, SCOPE_PAYLOAD);
         if (payload_fd >= 0)
                 return cgroup_is_populated(payload_fd);
-        return holds_placeholder(fd) ? 0 : cgroup_is_populated(fd);
+        /* a placeholder is left, or is there yet */
+        _cleanup_close_ int holder_fd = cgroup_open(fd, SCOPE_HOLDER);
+        if (holds_placeholder(fd) || (holder_fd >= 0 && holds_placeholder(holder_fd)))
+                return 0;
+        return cgroup_is_populated(fd);
 }
 
 /* The directory of the scope's slice. */

@@ -21,6 +21,9 @@ int scope_cgroup_path(const ContainerSpec *spec, const char *unit, char **ret);
 /* The supervisor makes this group in the scope, right before it clones the payload into it. */
 #define SCOPE_PAYLOAD "payload"
 
+/* Where the placeholder waits when it must leave the scope's own group. */
+#define SCOPE_HOLDER "start"
+
 /* Does a container run in a scope of this name? 1; 0 if there is none, or one that has ended (its placeholder may be there still) or has not
  * begun. */
 int scope_is_in_use(const ContainerSpec *spec, const char *unit);

@@ -29,7 +29,6 @@
 #include "bus/systemd1.h"
 #include "sys/cgroup.h"
 
-#define HOLDER_CGROUP "start"
 #define LATE_USEC \
         (1 *      \
          USEC_PER_SEC) /* should the supervisor not make payload/, systemd is asked all the same */
@@ -192,7 +191,7 @@ static void tell_go(Keeper *k) {
 /* Strict: the placeholder has to leave the scope's own group, or controllers could not be turned on for the groups in it. Being born
  * elsewhere is cheap, moving is not: so a second one takes over. */
 static int holder_replace(Keeper *k) {
-        _cleanup_close_ int fd = cgroup_make(k->scope_fd, HOLDER_CGROUP);
+        _cleanup_close_ int fd = cgroup_make(k->scope_fd, SCOPE_HOLDER);
         if (fd < 0)
                 return fd;
         PidRef holder = PIDREF_NULL;
@@ -239,7 +238,7 @@ static int on_placeholder_ended(sd_event_source *s, int fd, uint32_t revents, vo
                         k->scope_fd); /* best effort, as in the supervisor */
         else
                 (void) cgroup_remove(k->scope_fd,
-                                     HOLDER_CGROUP); /* else systemd removes it with the scope */
+                                     SCOPE_HOLDER); /* else systemd removes it with the scope */
         k->scope_fd = fd_close(k->scope_fd);
         return 0;
 }

@@ -16,6 +16,8 @@
 #define SCOPE_TIMEOUT_USEC (30 * USEC_PER_SEC) /* from the request to the end of the job */
 #define SCOPE_GONE_TIMEOUT_USEC \
         (5 * USEC_PER_SEC) /* how long an old, empty scope of the name may take to go */
+#define SCOPE_IN_USE_USEC \
+        (1 * USEC_PER_SEC) /* and one that is in use, perhaps by what has just been killed */
 #define SCOPE_HURRY_USEC \
         (500 * USEC_PER_MSEC) /* for systemd to take a request that nobody waits for */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
@@ -32,7 +34,7 @@ struct ScopeJob {
         bool is_old;                    /* systemd does not know all properties */
         char *job;                      /* our job's object path, once known */
         char *early_job, *early_result; /* a JobRemoved for our unit that came before the reply */
-        usec_t deadline, gone_deadline;
+        usec_t deadline, exists_since;
         sd_event_source *timer;
         sd_bus_slot *match, *call, *poll;
 };
@@ -132,13 +134,15 @@ static bool is_ours(ScopeJob *j) {
 }
 
 /* The name is taken: by a container that runs, or by a scope without processes that systemd has not collected yet. Returns true if it
- * is worth to try again. */
+ * is worth to try again. (Of a container of ours that runs the supervisor knows first, by its lock, and says so.) */
 static bool is_going(ScopeJob *j) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
-        if (j->gone_deadline == 0)
-                j->gone_deadline = usec_add(now, SCOPE_GONE_TIMEOUT_USEC);
-        return now < j->gone_deadline &&
-               (j->request.in_place || scope_is_in_use(j->request.spec, j->request.unit) == 0);
+        if (j->exists_since == 0)
+                j->exists_since = now;
+        bool in_use =
+                !j->request.in_place && scope_is_in_use(j->request.spec, j->request.unit) != 0;
+        return now <
+               usec_add(j->exists_since, in_use ? SCOPE_IN_USE_USEC : SCOPE_GONE_TIMEOUT_USEC);
 }
 
 static void request_refused(ScopeJob *j, const sd_bus_error *bus_error) {

@@ -32,6 +32,8 @@
 static int lock_name(Supervisor *s, Error *reterr) {
         s->name_lock_fd = lock_take(NAME_LOCK_DIRECTORY, s->spec->name, LOCK_MODE_EXCLUSIVE);
         if (s->name_lock_fd == -EBUSY) {
+                if (links_launcher_is_gone(s))
+                        return -ECANCELED; /* systemd knew of that container before we did: it is told */
                 int r = error_set(reterr, -EBUSY, ERROR_NAME_IN_USE,
                                   "a container of this name is running");
                 error_hint(reterr,

@@ -134,6 +134,11 @@ int link_receive(Supervisor *s, Link *l, ControlMessage *ret) {
         return 1;
 }
 
+bool links_launcher_is_gone(const Supervisor *s) {
+        struct pollfd p = { .fd = s->launcher.fd };
+        return s->launcher.fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
 bool signal_ends_start(Supervisor *s) {
         struct signalfd_siginfo info;
         while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info))

@@ -125,6 +125,8 @@ void links_send_error(Supervisor *s, const Error *e);
 void links_retry(Supervisor *s);
 /* Receives one message. 1: *ret is a request that is allowed now; 0: nothing to do; the link may be closed afterwards. */
 int link_receive(Supervisor *s, Link *l, ControlMessage *ret);
+/* It has given up, and told why. */
+bool links_launcher_is_gone(const Supervisor *s);
 /* Waits for GO on the launcher link (mode CGROUP_WAIT). */
 int links_wait_go(Supervisor *s, Error *reterr);
 /* During the start: has a signal come that means "end"? */

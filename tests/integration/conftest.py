@@ -157,5 +157,9 @@ def debian(machine, host):
 def clean(host):
     """Compare the host before and after the test. Ask for it after `machine` and its kin: they clean up later."""
     host.run("berth list >/dev/null 2>&1 || :")     # the manager comes on demand; its descriptors count from here on
-    with host.no_leaks(ignore="^fd 'systemd"):
-        yield
+    before = host.snapshot()
+    yield
+    left = host.leaks(before, ignore="^fd 'systemd")
+    if left:    # a test that failed in the middle is one failure, not one for each that follows
+        host.run("for name in $(berth list --no-legend 2>/dev/null | cut -d' ' -f1); do berth terminate $name; done; :", check=False)
+    host.nothing_left(left)

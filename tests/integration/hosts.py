@@ -262,7 +262,10 @@ class Host:
         """The block must leave the host as it was: mounts, cgroups, processes, loops, descriptors, files."""
         before = self.snapshot()
         yield
-        left = self.leaks(before, timeout, ignore)
+        self.nothing_left(self.leaks(before, timeout, ignore))
+
+    @staticmethod
+    def nothing_left(left):
         assert not left, "left behind:\n" + "\n".join(f"  {kind} {thing}" for kind, thing in left)
 
     # ---- life ----

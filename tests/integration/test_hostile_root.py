@@ -57,12 +57,14 @@ def start(host, root, *args, command=("/bin/true",), timeout=10, **kwargs):
 
 
 def measured(host, root, *args):
-    """Runs a container; its Result, milliseconds, and the most memory (KiB) that one of our processes or the payload had."""
+    """The Result of a container that took no long time, and no much memory in any one of our processes."""
     r = host.run("timeout", "10", "/lab/busybox/bin/busybox", "time", "-o", "/run/measured", "-f", "measured %e %M",
                  "/usr/bin/berth", "run", "-q", "-P", "-M", "hostile", "-D", root, *args, check=False)
     m = re.search(r"measured ([\d.]+) (\d+)", host.run("cat /run/measured; rm /run/measured").stdout)
     assert m, r
-    return r, float(m[1]) * 1000, int(m[2])
+    limit = LIMIT_KIB * (4 if host.environment else 1)      # sanitizers have memory of their own
+    assert float(m[1]) * 1000 < LIMIT_MS and int(m[2]) < limit, (args, m[0])
+    return r
 
 
 def refused_or_contained(r):
@@ -179,18 +181,16 @@ class TestCases:
         how = ["-b"] if boot else ["--user=bob", "--", "/bin/true"]
         for maker in ("mkfifo $f", "ln -s /dev/zero $f", "truncate -s 10G $f", f"ln -s {victim}/secret $f", "mknod $f c 1 5", "mkdir $f"):
             host.run(f"f={busybox}/{what}; mkdir -p ${{f%/*}}; rm -rf $f; {maker}")
-            r, ms, kib = measured(host, busybox, *options, *how)
+            r = measured(host, busybox, *options, *how)
             assert r.returncode in (0, 125), (maker, r)
-            assert ms < LIMIT_MS and kib < LIMIT_KIB, (maker, ms, kib)
             assert "SECRET" not in r.stderr and len(r.stderr.splitlines()) <= 2, (maker, r)
 
     def test_r12_init_that_is_none(self, host, busybox, victim, options, clean):
         for maker in ("mkfifo $f", "ln -s /dev/zero $f", f"ln -s {victim}/secret $f", "mkdir $f", "echo text >$f", "truncate -s 10G $f; chmod 755 $f",
                       "mknod $f c 1 5; chmod 755 $f"):
             host.run(f"f={busybox}/sbin/init; mkdir -p {busybox}/sbin; rm -rf $f; {maker}")
-            r, ms, kib = measured(host, busybox, "-b", *options)
+            r = measured(host, busybox, "-b", *options)
             assert r.returncode in (125, 126, 127) and "init" in r.stderr, (maker, r)
-            assert ms < LIMIT_MS and kib < LIMIT_KIB, (maker, ms, kib)
 
     def test_r13_init_that_names_our_own_program(self, host, busybox, victim, options, clean):
         """A root that has its init resolve to /proc/self/exe gets neither to run nor to write the supervisor's file."""
