@@ -171,7 +171,8 @@ class Host:
 
     @staticmethod
     def end(popen):
-        if popen.poll() is None:
+        # not poll(), which would reap a wrapper that has ended before what it ran: its group holds the pipe
+        if popen.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(popen.pid, signal.SIGKILL)
         popen.communicate()

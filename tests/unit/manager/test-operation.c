@@ -4,6 +4,7 @@
 #include "host.h"
 
 #include <limits.h>
+#include <sys/prctl.h>
 
 #include "ipc/worker.h"
 #include "manager/operation.h"
@@ -12,6 +13,7 @@ static int stand_in(void) {
         _cleanup_(worker_request_done) WorkerRequest r = { 0 };
         if (worker_request_read(WORKER_REQUEST_FD, &r) < 0)
                 return 1;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* the test ends its manager without a word */
         if (startswith(r.name, "hang"))
                 for (;;)
                         pause();
