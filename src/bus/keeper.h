@@ -44,7 +44,7 @@ void keeper_take_devices(Keeper *k, char ***devices);
  * takes as long as its file system does. */
 int keeper_find_devices(const ContainerSpec *spec, char ***ret);
 int keeper_start(Keeper *k, Error *reterr);   /* spec must outlive the keeper */
-int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT */
+int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT, PAUSE, RESUME */
 const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */
 bool keeper_has_failed(
         const Keeper

@@ -2,12 +2,16 @@
 /* Client of org.berth.Containers1: programs, sessions and copies. */
 #include "bus/manager1-operation.h"
 
+#include <poll.h>
+
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "basic/strv.h"
 #include "bus/bus.h"
 #include "bus/manager1.h"
+#include "sys/socket.h"
 
+#define GREETING_TIMEOUT_MSEC 5000             /* for the supervisor, which only forwards bytes */
 #define START_TIMEOUT_USEC (30 * USEC_PER_SEC) /* the manager gives up earlier, and says why */
 
 void program_handle_done(ProgramHandle *h) {
@@ -153,4 +157,50 @@ int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *
         if (sd_bus_message_append(m, "ssst", name, source, strempty(destination), flags) < 0)
                 return error_oom(reterr);
         return manager1_call(bus, m, USEC_INFINITY, NULL, reterr);
+}
+
+/* The supervisor's first word. */
+static int read_greeting(int fd, int *ret_size_fd) {
+        int fds[SOCKET_MAX_FDS];
+        char byte;
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int n = poll(&p, 1, GREETING_TIMEOUT_MSEC);
+        if (n <= 0)
+                return n < 0 ? -errno : -ETIMEDOUT;
+        ssize_t size = socket_receive(fd, &byte, 1, fds);
+        for (size_t i = 1; i < ELEMENTSOF(fds); i++)
+                fds[i] = fd_close(fds[i]);
+        *ret_size_fd = fds[0];
+        return size < 0 ? (int) size : size == 0 || fds[0] < 0 ? -ENOTTY : 0;
+}
+
+int manager1_attach(sd_bus *bus, const char *name, bool history_only, ProgramHandle *ret,
+                    int *ret_size_fd, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
+        int r = manager1_new_call(bus, "AttachContainer", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "st", name, history_only ? UINT64_C(1) : UINT64_C(0)) < 0)
+                return error_oom(reterr);
+        r = manager1_call(bus, m, 0, &reply, reterr);
+        if (r < 0)
+                return r;
+        r = take_fd(reply, &h.terminal_fd);
+        if (r < 0)
+                return bad_reply(r, name, reterr);
+        r = read_greeting(h.terminal_fd, ret_size_fd);
+        if (r == -ENOTTY) {
+                r = error_set(reterr, r, ERROR_UNSUPPORTED, "Container '%s' has no console", name);
+                error_hint(reterr,
+                           "it was started with --console=pipe; 'berth shell %s' opens a shell",
+                           name);
+                return r;
+        }
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_CONSOLE_FAILED,
+                                       "Connecting to the console of '%s' failed", name);
+        *ret = h;
+        h = (ProgramHandle) PROGRAM_HANDLE_NULL;
+        return 0;
 }

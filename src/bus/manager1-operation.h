@@ -32,6 +32,9 @@ int manager1_open_shell(sd_bus *bus, const char *name, const char *user, const c
                         char *const *arguments, char *const *environment, ProgramHandle *ret,
                         Error *reterr);
 int manager1_open_login(sd_bus *bus, const char *name, ProgramHandle *ret, Error *reterr);
+/* The console: a stream socket, and a descriptor of the terminal for its size. ERROR_UNSUPPORTED: there is none. */
+int manager1_attach(sd_bus *bus, const char *name, bool history_only, ProgramHandle *ret,
+                    int *ret_size_fd, Error *reterr);
 /* Waits until all is copied. */
 int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *source,
                   const char *destination, uint64_t flags, Error *reterr);

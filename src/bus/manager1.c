@@ -120,19 +120,21 @@ static int read_list(sd_bus_message *m, InfoList *list) {
         return r;
 }
 
-int manager1_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
-                  Error *reterr) {
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call(bus, m, timeout_usec, &e, ret);
-        if (r >= 0)
-                return 0;
-        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_SERVICE_UNKNOWN)) {
+static int call_failed(const sd_bus_error *e, int r, Error *reterr) {
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN)) {
                 r = error_set(reterr, r, ERROR_BUS_FAILED,
                               "The manager berthd is not running and cannot be started");
                 error_hint(reterr, "see 'systemctl status berthd.service'");
                 return r;
         }
-        return bus_error_to_error(&e, r, reterr, "Asking the manager berthd failed");
+        return bus_error_to_error(e, r, reterr, "Asking the manager berthd failed");
+}
+
+int manager1_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
+                  Error *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call(bus, m, timeout_usec, &e, ret);
+        return r < 0 ? call_failed(&e, r, reterr) : 0;
 }
 
 int manager1_new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error *reterr) {
@@ -180,33 +182,56 @@ int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret, Error *reter
 
 /* How much longer than a limit of the manager's own we wait for its answer. */
 #define ANSWER_MARGIN_USEC (5 * USEC_PER_SEC)
+#define PAUSE_TIMEOUT_USEC (10 * USEC_PER_SEC + ANSWER_MARGIN_USEC)
 
-int manager1_stop(sd_bus *bus, const char *name, usec_t timeout_usec, Error *reterr) {
+static int on_stop_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        StopCall *c = userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (sd_bus_message_is_method_error(m, NULL))
+                (void) call_failed(sd_bus_message_get_error(m), -EIO, &e);
+        c->done(error_is_set(&e) ? &e : NULL, c->userdata);
+        return 0;
+}
+
+int manager1_stop_begin(sd_bus *bus, const char *name, usec_t timeout_usec, StopCall *c,
+                        Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = manager1_new_call(bus, "StopContainer", &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "st", name, timeout_usec) < 0)
                 return error_oom(reterr);
-        return manager1_call(bus, m, usec_add(timeout_usec, ANSWER_MARGIN_USEC), NULL, reterr);
+        r = sd_bus_call_async(bus, &c->slot, m, on_stop_reply, c,
+                              usec_add(timeout_usec, ANSWER_MARGIN_USEC));
+        return r < 0 ? call_failed(NULL, r, reterr) : 0;
 }
 
-static int call_with_name(sd_bus *bus, const char *method, const char *name, Error *reterr) {
+/* timeout_usec 0: the bus' default. */
+static int call_with_name(sd_bus *bus, const char *method, const char *name, usec_t timeout_usec,
+                          Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = manager1_new_call(bus, method, &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "s", name) < 0)
                 return error_oom(reterr);
-        return manager1_call(bus, m, 0, NULL, reterr);
+        return manager1_call(bus, m, timeout_usec, NULL, reterr);
 }
 
 int manager1_terminate(sd_bus *bus, const char *name, Error *reterr) {
-        return call_with_name(bus, "TerminateContainer", name, reterr);
+        return call_with_name(bus, "TerminateContainer", name, 0, reterr);
 }
 
 int manager1_reboot(sd_bus *bus, const char *name, Error *reterr) {
-        return call_with_name(bus, "RebootContainer", name, reterr);
+        return call_with_name(bus, "RebootContainer", name, 0, reterr);
+}
+
+int manager1_pause(sd_bus *bus, const char *name, Error *reterr) {
+        return call_with_name(bus, "PauseContainer", name, PAUSE_TIMEOUT_USEC, reterr);
+}
+
+int manager1_resume(sd_bus *bus, const char *name, Error *reterr) {
+        return call_with_name(bus, "ResumeContainer", name, PAUSE_TIMEOUT_USEC, reterr);
 }
 
 int manager1_kill(sd_bus *bus, const char *name, const char *whom, int signal, Error *reterr) {

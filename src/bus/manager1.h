@@ -26,10 +26,20 @@ void container_info_done(ContainerInfo *i);
 int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr);
 int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret,
                  Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
-/* Waits until it has ended (or timeout_usec; USEC_INFINITY). */
-int manager1_stop(sd_bus *bus, const char *name, usec_t timeout_usec, Error *reterr);
+/* One StopContainer that is waited for. done: it has ended (e is NULL), or has not in time, or something failed; e is the callback's to
+ * empty. Unref the slot, which forgets the call, before the StopCall goes. */
+typedef struct StopCall {
+        sd_bus_slot *slot;
+        void (*done)(Error *e, void *userdata);
+        void *userdata;
+} StopCall;
+int manager1_stop_begin(sd_bus *bus, const char *name, usec_t timeout_usec /* or USEC_INFINITY */,
+                        StopCall *c, Error *reterr);
 int manager1_terminate(sd_bus *bus, const char *name, Error *reterr);
 int manager1_reboot(sd_bus *bus, const char *name, Error *reterr);
+/* Returns when all its processes rest. */
+int manager1_pause(sd_bus *bus, const char *name, Error *reterr);
+int manager1_resume(sd_bus *bus, const char *name, Error *reterr);
 int manager1_kill(sd_bus *bus, const char *name, const char *whom /* leader, supervisor, all */,
                   int signal, Error *reterr);
 

@@ -31,6 +31,8 @@
 #define ACTION_STOP "org.berth.containers1.stop"
 #define ACTION_KILL "org.berth.containers1.kill"
 #define ACTION_REBOOT "org.berth.containers1.reboot"
+#define ACTION_ATTACH "org.berth.containers1.attach"
+#define ACTION_PAUSE "org.berth.containers1.pause"
 #define ACTION_EXEC "org.berth.containers1.exec"
 #define ACTION_SHELL "org.berth.containers1.shell"
 #define ACTION_LOGIN "org.berth.containers1.login"

@@ -97,7 +97,9 @@ static void forward_input(Forwarder *r) {
                 return;
         if (n <= 0 && s->close_to)
                 stream_close(s);
-        else if (n <= 0) { /* a terminal has no end of its own */
+        else if (n <= 0 && r->f->status_fd < 0)
+                s->from_fd = -EBADF; /* a console has others who type, too */
+        else if (n <= 0) {           /* a terminal has no end of its own */
                 s->from_fd = -EBADF;
                 memcpy(s->buffer, END_OF_INPUT, 1);
                 s->size = 1;
@@ -116,9 +118,13 @@ static void forward_output(Forwarder *r, Stream *s) {
         if (n == -EIO && r->f->terminal_fd == s->from_fd)
                 r->hung_up =
                         true; /* between two programs that open it; the status tells when that is over */
-        else if (n == 0 || (n < 0 && !IN_SET(n, -EAGAIN, -EINTR)))
+        else if (n == 0 || (n < 0 && !IN_SET(n, -EAGAIN, -EINTR))) {
                 s->from_fd = -EBADF;
-        else
+                if (r->f->status_fd < 0) {
+                        r->ended = true;
+                        r->end = FORWARD_CLOSED;
+                }
+        } else
                 r->hung_up = false;
 }
 
@@ -166,9 +172,10 @@ static void take_status(Forwarder *r) {
 
 static void resize(const Forwarder *r) {
         unsigned rows, columns;
-        if (r->f->terminal_fd >= 0 && (tty_get_size(STDOUT_FILENO, &rows, &columns) >= 0 ||
-                                       tty_get_size(STDIN_FILENO, &rows, &columns) >= 0))
-                (void) tty_set_size(r->f->terminal_fd, rows, columns); /* only for show */
+        const int fd = r->f->size_fd >= 0 ? r->f->size_fd : r->f->terminal_fd;
+        if (fd >= 0 && (tty_get_size(STDOUT_FILENO, &rows, &columns) >= 0 ||
+                        tty_get_size(STDIN_FILENO, &rows, &columns) >= 0))
+                (void) tty_set_size(fd, rows, columns); /* only for show */
 }
 
 static void take_signal(Forwarder *r) {
@@ -178,6 +185,11 @@ static void take_signal(Forwarder *r) {
                 return;
         if (si.ssi_signo == SIGWINCH) {
                 resize(r);
+                return;
+        }
+        if (r->f->status_fd < 0) {
+                r->ended = true;
+                r->end = FORWARD_DETACHED;
                 return;
         }
         int n = snprintf(text, sizeof(text), "kill %s", signal_to_string((int) si.ssi_signo, name));

@@ -10,12 +10,14 @@ typedef enum ForwardEnd {
         FORWARD_KILLED,  /* status: the signal */
         FORWARD_TIMEOUT, /* it had run for too long */
         FORWARD_LOST, /* nobody tells how it ended: a session of the container's systemd, or the container is gone */
-        FORWARD_DETACHED, /* ^] three times */
+        FORWARD_DETACHED, /* ^] three times, or a signal where there is no program to pass it to */
+        FORWARD_CLOSED,   /* the console was closed */
 } ForwardEnd;
 
 typedef struct Forward {
-        int status_fd;   /* see manager1-operation.h */
-        int terminal_fd; /* master of the program's terminal, or -EBADF */
+        int status_fd; /* see manager1-operation.h; -EBADF: of a console, which has no end but its own */
+        int terminal_fd; /* master of the program's terminal, or a console's socket, or -EBADF */
+        int size_fd;     /* where the terminal's size is set; -EBADF: at terminal_fd */
         int pipe_fds
                 [3]; /* our ends of the program's pipes, -EBADF for those that it was given itself; closed here */
         const char *name; /* of the container */

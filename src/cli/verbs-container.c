@@ -8,6 +8,7 @@
 #include "bus/manager1.h"
 #include "cli/complain.h"
 #include "cli/container-output.h"
+#include "cli/stop.h"
 #include "cli/verbs.h"
 #include "image/image-find.h"
 
@@ -151,10 +152,6 @@ static int for_each(const Invocation *v, Action action, Error *reterr) {
         return status;
 }
 
-static int action_stop(sd_bus *bus, const char *name, const VerbOptions *o, Error *reterr) {
-        return manager1_stop(bus, name, o->timeout_usec, reterr);
-}
-
 static int action_terminate(sd_bus *bus, const char *name, const VerbOptions *o, Error *reterr) {
         return manager1_terminate(bus, name, reterr);
 }
@@ -163,12 +160,24 @@ static int action_reboot(sd_bus *bus, const char *name, const VerbOptions *o, Er
         return manager1_reboot(bus, name, reterr);
 }
 
+static int action_pause(sd_bus *bus, const char *name, const VerbOptions *o, Error *reterr) {
+        return manager1_pause(bus, name, reterr);
+}
+
+static int action_resume(sd_bus *bus, const char *name, const VerbOptions *o, Error *reterr) {
+        return manager1_resume(bus, name, reterr);
+}
+
 static int action_kill(sd_bus *bus, const char *name, const VerbOptions *o, Error *reterr) {
         return manager1_kill(bus, name, o->whom ?: "all", o->signal ?: SIGTERM, reterr);
 }
 
 int verb_stop(const Invocation *v, Error *reterr) {
-        return for_each(v, action_stop, reterr);
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r = verb_connect(v, &bus, reterr);
+        return r < 0 ? r
+                     : stop_containers(bus, v->arguments, v->options.timeout_usec, v->options.quiet,
+                                       reterr);
 }
 
 int verb_terminate(const Invocation *v, Error *reterr) {
@@ -177,6 +186,14 @@ int verb_terminate(const Invocation *v, Error *reterr) {
 
 int verb_reboot(const Invocation *v, Error *reterr) {
         return for_each(v, action_reboot, reterr);
+}
+
+int verb_pause(const Invocation *v, Error *reterr) {
+        return for_each(v, action_pause, reterr);
+}
+
+int verb_resume(const Invocation *v, Error *reterr) {
+        return for_each(v, action_resume, reterr);
 }
 
 int verb_kill(const Invocation *v, Error *reterr) {

@@ -2,17 +2,21 @@
 /* Verbs that work inside a container: exec, shell, login, copy-to, copy-from. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "bus/bus.h"
 #include "bus/manager1-operation.h"
+#include "bus/manager1.h"
 #include "cli/complain.h"
 #include "cli/forward.h"
 #include "cli/verbs.h"
 #include "ipc/worker.h"
 
+#define END_TRIES 10U
+#define END_PAUSE_USEC 50000
 #define EXIT_TIMEOUT 124 /* as timeout(1) */
 #define EXIT_SIGNAL 128  /* and the signal, as a shell */
 
@@ -47,6 +51,7 @@ static int make_stdio(int stdio[static 3], int ours[static 3], Error *reterr) {
 static int follow(const char *name, ProgramHandle *h, const int pipes[static 3], Error *reterr) {
         Forward f = { .status_fd = h->status_fd,
                       .terminal_fd = h->terminal_fd,
+                      .size_fd = -EBADF,
                       .pipe_fds = { pipes[0], pipes[1], pipes[2] },
                       .name = name };
         ForwardEnd end;
@@ -64,6 +69,7 @@ static int follow(const char *name, ProgramHandle *h, const int pipes[static 3],
                 return EXIT_TIMEOUT;
         case FORWARD_DETACHED:
                 return 0;
+        case FORWARD_CLOSED:
         case FORWARD_LOST:
                 break;
         }
@@ -185,6 +191,69 @@ int verb_login(const Invocation *v, Error *reterr) {
                 return r;
         say_connected(v->arguments[0]);
         return follow(v->arguments[0], &h, no_pipes, reterr);
+}
+
+/* ---- the console ---- */
+
+static int print_history(int fd, Error *reterr) {
+        char buffer[4096];
+        for (;;) {
+                ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_set_errno(reterr, -errno, ERROR_FAILED,
+                                               "Reading the console's history failed");
+                if (n == 0)
+                        return 0;
+                (void) fwrite(buffer, 1, (size_t) n,
+                              stdout); /* checked with the stream as a whole */
+        }
+}
+
+/* Ended, or taken over? */
+static int tell_closed(sd_bus *bus, const char *name, Error *reterr) {
+        for (unsigned i = 0; i < END_TRIES; i++) { /* its console goes a little before itself */
+                _cleanup_(container_info_done) ContainerInfo info = { 0 };
+                _cleanup_error_ Error e = ERROR_NULL;
+                if (manager1_get(bus, name, &info, &e) < 0 ||
+                    !streq(strempty(info.state), "running"))
+                        return 0;
+                (void) usleep(END_PAUSE_USEC);
+        }
+        int r = error_set(reterr, -EPIPE, ERROR_CONSOLE_FAILED,
+                          "The connection to the console of '%s' was ended", name);
+        error_hint(reterr,
+                   "somebody else has attached, or this terminal did not keep up with the output");
+        return r;
+}
+
+int verb_attach(const Invocation *v, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
+        _cleanup_close_ int size_fd = -EBADF;
+        const char *name = v->arguments[0];
+        ForwardEnd end;
+        int status, r = verb_connect(v, &bus, reterr);
+        if (r >= 0)
+                r = manager1_attach(bus, name, v->options.history, &h, &size_fd, reterr);
+        if (r < 0)
+                return r;
+        if (fd_nonblock(h.terminal_fd, !v->options.history) < 0)
+                return error_oom(reterr);
+        if (v->options.history)
+                return print_history(h.terminal_fd, reterr);
+        if (!v->options.quiet)
+                say_connected(name);
+        Forward f = { .status_fd = -EBADF,
+                      .terminal_fd = h.terminal_fd,
+                      .size_fd = size_fd,
+                      .pipe_fds = { -EBADF, -EBADF, -EBADF },
+                      .name = name };
+        r = forward_run(&f, &end, &status, reterr);
+        if (r < 0)
+                return r;
+        return end == FORWARD_CLOSED ? tell_closed(bus, name, reterr) : 0;
 }
 
 /* ---- copies ---- */

@@ -42,7 +42,7 @@ static void show_log(const char *unit, usec_t since_usec) {
 }
 
 /* 0, or an exit status after the failure was shown. */
-static int start_one(sd_bus *bus, const char *name, bool quiet) {
+static int run_one(sd_bus *bus, UnitAction action, const char *name, bool quiet) {
         const usec_t begin_usec = now_usec(CLOCK_REALTIME);
         _cleanup_free_ char *unit = NULL;
         Error e = ERROR_NULL;
@@ -52,7 +52,7 @@ static int start_one(sd_bus *bus, const char *name, bool quiet) {
                 r = compile_check_unit(name, &e);
         if (r < 0)
                 return complain(&e, EXIT_OF_VERB);
-        r = systemd1_unit_run(bus, UNIT_START, unit, &e);
+        r = systemd1_unit_run(bus, action, unit, &e);
         if (r >= 0)
                 return 0;
         const bool unit_failed = e.id == ERROR_UNIT_FAILED;
@@ -66,7 +66,7 @@ static int start_all(const Invocation *v, sd_bus *bus) {
         int status = 0;
 
         STRV_FOREACH(name, v->arguments)
-                status = start_one(bus, *name, v->options.quiet) ?: status;
+                status = run_one(bus, UNIT_START, *name, v->options.quiet) ?: status;
         return status;
 }
 
@@ -77,6 +77,37 @@ int verb_start(const Invocation *v, Error *reterr) {
         if (r >= 0)
                 r = verb_connect(v, &bus, reterr);
         return r < 0 ? r : start_all(v, bus);
+}
+
+/* One that was started another way is asked to reboot: it has no service to be started again. */
+static int restart_one(sd_bus *bus, const char *name, bool quiet) {
+        _cleanup_(container_info_done) ContainerInfo info = { 0 };
+        _cleanup_free_ char *unit = NULL;
+        Error e = ERROR_NULL;
+
+        int r = service_name(name, &unit, &e);
+        if (r >= 0)
+                r = manager1_get(bus, name, &info, &e);
+        if (r >= 0 && !streq_ptr(info.unit, unit))
+                r = manager1_reboot(bus, name, &e);
+        else if (r >= 0 || e.id == ERROR_NO_SUCH_CONTAINER) {
+                error_done(&e);
+                return run_one(bus, UNIT_RESTART, name, quiet);
+        }
+        return r < 0 ? complain(&e, EXIT_OF_VERB) : 0;
+}
+
+int verb_restart(const Invocation *v, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int status = 0, r = check_systemd(reterr);
+
+        if (r >= 0)
+                r = verb_connect(v, &bus, reterr);
+        if (r < 0)
+                return r;
+        STRV_FOREACH(name, v->arguments)
+                status = restart_one(bus, *name, v->options.quiet) ?: status;
+        return status;
 }
 
 static int stop_units(sd_bus *bus, char *const *units) {

@@ -29,7 +29,10 @@ enum {
         V_SHELL = 1 << 15,
         V_LOGIN = 1 << 16,
         V_COPY = 1 << 17,
-        V_ANY = (1 << 18) - 1,
+        V_PAUSE = 1 << 18,
+        V_RESTART = 1 << 19,
+        V_ATTACH = 1 << 20,
+        V_ANY = (1 << 21) - 1,
 };
 
 /* clang-format off */
@@ -40,13 +43,16 @@ const Verb verbs[] = {
         { "stop",      "NAME…", V_STOP,      1, ANY, VERB_CONTAINERS, verb_stop,      "Containers", "Shut down, and wait for it" },
         { "poweroff",  "NAME…", V_STOP,      1, ANY, VERB_CONTAINERS | VERB_ALIAS, verb_stop, NULL, NULL },
         { "reboot",    "NAME…", V_REBOOT,    1, ANY, VERB_CONTAINERS, verb_reboot,    "Containers", "Reboot the system inside" },
-        { "restart",   "NAME…", V_REBOOT,    1, ANY, VERB_CONTAINERS | VERB_ALIAS, verb_reboot, NULL, NULL },
+        { "restart",   "NAME…", V_RESTART,   1, ANY, VERB_IMAGES,     verb_restart,   "Containers", "Stop and start services of containers" },
+        { "pause",     "NAME…", V_PAUSE,     1, ANY, VERB_CONTAINERS, verb_pause,     "Containers", "Freeze all processes" },
+        { "resume",    "NAME…", V_PAUSE,     1, ANY, VERB_CONTAINERS, verb_resume,    "Containers", "Let frozen processes go on" },
         { "kill",      "NAME…", V_KILL,      1, ANY, VERB_CONTAINERS, verb_kill,      "Containers", "Send a signal to processes" },
         { "terminate", "NAME…", V_TERMINATE, 1, ANY, VERB_CONTAINERS, verb_terminate, "Containers", "End at once, without shutting down" },
         { "exec",      "NAME COMMAND…", V_EXEC, 2, ANY, VERB_CONTAINERS | VERB_COMMAND, verb_exec, "Inside", "Run a program in a container" },
         { "shell",     "[USER@]NAME [PATH [ARGUMENT…]]", V_SHELL, 1, ANY, VERB_CONTAINERS | VERB_COMMAND,
           verb_shell,     "Inside", "Open a shell" },
         { "login",     "NAME",  V_LOGIN,     1, 1,   VERB_CONTAINERS, verb_login,     "Inside", "Open a login prompt" },
+        { "attach",    "NAME",  V_ATTACH,    1, 1,   VERB_CONTAINERS, verb_attach,    "Inside", "Connect to the console" },
         { "copy-to",   "NAME SOURCE [DESTINATION]", V_COPY, 2, 3, VERB_CONTAINERS,
           verb_copy_to,   "Inside", "Copy files into a container" },
         { "copy-from", "NAME SOURCE [DESTINATION]", V_COPY, 2, 3, VERB_CONTAINERS,
@@ -69,8 +75,6 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "pause",
-        "resume",
         "bind",
         "bind-volume",
         "unbind-volume",
@@ -213,6 +217,7 @@ static const Option verb_options[] = {
         { 'w', "workdir",   "PATH",     0,             V_EXEC,               option_parse_string,  AT(working_directory), NULL, "In this directory of the container" },
         { 'E', "env",       "NAME=VALUE", 0,           V_EXEC | V_SHELL,     option_parse_strv,    AT(environment),  NULL, "Set, or pass, an environment variable" },
         { 0,   "setenv",    "NAME=VALUE", OPTION_HIDDEN, V_EXEC | V_SHELL,   option_parse_strv,    AT(environment),  NULL, "" },
+        { 0,   "history",   NULL,       0,             V_ATTACH,             option_parse_true,    AT(history),      NULL, "Print the last output, and no more" },
         { 0,   "force",     NULL,       0,             V_COPY,               option_parse_true,    AT(force),        NULL, "Replace what is there" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },

@@ -32,7 +32,7 @@ typedef struct VerbOptions {
         char *whom;
         usec_t timeout_usec;
         bool now;
-        bool tty, force;
+        bool tty, force, history;
         char *user, *working_directory, **environment;
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
@@ -100,7 +100,11 @@ int verb_show(const Invocation *v, Error *reterr);
 int verb_stop(const Invocation *v, Error *reterr);
 int verb_terminate(const Invocation *v, Error *reterr);
 int verb_reboot(const Invocation *v, Error *reterr);
+int verb_restart(const Invocation *v, Error *reterr);
+int verb_pause(const Invocation *v, Error *reterr);
+int verb_resume(const Invocation *v, Error *reterr);
 int verb_kill(const Invocation *v, Error *reterr);
+int verb_attach(const Invocation *v, Error *reterr);
 int verb_exec(const Invocation *v, Error *reterr);
 int verb_shell(const Invocation *v, Error *reterr);
 int verb_login(const Invocation *v, Error *reterr);

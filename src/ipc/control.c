@@ -33,6 +33,11 @@ static const char *const control_type_table[_CONTROL_TYPE_MAX] = {
         [CONTROL_STOP] = "STOP",
         [CONTROL_TERMINATE] = "TERMINATE",
         [CONTROL_REBOOT] = "REBOOT",
+        [CONTROL_PAUSE] = "PAUSE",
+        [CONTROL_RESUME] = "RESUME",
+        [CONTROL_ATTACH] = "ATTACH",
+        [CONTROL_PAUSED] = "PAUSED",
+        [CONTROL_RESUMED] = "RESUMED",
 };
 DEFINE_STRING_TABLE_LOOKUP(control_type, ControlType);
 
@@ -59,6 +64,11 @@ static const struct {
         [CONTROL_STOP]       = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
         [CONTROL_TERMINATE]  = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
         [CONTROL_REBOOT]     = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
+        [CONTROL_PAUSE]      = { TO_SUPERVISOR,   IN(STATE_RUNNING) },
+        [CONTROL_RESUME]     = { TO_SUPERVISOR,   ALIVE },
+        [CONTROL_ATTACH]     = { TO_SUPERVISOR,   ALIVE },
+        [CONTROL_PAUSED]     = { FROM_SUPERVISOR, ALIVE },
+        [CONTROL_RESUMED]    = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_HELLO]      = { FROM_SUPERVISOR, BEFORE_RUNNING | ALIVE },
         [CONTROL_STARTED]    = { FROM_SUPERVISOR, BEFORE_RUNNING },
         [CONTROL_READY]      = { FROM_SUPERVISOR, ALIVE },

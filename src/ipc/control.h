@@ -27,6 +27,11 @@ typedef enum ControlType {
         CONTROL_STOP,
         CONTROL_TERMINATE,
         CONTROL_REBOOT,
+        CONTROL_PAUSE,
+        CONTROL_RESUME,
+        CONTROL_ATTACH, /* a stream socket for the console's bytes; HISTORY=only: what was last, and no more */
+        CONTROL_PAUSED,
+        CONTROL_RESUMED, /* or could not be paused: ERRNO= */
         _CONTROL_TYPE_MAX,
         _CONTROL_TYPE_INVALID = -EINVAL,
 } ControlType;

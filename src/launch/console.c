@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The payload's console: a pty of the container's own devpts, and the caller's terminal on the other side.
+/* The payload's console: a pty of the container's own devpts, and the caller's terminal on the other side, or a socket of who attaches
+ * later; he is shown the last output first.
  *
  * Two streams with a bounded buffer each. Nothing spins at an end: a stream whose source or sink has ended is switched off, and a
  * master that says EIO (no slave is open: between two gettys) is looked at again by a timer, not by poll(2). */
@@ -13,6 +14,7 @@
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "launch/supervisor.h"
+#include "sys/socket.h"
 #include "sys/tty.h"
 
 #define ESCAPE 0x1d /* ^] */
@@ -174,9 +176,80 @@ ConsoleRequest console_take_request(Console *c) {
         return escapes == 100 ? CONSOLE_POWEROFF : escapes == 101 ? CONSOLE_REBOOT : CONSOLE_KILL;
 }
 
-void console_forward(Console *c, bool input_ready) {
+/* ---- who attaches ---- */
+
+static void detach(Console *c) {
+        if (c->attached)
+                c->attached->from_fd = fd_close(c->attached->from_fd);
+        c->attached = mfree(c->attached);
+}
+
+/* False: he does not keep up. He is left then, and can attach again: a terminal that lacks bytes shows anything. */
+static bool send_all(int fd, const char *bytes, size_t n) {
+        return n == 0 || send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) n;
+}
+
+static void keep_history(Console *c, const char *bytes, size_t n) {
+        if (!c->history)
+                c->history = new0(char, CONSOLE_HISTORY_SIZE);
+        for (size_t i = 0; c->history && i < n; i++) { /* without memory there is none */
+                c->history[c->history_end] = bytes[i];
+                c->history_end = (c->history_end + 1) % CONSOLE_HISTORY_SIZE;
+                if (c->history_size < CONSOLE_HISTORY_SIZE)
+                        c->history_size++;
+        }
+}
+
+static bool send_history(const Console *c, int fd) {
+        const size_t start = c->history_size < CONSOLE_HISTORY_SIZE ? 0 : c->history_end,
+                     first = MIN(c->history_size, CONSOLE_HISTORY_SIZE - start);
+        return c->history_size == 0 || (send_all(fd, c->history + start, first) &&
+                                        send_all(fd, c->history, c->history_size - first));
+}
+
+void console_attach(Console *c, int fd, bool history_only) {
+        _cleanup_close_ int own_fd = fd;
+        /* one byte, with the terminal for its size; the end instead says that there is no console */
+        if (c->master_fd < 0 || socket_send_now(own_fd, "", 1, &c->slave_fd, 1) < 0 ||
+            !send_history(c, own_fd) || history_only)
+                return;
+        ConsoleStream *stream = stream_new(own_fd, c->master_fd);
+        if (!stream)
+                return;
+        stream->to_payload = true;
+        detach(c);
+        c->attached = stream;
+        own_fd = -EBADF;
+}
+
+/* ---- forwarding ---- */
+
+static size_t output_move(Console *c) {
+        size_t n = stream_move(c->out);
+        if (n == 0)
+                return 0;
+        keep_history(c, c->out->buffer, n);
+        if (c->attached && !send_all(c->attached->from_fd, c->out->buffer, n))
+                detach(c);
+        return n;
+}
+
+static void attached_move(Console *c, bool ready) {
+        ConsoleStream *stream = c->attached;
+        if (!stream || (!ready && stream->size == 0))
+                return;
+        int fd = stream->from_fd;
+        (void) stream_move(stream);
+        if (stream->from_fd < 0) { /* he has left */
+                stream->from_fd = fd;
+                detach(c);
+        }
+}
+
+void console_forward(Console *c, bool input_ready, bool attached_ready) {
         if (c->out)
-                (void) stream_move(c->out);
+                (void) output_move(c);
+        attached_move(c, attached_ready);
         if (c->in && (input_ready || c->in->size > 0))
                 note_escapes(c, c->in->buffer, stream_move(c->in));
 }
@@ -212,7 +285,7 @@ void console_drain(Supervisor *s) {
         while (c->out && c->out->from_fd >= 0) {
                 if (c->out->size > 0 && !wait_for_reader(s))
                         return;
-                if (stream_move(c->out) == 0 && c->out->size == 0) {
+                if (output_move(c) == 0 && c->out->size == 0) {
                         struct pollfd p = { .fd = c->master_fd, .events = POLLIN };
                         if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
                                 return;
@@ -228,6 +301,9 @@ void console_done(Console *c) {
         c->slave_fd = fd_close(c->slave_fd);
         c->input_fd = fd_close(c->input_fd);
         c->output_fd = fd_close(c->output_fd);
+        detach(c);
+        c->history = mfree(c->history);
+        c->history_size = c->history_end = 0;
         c->in = mfree(c->in);
         c->out = mfree(c->out);
 }

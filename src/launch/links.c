@@ -87,6 +87,8 @@ void links_hello(Supervisor *s) {
         link_send(&s->manager, CONTROL_HELLO, fields, fds, pidref_is_set(&s->leader) ? 2 : 1);
         if (s->ready)
                 link_send(&s->manager, CONTROL_READY, NULL, NULL, 0);
+        if (s->paused)
+                link_send(&s->manager, CONTROL_PAUSED, NULL, NULL, 0);
 }
 
 void links_retry(Supervisor *s) {

@@ -121,6 +121,8 @@ int main(int argc, char **argv) {
                 .parent_cgroup_fd = -EBADF,
                 .payload_cgroup_fd = -EBADF,
                 .kill_fd = -EBADF,
+                .freeze_fd = -EBADF,
+                .frozen_fd = -EBADF,
                 .events_fd = -EBADF,
                 .kill_deadline_usec = USEC_INFINITY,
                 .stop_again_usec = USEC_INFINITY,

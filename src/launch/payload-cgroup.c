@@ -100,6 +100,8 @@ int payload_cgroup_make(Supervisor *s, Error *reterr) {
 void payload_cgroup_watch(Supervisor *s) {
         if (s->payload_cgroup_fd >= 0 && s->kill_fd < 0)
                 s->kill_fd = openat(s->payload_cgroup_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+        if (s->payload_cgroup_fd >= 0 && s->freeze_fd < 0)
+                s->freeze_fd = openat(s->payload_cgroup_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
         if (limited_fd(s) >= 0 && s->events_fd < 0)
                 s->events_fd = openat(limited_fd(s), "memory.events", O_RDONLY | O_CLOEXEC);
 }
@@ -136,5 +138,7 @@ void payload_cgroup_remove(Supervisor *s) {
         s->go_cgroup_fd = fd_close(s->go_cgroup_fd);
         s->parent_cgroup_fd = fd_close(s->parent_cgroup_fd);
         s->kill_fd = fd_close(s->kill_fd);
+        s->freeze_fd = fd_close(s->freeze_fd);
+        s->frozen_fd = fd_close(s->frozen_fd);
         s->events_fd = fd_close(s->events_fd);
 }

@@ -69,6 +69,8 @@ static void stop_with(Supervisor *s, StopOrigin origin, int sig) {
         s->stop_origins |= 1U << origin;
         if (s->stop_requests++ > 0) /* "systemctl stop" after "berth stop", say */
                 return;
+        if (s->frozen_fd >= 0)
+                pause_end(s); /* else it would not hear the signal */
         s->state = STATE_STOPPING;
         (void) notify_send(
                 "STOPPING=1\nSTATUS=Shutting down..."); /* without a service manager nobody asks */
@@ -101,6 +103,8 @@ void stop_poweroff(Supervisor *s) {
 }
 
 void stop_reboot(Supervisor *s) {
+        if (s->frozen_fd >= 0)
+                pause_end(s);
         int r = pidref_kill(&s->leader, s->spec->payload.start == START_COMMAND ? SIGTERM : SIGINT);
         if (r < 0 && r != -ESRCH)
                 log_warning_errno(r, "Asking the payload to reboot failed");

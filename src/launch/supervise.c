@@ -30,6 +30,8 @@ enum {
         POLL_INPUT,
         POLL_OUTPUT,
         POLL_EVENTS,
+        POLL_FROZEN,
+        POLL_ATTACHED,
         _POLL_MAX
 };
 
@@ -84,10 +86,17 @@ static void handle_link(Supervisor *s, Link *l) {
                 stop_kill(s);
         else if (m.type == CONTROL_REBOOT)
                 stop_reboot(s);
+        else if (m.type == CONTROL_ATTACH && m.fds[0] >= 0)
+                console_attach(&s->console, TAKE_FD(m.fds[0]),
+                               streq(strempty(control_message_get(&m, "HISTORY")), "only"));
+        else if (m.type == CONTROL_PAUSE)
+                pause_begin(s);
+        else if (m.type == CONTROL_RESUME)
+                pause_end(s);
 }
 
-static void handle_console(Supervisor *s, bool input_ready) {
-        console_forward(&s->console, input_ready);
+static void handle_console(Supervisor *s, bool input_ready, bool attached_ready) {
+        console_forward(&s->console, input_ready, attached_ready);
         switch (console_take_request(&s->console)) {
         case CONSOLE_KILL:
                 stop_kill(s);
@@ -110,9 +119,16 @@ static void fill_console(const Console *c, struct pollfd *p, bool resting) {
                 else
                         p[POLL_OUTPUT] = (struct pollfd){ .fd = c->out->to_fd, .events = POLLOUT };
         }
-        if (c->in && c->in->from_fd >= 0) {
-                if (c->in->size == 0)
-                        p[POLL_INPUT] = (struct pollfd){ .fd = c->in->from_fd, .events = POLLIN };
+        const struct {
+                const ConsoleStream *stream;
+                size_t at;
+        } inputs[] = { { c->in, POLL_INPUT }, { c->attached, POLL_ATTACHED } };
+        for (size_t i = 0; i < ELEMENTSOF(inputs); i++) {
+                const ConsoleStream *in = inputs[i].stream;
+                if (!in || in->from_fd < 0)
+                        continue;
+                if (in->size == 0)
+                        p[inputs[i].at] = (struct pollfd){ .fd = in->from_fd, .events = POLLIN };
                 else if (p[POLL_MASTER].fd >= 0)
                         p[POLL_MASTER].events |= POLLOUT;
                 else
@@ -223,6 +239,7 @@ int supervise(Supervisor *s) {
                         p[POLL_NOTIFY] =
                                 (struct pollfd){ .fd = s->rootfs.notify_fd, .events = POLLIN };
                 p[POLL_EVENTS] = (struct pollfd){ .fd = s->events_fd, .events = POLLPRI };
+                p[POLL_FROZEN] = (struct pollfd){ .fd = s->frozen_fd, .events = POLLPRI };
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };
                 fill_console(&s->console, p, console_rests);
@@ -235,10 +252,13 @@ int supervise(Supervisor *s) {
                 console_rests = false;
                 if (p[POLL_EVENTS].revents)
                         check_memory_events(s);
+                if (p[POLL_FROZEN].revents)
+                        pause_check(s);
                 if (p[POLL_NOTIFY].revents)
                         notify_dispatch(s);
-                if (p[POLL_MASTER].revents || p[POLL_INPUT].revents || p[POLL_OUTPUT].revents)
-                        handle_console(s, p[POLL_INPUT].revents);
+                if (p[POLL_MASTER].revents || p[POLL_INPUT].revents || p[POLL_OUTPUT].revents ||
+                    p[POLL_ATTACHED].revents)
+                        handle_console(s, p[POLL_INPUT].revents, p[POLL_ATTACHED].revents);
                 /* HUP without data: no slave is open inside */
                 if ((p[POLL_MASTER].revents & POLLHUP) && !(p[POLL_MASTER].revents & POLLIN))
                         console_rests = true;

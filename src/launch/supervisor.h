@@ -12,6 +12,7 @@
 #include "sys/pidfd.h"
 
 #define CONSOLE_BUFFER_SIZE 8192
+#define CONSOLE_HISTORY_SIZE 32768 /* bytes of output that are kept for who attaches */
 
 /* One direction of the console: bytes read that are not written yet. */
 typedef struct ConsoleStream {
@@ -33,6 +34,9 @@ typedef struct Console {
         unsigned escapes; /* ^] in a row */
         usec_t escape_usec;
         ConsoleStream *out, *in; /* allocated when there is something to forward */
+        ConsoleStream *attached; /* from_fd: the socket of who has attached (owned); NULL: nobody */
+        char *history;           /* a ring, from the first output on */
+        size_t history_size, history_end;
 } Console;
 
 typedef struct Link {
@@ -61,6 +65,9 @@ typedef struct Supervisor {
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
         int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may; or -EBADF */
+        int freeze_fd;            /* its cgroup.freeze, likewise */
+        int frozen_fd;            /* its cgroup.events, since it was asked to pause; or -EBADF */
+        bool paused;              /* all of it has come to rest */
         int events_fd;            /* memory.events of the unit's cgroup, or -EBADF */
         uint64_t ignored_signals; /* by our caller: bit N-1 is signal N */
         bool out_of_memory;       /* a process in it was killed by the kernel */
@@ -105,7 +112,9 @@ int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr);
 /* console.c */
 int console_open(Supervisor *s, Error *reterr);  /* the pty; nothing for CONSOLE_PIPE */
 int console_start(Supervisor *s, Error *reterr); /* raw mode, streams; after the exec */
-void console_forward(Console *c, bool input_ready);
+void console_forward(Console *c, bool input_ready, bool attached_ready);
+/* Takes the socket: history first, and then, unless that is all, what comes. Who was attached before is no longer. */
+void console_attach(Console *c, int fd, bool history_only);
 typedef enum ConsoleRequest {
         CONSOLE_NOTHING,
         CONSOLE_KILL,
@@ -150,6 +159,11 @@ void stop_tick(Supervisor *s, usec_t now); /* what is due by time */
 void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);
 void stop_poweroff(Supervisor *s);
+
+/* pause.c; the links are told when it has come about: PAUSED, RESUMED, or RESUMED with an ERRNO */
+void pause_begin(Supervisor *s);
+void pause_check(Supervisor *s); /* the kernel says that something has changed */
+void pause_end(Supervisor *s);
 
 /* confine.c: only what is needed while the payload runs, for good. */
 int supervisor_confine(void);

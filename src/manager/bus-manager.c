@@ -120,6 +120,20 @@ static int body_reboot(Manager *m, sd_bus_message *call, const char *container, 
         return request(m, call, container, CONTROL_REBOOT, reterr);
 }
 
+static int pause_or_resume(Manager *m, sd_bus_message *call, const char *container, bool pause,
+                           Error *reterr) {
+        Container *c = container_find(m, container, reterr);
+        return c ? container_pause(c, call, pause, reterr) : -ENXIO;
+}
+
+static int body_pause(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return pause_or_resume(m, call, container, true, reterr);
+}
+
+static int body_resume(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return pause_or_resume(m, call, container, false, reterr);
+}
+
 typedef struct UnitKill {
         Manager *manager;
         sd_bus_message *call;
@@ -218,6 +232,9 @@ const Method manager_methods[] = {
         { "TerminateContainer", ACTION_STOP,    "s",          body_terminate },
         { "KillContainer",      ACTION_KILL,    "ssi",        body_kill },
         { "RebootContainer",    ACTION_REBOOT,  "s",          body_reboot },
+        { "PauseContainer",     ACTION_PAUSE,   "s",          body_pause },
+        { "ResumeContainer",    ACTION_PAUSE,   "s",          body_resume },
+        { "AttachContainer",    ACTION_ATTACH,  "st",         body_attach },
         { "ExecContainer",              ACTION_EXEC,    "sasa{sv}ah", body_exec,      details_exec },
         { "OpenContainerShell",         ACTION_SHELL,   "sssasas",    body_open_shell, details_shell },
         { "OpenContainerLogin",         ACTION_LOGIN,   "s",          body_open_login },
@@ -258,6 +275,9 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("TerminateContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("KillContainer", SD_BUS_ARGS("s", name, "s", whom, "i", signal), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RebootContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PauseContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ResumeContainer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AttachContainer", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_RESULT("h", console), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ExecContainer", SD_BUS_ARGS("s", name, "as", command, "a{sv}", options, "ah", descriptors), SD_BUS_RESULT("h", status, "ah", terminal), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenContainerShell", SD_BUS_ARGS("s", name, "s", user, "s", path, "as", arguments, "as", environment), SD_BUS_RESULT("h", terminal, "s", path, "ah", status), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenContainerLogin", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", terminal, "s", path, "ah", status), access_method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -20,69 +20,10 @@
 #include "spec/spec-text.h"
 #include "sys/cgroup.h"
 
-struct Waiter {
-        Container *container;
-        sd_bus_message *call;
-        sd_event_source *timer;
-        LIST_FIELDS(Waiter, waiters);
-};
-
-/* ---- waiting for the end ---- */
-
-static void waiter_free(Waiter *w) {
-        LIST_REMOVE(waiters, w->container->waiters, w);
-        manager_call_end(w->container->manager);
-        sd_event_source_disable_unref(w->timer);
-        sd_bus_message_unref(w->call);
-        free(w);
-}
-
-static int on_wait_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
-        Waiter *w = userdata;
-        _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
-        (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT, "Container '%s' has not ended in time",
-                         w->container->name);
-        error_hint(&e, "'berth terminate %s' ends it at once", w->container->name);
-        (void) bus_error_from_error(&b, &e);
-        (void) sd_bus_reply_method_error(w->call, &b); /* the caller may be gone */
-        waiter_free(w);
-        return 0;
-}
-
-#define WAIT_MAX_USEC \
-        (365 * USEC_PER_DAY) /* timers cannot be armed for any time; longer is for ever */
-
-static int waiter_new(Container *c, sd_bus_message *call, usec_t timeout_usec, Waiter **ret,
-                      Error *reterr) {
-        int r = manager_call_begin(c->manager, reterr);
-        if (r < 0)
-                return r;
-        Waiter *w = new0(Waiter, 1);
-        if (!w) {
-                manager_call_end(c->manager);
-                return error_oom(reterr);
-        }
-        w->container = c;
-        w->call = sd_bus_message_ref(call);
-        LIST_PREPEND(waiters, c->waiters, w);
-        if (timeout_usec <= WAIT_MAX_USEC)
-                r = sd_event_add_time_relative(c->manager->event, &w->timer, CLOCK_MONOTONIC,
-                                               timeout_usec, 0, on_wait_timeout, w);
-        if (r < 0) {
-                waiter_free(w);
-                return error_set_errno(reterr, r, ERROR_FAILED,
-                                       "Waiting for the end of '%s' failed", c->name);
-        }
-        *ret = w;
-        return 0;
-}
-
 /* ---- life ---- */
 
 void container_free(Container *c) {
-        LIST_FOREACH(waiters, w, c->waiters)
-                waiter_free(w);
+        waiters_free(c);
         operations_end(c);
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
@@ -152,10 +93,7 @@ void container_announce(Container *c) {
 
 void container_remove(Container *c) {
         Manager *m = c->manager;
-        LIST_FOREACH(waiters, w, c->waiters) {
-                (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
-                waiter_free(w);
-        }
+        waiters_answer_end(c);
         machine1_hide(c);
         if (c->announced) {
                 manager_emit(m, "ContainerRemoved", c);
@@ -225,6 +163,18 @@ void container_set_state(Container *c, ContainerState state) {
                 return;
         c->state = state;
         container_changed(c, "State");
+}
+
+void container_set_paused(Container *c, bool paused) {
+        if (c->paused == paused)
+                return;
+        c->paused = paused;
+        container_changed(c, "State");
+}
+
+const char *container_shown_state(const Container *c) {
+        return c->paused && c->state == STATE_RUNNING ? "paused"
+                                                      : container_state_to_string(c->state);
 }
 
 void container_set_ready(Container *c, bool ready) {
@@ -352,11 +302,28 @@ static void on_status(Container *c, const ControlMessage *m) {
                            "StatusText");
 }
 
+static void on_paused(Container *c, const ControlMessage *m) {
+        container_set_paused(c, true);
+        waiters_answer(c, WAIT_FOR_PAUSE, 0);
+        waiters_answer(c, WAIT_FOR_RESUME, -ECANCELED);
+}
+
+static void on_resumed(Container *c, const ControlMessage *m) {
+        const char *text = control_message_get(m, "ERRNO");
+        uint32_t code = ECANCELED; /* somebody else has resumed it */
+        if (text)
+                (void) parse_u32(text, &code);
+        container_set_paused(c, false);
+        waiters_answer(c, WAIT_FOR_PAUSE, code > 0 && code < 4096 ? -(int) code : -EIO);
+        waiters_answer(c, WAIT_FOR_RESUME, 0);
+}
+
 static void on_stopping(Container *c, const ControlMessage *m) {
         container_set_state(c, STATE_STOPPING);
 }
 
 static void on_restarting(Container *c, const ControlMessage *m) {
+        container_set_paused(c, false);
         container_set_ready(c, false);
         c->stop_requested = false;
         pidref_done(&c->leader);
@@ -405,7 +372,8 @@ static void (*const message_handlers[_CONTROL_TYPE_MAX])(Container *, const Cont
         [CONTROL_STARTED] = on_started,       [CONTROL_READY] = on_ready,
         [CONTROL_STATUS] = on_status,         [CONTROL_STOPPING] = on_stopping,
         [CONTROL_RESTARTING] = on_restarting, [CONTROL_EXITED] = on_exited,
-        [CONTROL_ERROR] = on_error,
+        [CONTROL_ERROR] = on_error,           [CONTROL_PAUSED] = on_paused,
+        [CONTROL_RESUMED] = on_resumed,
 };
 
 void container_message(Container *c, const ControlMessage *m) {
@@ -421,9 +389,8 @@ static const struct {
         ControlType type;
         int signal; /* the supervisor's own meaning of it, when it cannot be spoken to; 0: none */
 } request_signals[] = {
-        { CONTROL_STOP, SIGTERM },
-        { CONTROL_TERMINATE, SIGKILL }, /* the payload dies with its supervisor */
-        { CONTROL_REBOOT, 0 },
+        { CONTROL_STOP, SIGTERM }, { CONTROL_TERMINATE, SIGKILL }, /* the payload dies with its supervisor */
+        { CONTROL_REBOOT, 0 },     { CONTROL_PAUSE, 0 },           { CONTROL_RESUME, 0 },
 };
 
 int container_request(Container *c, ControlType type, Error *reterr) {
@@ -444,21 +411,4 @@ int container_request(Container *c, ControlType type, Error *reterr) {
                             c->name);
         error_hint(reterr, "try again in a moment: it connects again by itself");
         return r;
-}
-
-int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr) {
-        Waiter *w;
-        int r = waiter_new(c, call, timeout_usec, &w, reterr);
-        if (r < 0) /* nobody would hear the answer, so nothing is done */
-                return r;
-        /* one that is on its way down already, even if its supervisor has not said so yet: a second STOP would kill it */
-        if (c->stop_requested || IN_SET(c->state, STATE_STOPPING, STATE_EXITED, STATE_FAILED))
-                return 0;
-        r = container_request(c, CONTROL_STOP, reterr);
-        if (r < 0) {
-                waiter_free(w);
-                return r;
-        }
-        c->stop_requested = true;
-        return 0;
 }

@@ -21,6 +21,7 @@ struct Container {
         char *path; /* object path */
         ContainerState state;
         bool ready;
+        bool paused;         /* its processes are frozen */
         bool announced;      /* ContainerNew was sent: others know of it */
         bool stop_requested; /* STOP was sent: a second one would kill */
         char *id;            /* machine id, or "" if the image has its own */
@@ -59,6 +60,9 @@ Container *container_find_by_pid(Manager *m, pid_t pid, Error *reterr);
 int container_set_spec(Container *c, const ContainerSpec *spec);
 void container_set_state(Container *c, ContainerState state);
 void container_set_ready(Container *c, bool ready);
+void container_set_paused(Container *c, bool paused);
+/* As the property State has it: that of the supervisor, or "paused". */
+const char *container_shown_state(const Container *c);
 /* at: one of its strings. What D-Bus could not carry is escaped. */
 void container_set_text(Container *c, char **at, const char *text, const char *property);
 void container_set_start(Container *c, usec_t realtime);
@@ -70,10 +74,25 @@ int container_set_leader(Container *c, int pidfd);
 /* Any message of its supervisor but HELLO, from either link; the same one twice does no harm. */
 void container_message(Container *c, const ControlMessage *m);
 
-/* Asks the supervisor (STOP, TERMINATE, REBOOT): over its connection, the launcher link, or else by signal. */
+/* Asks the supervisor (STOP, TERMINATE, REBOOT, PAUSE, RESUME): over its connection, the launcher link, or else by signal. */
 int container_request(Container *c, ControlType type, Error *reterr);
+
+/* in container-wait.c */
+typedef enum WaitFor {
+        WAIT_FOR_END,
+        WAIT_FOR_PAUSE,
+        WAIT_FOR_RESUME
+} WaitFor;
 /* Asks it to stop, once; replies to call when it has ended, or with ERROR_TIMEOUT. */
 int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr);
+/* Freezes its processes, or lets them go on; replies when all of them rest, else none does. ERROR_UNSUPPORTED, ERROR_TIMEOUT. */
+int container_pause(Container *c, sd_bus_message *call, bool pause, Error *reterr);
+/* May it be asked? */
+int container_check_pause(const Container *c, bool pause, Error *reterr);
+/* Answers who waits for that: code 0, or why it has not come about. */
+void waiters_answer(Container *c, WaitFor what, int code);
+void waiters_answer_end(Container *c);
+void waiters_free(Container *c);
 
 /* in bus-container.c */
 extern const sd_bus_vtable container_vtable[];

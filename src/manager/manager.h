@@ -62,3 +62,5 @@ void manager_call_end(Manager *m);
 extern const sd_bus_vtable manager_vtable[];
 int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 void manager_emit(Manager *m, const char *signal, const Container *c);
+/* in bus-console.c */
+int body_attach(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

@@ -231,11 +231,18 @@ static int check_program(const OperationRequest *q, Error *reterr) {
         return 0;
 }
 
-static int check_container(const Container *c, Error *reterr) {
+/* program: is one to be executed inside? */
+static int check_container(const Container *c, bool program, Error *reterr) {
         if (!pidref_is_set(&c->leader) || !IN_SET(c->state, STATE_RUNNING, STATE_STOPPING)) {
                 int r = error_set(reterr, -ENXIO, ERROR_FAILED, "Container '%s' is not running: %s",
                                   c->name, container_state_to_string(c->state));
                 error_hint(reterr, "try again when it has started");
+                return r;
+        }
+        if (c->paused && program) { /* it would be born frozen */
+                int r = error_set(reterr, -EBUSY, ERROR_FAILED, "Container '%s' is paused",
+                                  c->name);
+                error_hint(reterr, "'berth resume %s' lets it go on", c->name);
                 return r;
         }
         if (c->n_operations >= OPERATIONS_CONTAINER_MAX)
@@ -289,7 +296,7 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
         if (r >= 0 && is_program(q->type))
                 r = check_program(q, reterr);
         if (r >= 0)
-                r = check_container(c, reterr);
+                r = check_container(c, is_program(q->type), reterr);
         if (r >= 0)
                 r = manager_call_begin(m, reterr);
         if (r < 0)
@@ -326,7 +333,7 @@ int operation_get_uid_shift(const Container *c, uid_t *ret, Error *reterr) {
         _cleanup_free_ char *text = NULL;
         char path[32];
         unsigned inside, outside, count;
-        int end = 0, r = check_container(c, reterr);
+        int end = 0, r = check_container(c, false, reterr);
         if (r < 0)
                 return r;
         (void) snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) c->leader.pid);

@@ -49,6 +49,11 @@ int link_send(Link *l, ControlType type) {
         return control_send(l->fd, type, NULL, NULL, 0);
 }
 
+int link_attach(Link *l, int fd, bool history_only) {
+        char history[] = "HISTORY=only", *const fields[] = { history_only ? history : NULL, NULL };
+        return control_send(l->fd, CONTROL_ATTACH, fields, &fd, 1);
+}
+
 /* ---- HELLO ---- */
 
 /* The description in a sealed memfd: its size is what it says, and it stays so. */

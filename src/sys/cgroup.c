@@ -254,10 +254,6 @@ int cgroup_kill(int fd) {
         return cgroup_write_attribute(fd, "cgroup.kill", "1");
 }
 
-int cgroup_freeze(int fd, bool freeze) {
-        return cgroup_write_attribute(fd, "cgroup.freeze", freeze ? "1" : "0");
-}
-
 int cgroup_is_populated(int fd) {
         uint64_t populated;
 

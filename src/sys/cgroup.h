@@ -28,8 +28,7 @@ int cgroup_attach(int fd, pid_t pid); /* 0: the caller */
 int cgroup_delegate(int fd, uid_t uid, gid_t gid);
 /* Turns on all controllers that cgroup.controllers offers, for the children of fd. Failing ones are skipped. */
 int cgroup_enable_controllers(int fd);
-int cgroup_kill(int fd); /* cgroup.kill */
-int cgroup_freeze(int fd, bool freeze);
+int cgroup_kill(int fd);         /* cgroup.kill */
 int cgroup_is_populated(int fd); /* 1, 0 */
 int cgroup_write_attribute(int fd, const char *name, const char *value);
 int cgroup_read_attribute(int fd, const char *name, char **ret); /* trailing newline cut */

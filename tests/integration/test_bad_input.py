@@ -71,12 +71,12 @@ def test_names(host, busybox, clean):
         rows.append((["berth", "start", "--", name], 1, "is not a valid container name"))
     for name in ("", "..", long, "a/b", "a\nb"):
         rows.append((["berth", "run", name, "true"], 125, "is not a valid container name"))
-        for verb in ("stop", "reboot", "terminate", "kill", "enable", "disable", "show", "status", "verify", "wait",
+        for verb in ("stop", "reboot", "terminate", "kill", "pause", "resume", "restart", "attach", "enable", "disable", "show", "status", "verify", "wait",
                      "logs"):
             rows.append((["berth", verb, name], 1, "is not a valid container name"))
-    for verb in ("stop", "reboot", "terminate", "kill", "show", "status"):
+    for verb in ("stop", "reboot", "terminate", "kill", "pause", "resume", "attach", "show", "status"):
         rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
-    for verb in ("start", "enable", "verify"):
+    for verb in ("start", "restart", "enable", "verify"):
         rows.append((["berth", verb, "nosuch"], 1, "no image 'nosuch'"))
     for verb, *words in (("shell", ), ("login", ), ("copy-to", "/etc/passwd"), ("copy-from", "/etc/passwd")):
         rows.append((["berth", verb, "nosuch", *words], 1, "'nosuch'"))
@@ -292,6 +292,9 @@ def test_no_privileges(host, busybox, clean):
         (NOBODY + "berth terminate busybox", 1, "org.berth.containers1.stop"),
         (NOBODY + "berth kill busybox", 1, "org.berth.containers1.kill"),
         (NOBODY + "berth reboot busybox", 1, "org.berth.containers1.reboot"),
+        (NOBODY + "berth attach busybox", 1, "org.berth.containers1.attach"),
+        (NOBODY + "berth pause busybox", 1, "org.berth.containers1.pause"),
+        (NOBODY + "berth restart busybox", 1, "org.berth.containers1.inspect"),
         (NOBODY + "$(systemctl show -P ExecStart berthd.service | sed 's/.*path=\\([^ ;]*\\).*/\\1/')", 1, "root"),
         (f"setpriv --bounding-set -sys_admin --inh-caps -sys_admin berth run -D {busybox} true", 125, "'busybox'"),
     ])

@@ -174,6 +174,9 @@ static inline void supervisor_command(int fd, char command) {
                                                      (char *) "OOM=yes", NULL },
                                     NULL, 0);
                 _exit(0);
+        case 'u':
+                (void) control_send(fd, CONTROL_RESUMED, NULL, NULL, 0);
+                break;
         case 'g': /* GO is never theirs */
                 (void) control_send(fd, CONTROL_GO, NULL, NULL, 0);
                 break;
@@ -183,6 +186,17 @@ static inline void supervisor_command(int fd, char command) {
         default:
                 _exit(0);
         }
+}
+
+/* PAUSE is answered at once, by "stiff" only when it is told so (supervisor_command()), by "groupless" with an error. */
+static inline void supervisor_pause(int fd, const char *name, ControlType type) {
+        if (type == CONTROL_RESUME)
+                (void) control_send(fd, CONTROL_RESUMED, NULL, NULL, 0);
+        else if (startswith(name, "groupless"))
+                (void) control_send(fd, CONTROL_RESUMED,
+                                    (char *const[]){ (char *) "ERRNO=95", NULL }, NULL, 0);
+        else if (!startswith(name, "stiff"))
+                (void) control_send(fd, CONTROL_PAUSED, NULL, NULL, 0);
 }
 
 /* Obeys its commands; STOP ends it, unless it is named "stubborn", the second one if "patient"; connects again when the manager
@@ -213,6 +227,8 @@ static inline _noreturn_ void supervisor_main(const char *control, const char *n
                         supervisor_exited(fd);
                 else if (r > 0 && m.type == CONTROL_TERMINATE)
                         _exit(0);
+                else if (r > 0 && IN_SET(m.type, CONTROL_PAUSE, CONTROL_RESUME))
+                        supervisor_pause(fd, name, m.type);
                 control_message_done(&m);
         }
 }
@@ -253,4 +269,30 @@ static inline void expect_state(Host *h, const char *name, const char *state) {
                 usleep(10000);
         }
         TEST_FAIL("'%s' does not become '%s'", name, state);
+}
+
+static inline void note_end(Error *e, void *userdata) {
+        Error **at = userdata;
+        static Error copy;
+        copy = e ? *e : (Error) ERROR_NULL;
+        if (e)
+                *e = (Error) ERROR_NULL;
+        *at = &copy;
+}
+
+/* StopContainer, waited for. */
+static inline int stop_and_wait(sd_bus *bus, const char *name, usec_t timeout_usec, Error *reterr) {
+        Error *end = NULL;
+        StopCall call = { .done = note_end, .userdata = &end };
+        int r = manager1_stop_begin(bus, name, timeout_usec, &call, reterr);
+        while (r >= 0 && !end) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+        }
+        sd_bus_slot_unref(call.slot);
+        if (r < 0 || !error_is_set(end))
+                return r < 0 ? r : 0;
+        *reterr = *end;
+        return reterr->code;
 }

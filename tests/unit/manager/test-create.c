@@ -116,7 +116,7 @@ TEST(runs_and_stops) {
         ASSERT_TRUE(info.leader > 0);
         ASSERT_EQ(info.leader, info.supervisor);
         expect_error(&h, &q, ERROR_NAME_IN_USE, "'web' is already running");
-        ASSERT_OK(manager1_stop(h.host.bus, "web", USEC_INFINITY, &e));
+        ASSERT_OK(stop_and_wait(h.host.bus, "web", USEC_INFINITY, &e));
         expect_state(&h.host, "web", "");
 }
 

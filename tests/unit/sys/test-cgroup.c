@@ -156,29 +156,6 @@ TEST(populated_and_kill) {
         ASSERT_OK(cgroup_remove(group_fd, "kill"));
 }
 
-TEST(freeze) {
-        need_group();
-        _cleanup_close_ int fd = cgroup_make(group_fd, "freeze");
-        uint64_t frozen = 2;
-
-        pid_t pid = child_paused();
-        ASSERT_OK(cgroup_attach(fd, pid));
-        ASSERT_OK(cgroup_freeze(fd, true));
-        for (int i = 0; i < 2000 && frozen != 1; i++) {
-                ASSERT_OK(cgroup_read_keyed(fd, "cgroup.events", "frozen", &frozen));
-                usleep(1000);
-        }
-        ASSERT_EQ(frozen, 1);
-        ASSERT_OK(cgroup_freeze(fd, false));
-        for (int i = 0; i < 2000 && frozen != 0; i++) {
-                ASSERT_OK(cgroup_read_keyed(fd, "cgroup.events", "frozen", &frozen));
-                usleep(1000);
-        }
-        ASSERT_EQ(frozen, 0);
-        end_and_wait(pid, fd);
-        ASSERT_OK(cgroup_remove(group_fd, "freeze"));
-}
-
 TEST(remove_what_a_container_left) {
         need_group();
         _cleanup_close_ int fd = cgroup_make(group_fd, "tree"), at = fcntl(fd, F_DUPFD_CLOEXEC, 0);
