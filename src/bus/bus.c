@@ -13,6 +13,7 @@
 #include "sys/socket.h"
 
 #define BUS_CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define BUS_REMOTE_TIMEOUT_USEC (30 * USEC_PER_SEC)     /* ssh may have questions of its own */
 #define BUS_QUESTION_TIMEOUT_USEC (5 * USEC_PER_MINUTE) /* somebody may have to type a password */
 #define SYSTEM_BUS_SOCKET "/run/dbus/system_bus_socket"
 #define PRIVATE_SOCKET "/run/systemd/private"
@@ -84,6 +85,35 @@ int bus_connect_system(sd_bus **ret, Error *reterr) {
                 r = error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                     "Cannot connect to the system bus");
                 error_hint(reterr, "start it with 'systemctl start dbus.socket'");
+                return r;
+        }
+        (void) sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+int bus_connect_remote(const char *host, sd_bus **ret, Error *reterr) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system_remote(&bus, host);
+        if (r < 0) {
+                r = error_set_errno(reterr, r, ERROR_BUS_FAILED, "Cannot connect to host '%s'",
+                                    host);
+                error_hint(reterr, "try 'ssh %s' first", host);
+                return r;
+        }
+        (void) sd_bus_set_method_call_timeout(bus, BUS_REMOTE_TIMEOUT_USEC);
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+int bus_connect_container(const char *name, sd_bus **ret, Error *reterr) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system_machine(&bus, name);
+        if (r < 0) {
+                r = error_set_errno(reterr, r, ERROR_BUS_FAILED,
+                                    "Cannot connect to the system bus in container '%s'", name);
+                error_hint(reterr, "it must run a system with a message bus; see 'berth status %s'",
+                           name);
                 return r;
         }
         (void) sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);

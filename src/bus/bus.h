@@ -15,6 +15,11 @@ typedef enum BusKind {
 /* The system bus; ERROR_BUS_FAILED says what to do. Never waits over 5 s for a call (sd_bus_set_method_call_timeout). */
 int bus_connect_system(sd_bus **ret, Error *reterr);
 
+/* That of another host, over ssh(1) ("[USER@]HOST[:PORT][/CONTAINER]", as of systemctl(1)), or of a container that runs here, by name.
+ * Descriptors cannot be passed to another host. */
+int bus_connect_remote(const char *host, sd_bus **ret, Error *reterr);
+int bus_connect_container(const char *name, sd_bus **ret, Error *reterr);
+
 /* May polkit ask the user before it answers calls over this connection? Then they have five minutes instead of five seconds, unless
  * we are root, whom nobody asks. */
 int bus_set_questions(sd_bus *bus, bool allow, Error *reterr);

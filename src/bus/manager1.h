@@ -20,6 +20,7 @@ typedef struct ContainerInfo {
         char *result;      /* why it ended, if it did */
         uint32_t leader, supervisor;
         usec_t started_usec; /* realtime */
+        bool remote; /* of another system: what this one has of its names and numbers is not meant; set by who asked */
 } ContainerInfo;
 void container_info_done(ContainerInfo *i);
 

@@ -254,8 +254,8 @@ static void add_line(StrBuf *b, const char *label, const char *value) {
                 strbuf_addf(b, "%*s: %s\n", LABEL_WIDTH, label, safe);
 }
 
-static void add_process_line(StrBuf *b, const char *label, uint32_t pid) {
-        _cleanup_free_ char *comm = pid > 0 ? read_comm(pid) : NULL;
+static void add_process_line(StrBuf *b, const char *label, uint32_t pid, bool remote) {
+        _cleanup_free_ char *comm = pid > 0 && !remote ? read_comm(pid) : NULL;
 
         if (pid > 0 && comm)
                 strbuf_addf(b, "%*s: %u (%s)\n", LABEL_WIDTH, label, pid, comm);
@@ -289,11 +289,11 @@ int container_print_status(const ContainerInfo *i, unsigned log_lines, bool colo
         strbuf_addf(&b, "%*s: %s%s%s%s\n", LABEL_WIDTH, "State", color ? state_color(state) : "",
                     state, color ? COLOR_OFF : "", i->ready ? ", ready" : "");
         add_since_line(&b, i->started_usec);
-        add_process_line(&b, "Leader", i->leader);
-        add_process_line(&b, "Supervisor", i->supervisor);
+        add_process_line(&b, "Leader", i->leader, i->remote);
+        add_process_line(&b, "Supervisor", i->supervisor, i->remote);
         add_line(&b, "Unit", i->unit);
         add_line(&b, "Root", i->root_directory);
-        if (!isempty(i->root_directory))
+        if (!isempty(i->root_directory) && !i->remote)
                 os = read_os_name(i->root_directory);
         add_line(&b, "OS", os);
         add_line(&b, "Machine ID", i->id);
@@ -301,9 +301,10 @@ int container_print_status(const ContainerInfo *i, unsigned log_lines, bool colo
         add_line(&b, "Result", i->result);
         if (!isempty(i->control_group)) {
                 add_line(&b, "CGroup", i->control_group);
-                cgroup_tree_format(i->control_group, LABEL_WIDTH + 2, &b);
+                if (!i->remote)
+                        cgroup_tree_format(i->control_group, LABEL_WIDTH + 2, &b);
         }
-        if (log_lines > 0) {
+        if (log_lines > 0 && !i->remote) {
                 const JournalQuery q = { .container = i->name,
                                          .unit = i->unit,
                                          .lines = log_lines };

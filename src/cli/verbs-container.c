@@ -33,8 +33,26 @@ static bool has_container(const InfoList *l, const char *name) {
 }
 
 int verb_connect(const Invocation *v, sd_bus **ret, Error *reterr) {
-        int r = bus_connect_system(ret, reterr);
+        int r = v->options.host      ? bus_connect_remote(v->options.host, ret, reterr)
+                : v->options.machine ? bus_connect_container(v->options.machine, ret, reterr)
+                                     : bus_connect_system(ret, reterr);
         return r < 0 ? r : bus_set_questions(*ret, !v->options.no_ask_password, reterr);
+}
+
+bool verb_is_remote(const Invocation *v) {
+        return v->options.host || v->options.machine;
+}
+
+int verb_refuse_remote(const Invocation *v, const char *why, Error *reterr) {
+        if (!verb_is_remote(v))
+                return 0;
+        int r = error_set(reterr, -EOPNOTSUPP, ERROR_USAGE, "This cannot be done with '%s': %s",
+                          v->options.host ? "--host" : "--machine", why);
+        if (v->options.host)
+                error_hint(reterr, "use 'ssh %s berth …'", v->options.host);
+        else
+                error_hint(reterr, "use 'berth exec %s berth …'", v->options.machine);
+        return r;
 }
 
 int verb_list(const Invocation *v, Error *reterr) {
@@ -47,7 +65,9 @@ int verb_list(const Invocation *v, Error *reterr) {
                                    .legend = !v->options.no_legend,
                                    .color = terminal_wants_color(STDOUT_FILENO) };
 
-        int r = verb_connect(v, &bus, reterr);
+        int r = v->options.all ? verb_refuse_remote(v, "images are looked for here", reterr) : 0;
+        if (r >= 0)
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_list(bus, &l.infos, &l.n, reterr);
         if (r >= 0 && v->options.all)
@@ -101,6 +121,8 @@ int verb_status(const Invocation *v, Error *reterr) {
         int r = get_infos(v, &l, &status, reterr);
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < l.n; i++)
+                l.infos[i].remote = verb_is_remote(v);
         if (v->options.json != JSON_OFF)
                 r = container_print_json(l.infos, l.n, NULL, /* array= */ true,
                                          v->options.json == JSON_PRETTY, reterr);

@@ -102,6 +102,13 @@ static int add_environment(char *const *words, char ***env, Error *reterr) {
         return 0;
 }
 
+/* The bus in a container is a socket of this kernel, and takes descriptors. */
+static int refuse_host(const Invocation *v, Error *reterr) {
+        return v->options.host ? verb_refuse_remote(
+                                         v, "a terminal cannot be passed over the network", reterr)
+                               : 0;
+}
+
 static int exec_program(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
@@ -139,7 +146,9 @@ static int exec_program(const Invocation *v, Error *reterr) {
 /* As with `berth run`: what is not the program's own status is 125 to 127. */
 int verb_exec(const Invocation *v, Error *reterr) {
         _cleanup_error_ Error e = ERROR_NULL;
-        int r = exec_program(v, &e);
+        int r = refuse_host(v, &e);
+        if (r >= 0)
+                r = exec_program(v, &e);
         return r < 0 ? complain(&e, EXIT_OF_RUN) : r;
 }
 
@@ -168,7 +177,9 @@ int verb_shell(const Invocation *v, Error *reterr) {
         }
         if (terminal_environment(&env) < 0)
                 return error_oom(reterr);
-        int r = add_environment(v->options.environment, &env, reterr);
+        int r = refuse_host(v, reterr);
+        if (r >= 0)
+                r = add_environment(v->options.environment, &env, reterr);
         if (r >= 0)
                 r = verb_connect(v, &bus, reterr);
         if (r >= 0)
@@ -184,7 +195,9 @@ int verb_login(const Invocation *v, Error *reterr) {
         static const int no_pipes[3] = { -EBADF, -EBADF, -EBADF };
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_(program_handle_done) ProgramHandle h = PROGRAM_HANDLE_NULL;
-        int r = verb_connect(v, &bus, reterr);
+        int r = refuse_host(v, reterr);
+        if (r >= 0)
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_open_login(bus, v->arguments[0], &h, reterr);
         if (r < 0)
@@ -234,7 +247,9 @@ int verb_attach(const Invocation *v, Error *reterr) {
         _cleanup_close_ int size_fd = -EBADF;
         const char *name = v->arguments[0];
         ForwardEnd end;
-        int status, r = verb_connect(v, &bus, reterr);
+        int status, r = refuse_host(v, reterr);
+        if (r >= 0)
+                r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_attach(bus, name, v->options.history, &h, &size_fd, reterr);
         if (r < 0)
@@ -278,9 +293,12 @@ static int copy(const Invocation *v, bool to_container, Error *reterr) {
         _cleanup_free_ char *host = NULL;
         const char *name = v->arguments[0], *source = v->arguments[1],
                    *destination = v->arguments[2] ?: "";
-        int r = to_container            ? absolute_path(source, &host, reterr)
-                : !isempty(destination) ? absolute_path(destination, &host, reterr)
-                                        : 0;
+        int r = verb_refuse_remote(v, "files of both systems would be mixed up", reterr);
+        if (r < 0)
+                return r;
+        r = to_container            ? absolute_path(source, &host, reterr)
+            : !isempty(destination) ? absolute_path(destination, &host, reterr)
+                                    : 0;
         if (r >= 0)
                 r = verb_connect(v, &bus, reterr);
         if (r < 0)

@@ -13,8 +13,8 @@
 
 #define FAILURE_LOG_LINES 10U
 
-static int check_systemd(Error *reterr) {
-        if (systemd_is_running())
+static int check_systemd(const Invocation *v, Error *reterr) {
+        if (verb_is_remote(v) || systemd_is_running())
                 return 0;
         int r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
                           "systemd is not running on this system: there are no units to start");
@@ -42,22 +42,22 @@ static void show_log(const char *unit, usec_t since_usec) {
 }
 
 /* 0, or an exit status after the failure was shown. */
-static int run_one(sd_bus *bus, UnitAction action, const char *name, bool quiet) {
+static int run_one(const Invocation *v, sd_bus *bus, UnitAction action, const char *name) {
         const usec_t begin_usec = now_usec(CLOCK_REALTIME);
         _cleanup_free_ char *unit = NULL;
         Error e = ERROR_NULL;
 
         int r = service_name(name, &unit, &e);
         if (r >= 0)
-                r = compile_check_unit(name, &e);
+                r = verb_is_remote(v) ? 0 : compile_check_unit(name, &e);
         if (r < 0)
                 return complain(&e, EXIT_OF_VERB);
         r = systemd1_unit_run(bus, action, unit, &e);
         if (r >= 0)
                 return 0;
-        const bool unit_failed = e.id == ERROR_UNIT_FAILED;
+        const bool has_log = e.id == ERROR_UNIT_FAILED && !verb_is_remote(v);
         int status = complain(&e, EXIT_OF_VERB);
-        if (unit_failed && !quiet)
+        if (has_log && !v->options.quiet)
                 show_log(unit, begin_usec);
         return status;
 }
@@ -66,21 +66,21 @@ static int start_all(const Invocation *v, sd_bus *bus) {
         int status = 0;
 
         STRV_FOREACH(name, v->arguments)
-                status = run_one(bus, UNIT_START, *name, v->options.quiet) ?: status;
+                status = run_one(v, bus, UNIT_START, *name) ?: status;
         return status;
 }
 
 int verb_start(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
 
-        int r = check_systemd(reterr);
+        int r = check_systemd(v, reterr);
         if (r >= 0)
                 r = verb_connect(v, &bus, reterr);
         return r < 0 ? r : start_all(v, bus);
 }
 
 /* One that was started another way is asked to reboot: it has no service to be started again. */
-static int restart_one(sd_bus *bus, const char *name, bool quiet) {
+static int restart_one(const Invocation *v, sd_bus *bus, const char *name) {
         _cleanup_(container_info_done) ContainerInfo info = { 0 };
         _cleanup_free_ char *unit = NULL;
         Error e = ERROR_NULL;
@@ -92,21 +92,21 @@ static int restart_one(sd_bus *bus, const char *name, bool quiet) {
                 r = manager1_reboot(bus, name, &e);
         else if (r >= 0 || e.id == ERROR_NO_SUCH_CONTAINER) {
                 error_done(&e);
-                return run_one(bus, UNIT_RESTART, name, quiet);
+                return run_one(v, bus, UNIT_RESTART, name);
         }
         return r < 0 ? complain(&e, EXIT_OF_VERB) : 0;
 }
 
 int verb_restart(const Invocation *v, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
-        int status = 0, r = check_systemd(reterr);
+        int status = 0, r = check_systemd(v, reterr);
 
         if (r >= 0)
                 r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
         STRV_FOREACH(name, v->arguments)
-                status = restart_one(bus, *name, v->options.quiet) ?: status;
+                status = restart_one(v, bus, *name) ?: status;
         return status;
 }
 
@@ -125,12 +125,12 @@ static int enable_or_disable(const Invocation *v, bool enable, Error *reterr) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_strv_free_ char **units = NULL, **services = NULL;
 
-        int r = check_systemd(reterr);
+        int r = check_systemd(v, reterr);
         STRV_FOREACH(name, v->arguments) {
                 _cleanup_free_ char *unit = NULL;
                 if (r >= 0)
                         r = service_name(*name, &unit, reterr);
-                if (r >= 0 && enable)
+                if (r >= 0 && enable && !verb_is_remote(v))
                         r = compile_check_unit(*name, reterr);
                 if (r >= 0 && strv_extend(&services, unit) < 0)
                         r = error_oom(reterr);

@@ -223,7 +223,9 @@ int verb_logs(const Invocation *v, Error *reterr) {
         _cleanup_(container_info_done) ContainerInfo info = { 0 };
         _cleanup_free_ char *service = NULL;
 
-        int r = spec_check_name(name, reterr);
+        int r = verb_refuse_remote(v, "the journal that is read is this system's", reterr);
+        if (r >= 0)
+                r = spec_check_name(name, reterr);
         if (r < 0)
                 return r;
         /* of one that has ended, or whose manager cannot be asked, the service's log is what there can be */

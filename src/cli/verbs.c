@@ -222,6 +222,8 @@ static const Option verb_options[] = {
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },
         { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW,              parse_property_value, 0,                NULL, "" },
+        { 'H', "host",      "[USER@]HOST", 0,          V_ANY,                option_parse_string,  AT(host),         NULL, "Ask the berthd of this host, over ssh" },
+        { 'M', "machine",   "NAME",     0,             V_ANY,                option_parse_string,  AT(machine),      NULL, "Ask the berthd in this container" },
         { 'q', "quiet",     NULL,       0,             V_ANY,                option_parse_true,    AT(quiet),        NULL, "Only what was asked for, and errors" },
         { 0,   "no-ask-password", NULL, 0,             V_ANY,                option_parse_true,    AT(no_ask_password), NULL, "Fail rather than ask for a password" },
         { 0,   "system",    NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
@@ -230,8 +232,8 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--host",   "-H", "--machine",       "-M",       "--user",   "--read-only", "--mkdir",
-        "--runner", "-V", "--max-addresses", "--verify", "--format",
+        "--user", "--read-only",     "--mkdir",  "--runner",
+        "-V",     "--max-addresses", "--verify", "--format",
 };
 
 bool verb_option_is_unsupported(const char *word) {
@@ -250,6 +252,8 @@ OptionTable verb_option_table(uint64_t scope) {
 void verb_options_done(VerbOptions *o) {
         o->properties = strv_free(o->properties);
         o->whom = mfree(o->whom);
+        o->host = mfree(o->host);
+        o->machine = mfree(o->machine);
         o->user = mfree(o->user);
         o->working_directory = mfree(o->working_directory);
         o->environment = strv_free(o->environment);

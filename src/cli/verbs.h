@@ -39,6 +39,7 @@ typedef struct VerbOptions {
         WaitTarget wait_target;
         bool quiet;
         bool no_ask_password;
+        char *host, *machine; /* whose berthd is asked; NULL: ours */
 } VerbOptions;
 #define VERB_OPTIONS_NULL \
         { .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET }
@@ -72,6 +73,11 @@ typedef struct Verb {
         const char *group; /* help's headline */
         const char *help;  /* one line */
 } Verb;
+
+/* Another system's containers are meant: what this one has in files, groups and its journal says nothing of them. */
+bool verb_is_remote(const Invocation *v);
+/* ERROR_USAGE with this reason, if so. */
+int verb_refuse_remote(const Invocation *v, const char *why, Error *reterr);
 
 extern const Verb verbs[];
 extern const size_t n_verbs;

@@ -84,8 +84,8 @@ expect 2 "berth: Containers have no property 'Nope'
 Hint: they have Name, Id, State, Ready, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp" \
         show -p Nope
 expect 2 "berth: Unknown option '-y' in '-aly'" list -aly
-expect 1 "berth: Option '--host' is not supported yet" list --host=x
-expect 1 "berth: Option '-M' is not supported yet" list -Mx
+expect 1 "berth: Option '--runner' is not supported yet" list --runner=x
+expect 1 "berth: Option '-V' is not supported yet" list -V
 expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
         run --console=tty -D / true
 expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
