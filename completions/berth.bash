@@ -34,7 +34,7 @@ _berth() {
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words options "$verb")" -- "$cur")
         elif [[ -z $verb ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words verbs)" -- "$cur")
-        elif [[ $verb == copy-to || $verb == copy-from ]] && ((COMP_CWORD > i + 1)); then
+        elif [[ $verb == copy-to || $verb == copy-from || $verb == bind ]] && ((COMP_CWORD > i + 1)); then
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         elif [[ $verb == exec || $verb == shell ]] && ((COMP_CWORD > i + 1)); then

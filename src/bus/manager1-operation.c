@@ -147,16 +147,74 @@ int manager1_open_login(sd_bus *bus, const char *name, ProgramHandle *ret, Error
         return call_terminal(bus, m, name, ret, reterr);
 }
 
-int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *source,
-                  const char *destination, uint64_t flags, Error *reterr) {
+static int append_descriptors(sd_bus_message *m, const CopyCall *call) {
+        int r = sd_bus_message_open_container(m, 'a', "(sh)");
+        if (r >= 0 && call->archive_fd >= 0)
+                r = sd_bus_message_append(m, "(sh)", "Archive", call->archive_fd);
+        if (r >= 0 && call->progress_fd >= 0)
+                r = sd_bus_message_append(m, "(sh)", "Progress", call->progress_fd);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int manager1_copy(sd_bus *bus, CopyCall *call, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = manager1_new_call(bus, to_container ? "CopyToContainer" : "CopyFromContainer", &m,
-                                  reterr);
+        int r = manager1_new_call(
+                bus, call->to_container ? "CopyToContainerWith" : "CopyFromContainerWith", &m,
+                reterr);
+        if (r >= 0 && (sd_bus_message_append(m, "ssst", call->name, strempty(call->source),
+                                             strempty(call->destination), call->flags) < 0 ||
+                       append_descriptors(m, call) < 0))
+                r = error_oom(reterr);
+        call->archive_fd = fd_close(call->archive_fd);
+        call->progress_fd = fd_close(call->progress_fd);
+        return r < 0 ? r : manager1_call(bus, m, USEC_INFINITY, NULL, reterr);
+}
+
+int manager1_bind(sd_bus *bus, const char *name, const char *source, const char *destination,
+                  uint64_t flags, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "BindMountContainer", &m, reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "ssst", name, source, strempty(destination), flags) < 0)
                 return error_oom(reterr);
-        return manager1_call(bus, m, USEC_INFINITY, NULL, reterr);
+        return manager1_call(bus, m, START_TIMEOUT_USEC, NULL, reterr);
+}
+
+int manager1_unbind(sd_bus *bus, const char *name, const char *destination, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "UnbindContainer", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "ss", name, destination) < 0)
+                return error_oom(reterr);
+        return manager1_call(bus, m, START_TIMEOUT_USEC, NULL, reterr);
+}
+
+static int read_binds(sd_bus_message *reply, BindFound found, void *userdata) {
+        BindInfo b;
+        int read_only, r = sd_bus_message_enter_container(reply, 'a', "(ssbs)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssbs)", &b.source, &b.destination,
+                                                  &read_only, &b.origin)) > 0) {
+                b.read_only = read_only;
+                r = found(&b, userdata);
+        }
+        return r;
+}
+
+int manager1_list_binds(sd_bus *bus, const char *name, BindFound found, void *userdata,
+                        Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r = manager1_new_call(bus, "ListContainerBinds", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "s", name) < 0)
+                return error_oom(reterr);
+        r = manager1_call(bus, m, START_TIMEOUT_USEC, &reply, reterr);
+        if (r < 0)
+                return r;
+        r = read_binds(reply, found, userdata);
+        return r < 0 ? bad_reply(r, name, reterr) : 0;
 }
 
 /* The supervisor's first word. */

@@ -35,6 +35,28 @@ int manager1_open_login(sd_bus *bus, const char *name, ProgramHandle *ret, Error
 /* The console: a stream socket, and a descriptor of the terminal for its size. ERROR_UNSUPPORTED: there is none. */
 int manager1_attach(sd_bus *bus, const char *name, bool history_only, ProgramHandle *ret,
                     int *ret_size_fd, Error *reterr);
-/* Waits until all is copied. */
-int manager1_copy(sd_bus *bus, bool to_container, const char *name, const char *source,
-                  const char *destination, uint64_t flags, Error *reterr);
+/* flags: OPERATION_READ_ONLY, OPERATION_MKDIR, OPERATION_NO_IDMAP. */
+int manager1_bind(sd_bus *bus, const char *name, const char *source, const char *destination,
+                  uint64_t flags, Error *reterr);
+int manager1_unbind(sd_bus *bus, const char *name, const char *destination, Error *reterr);
+
+/* One file or directory of the host that is bound; the strings are the message's. */
+typedef struct BindInfo {
+        const char *source, *destination;
+        bool read_only;
+        const char *origin; /* "settings", "run-time" */
+} BindInfo;
+/* Called for each; a negative result ends it. */
+typedef int (*BindFound)(const BindInfo *b, void *userdata);
+int manager1_list_binds(sd_bus *bus, const char *name, BindFound found, void *userdata,
+                        Error *reterr);
+
+typedef struct CopyCall {
+        bool to_container;
+        const char *name, *source, *destination;
+        uint64_t flags;
+        int archive_fd; /* a tar archive, instead of the path on the host; -EBADF: there is none */
+        int progress_fd; /* a pipe for lines "FILES BYTES", which may come; -EBADF: nobody wants to know */
+} CopyCall;
+/* Waits until all is copied. The descriptors are closed here as soon as they are handed over. */
+int manager1_copy(sd_bus *bus, CopyCall *call, Error *reterr);

@@ -37,4 +37,5 @@
 #define ACTION_SHELL "org.berth.containers1.shell"
 #define ACTION_LOGIN "org.berth.containers1.login"
 #define ACTION_COPY "org.berth.containers1.copy"
+#define ACTION_BIND "org.berth.containers1.bind"
 #define ACTION_INSPECT "org.berth.containers1.inspect"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs that work inside a container: exec, shell, login, copy-to, copy-from. */
+/* Verbs that work inside a container: exec, shell, login. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -13,7 +13,6 @@
 #include "cli/complain.h"
 #include "cli/forward.h"
 #include "cli/verbs.h"
-#include "ipc/worker.h"
 
 #define END_TRIES 10U
 #define END_PAUSE_USEC 50000
@@ -269,49 +268,4 @@ int verb_attach(const Invocation *v, Error *reterr) {
         if (r < 0)
                 return r;
         return end == FORWARD_CLOSED ? tell_closed(bus, name, reterr) : 0;
-}
-
-/* ---- copies ---- */
-
-/* The manager does not know where we are. */
-static int absolute_path(const char *path, char **ret, Error *reterr) {
-        _cleanup_free_ char *cwd = NULL;
-        if (path_is_absolute(path))
-                *ret = strdup(path);
-        else {
-                cwd = getcwd(NULL, 0);
-                if (!cwd)
-                        return error_set_errno(reterr, -errno, ERROR_FAILED,
-                                               "The working directory is not known");
-                *ret = path_join(cwd, path);
-        }
-        return *ret ? 0 : error_oom(reterr);
-}
-
-static int copy(const Invocation *v, bool to_container, Error *reterr) {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
-        _cleanup_free_ char *host = NULL;
-        const char *name = v->arguments[0], *source = v->arguments[1],
-                   *destination = v->arguments[2] ?: "";
-        int r = verb_refuse_remote(v, "files of both systems would be mixed up", reterr);
-        if (r < 0)
-                return r;
-        r = to_container            ? absolute_path(source, &host, reterr)
-            : !isempty(destination) ? absolute_path(destination, &host, reterr)
-                                    : 0;
-        if (r >= 0)
-                r = verb_connect(v, &bus, reterr);
-        if (r < 0)
-                return r;
-        return manager1_copy(bus, to_container, name, to_container ? host : source,
-                             to_container ? destination : strempty(host),
-                             v->options.force ? OPERATION_REPLACE : 0, reterr);
-}
-
-int verb_copy_to(const Invocation *v, Error *reterr) {
-        return copy(v, /* to_container= */ true, reterr);
-}
-
-int verb_copy_from(const Invocation *v, Error *reterr) {
-        return copy(v, /* to_container= */ false, reterr);
 }

@@ -32,7 +32,10 @@ enum {
         V_PAUSE = 1 << 18,
         V_RESTART = 1 << 19,
         V_ATTACH = 1 << 20,
-        V_ANY = (1 << 21) - 1,
+        V_BIND = 1 << 21,
+        V_UNBIND = 1 << 22,
+        V_LIST_BINDS = 1 << 23,
+        V_ANY = (1 << 24) - 1,
 };
 
 /* clang-format off */
@@ -57,6 +60,10 @@ const Verb verbs[] = {
           verb_copy_to,   "Inside", "Copy files into a container" },
         { "copy-from", "NAME SOURCE [DESTINATION]", V_COPY, 2, 3, VERB_CONTAINERS,
           verb_copy_from, "Inside", "Copy files out of a container" },
+        { "bind",      "NAME SOURCE [DESTINATION]", V_BIND, 2, 3, VERB_CONTAINERS, verb_bind, "Inside", "Make a directory of the host visible" },
+        { "unbind",    "NAME DESTINATION", V_UNBIND, 2, 2, VERB_CONTAINERS, verb_unbind,      "Inside", "Take that away" },
+        { "list-binds", "NAME", V_LIST_BINDS, 1, 1, VERB_CONTAINERS,  verb_list_binds,        "Inside", "Show what of the host is bound" },
+        { "binds",     "NAME",  V_LIST_BINDS, 1, 1, VERB_CONTAINERS | VERB_ALIAS, verb_list_binds, NULL, NULL },
         { "list",      NULL,    V_LIST,      0, 0,   0,               verb_list,      "Information", "List containers" },
         { "status",    "[NAME…]", V_STATUS,  0, ANY, VERB_CONTAINERS, verb_status,    "Information", "Show state, processes and log" },
         { "show",      "[NAME…]", V_SHOW,    0, ANY, VERB_CONTAINERS, verb_show,      "Information", "Show properties, for programs" },
@@ -75,31 +82,12 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind",
-        "bind-volume",
-        "unbind-volume",
-        "list-images",
-        "images",
-        "image-status",
-        "show-image",
-        "edit",
-        "cat",
-        "clone",
-        "rename",
-        "read-only",
-        "remove",
-        "set-limit",
-        "clean",
-        "pull",
-        "pull-tar",
-        "pull-raw",
-        "import-tar",
-        "import-raw",
-        "import-fs",
-        "export-tar",
-        "export-raw",
-        "list-transfers",
-        "cancel-transfer",
+        "bind-volume",  "unbind-volume", "list-images",    "images",
+        "image-status", "show-image",    "edit",           "cat",
+        "clone",        "rename",        "read-only",      "remove",
+        "set-limit",    "clean",         "pull",           "pull-tar",
+        "pull-raw",     "import-tar",    "import-raw",     "import-fs",
+        "export-tar",   "export-raw",    "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -191,7 +179,7 @@ static int parse_property_value(const Option *o, const char *value, void *at, Er
 }
 
 #define AT(field) offsetof(VerbOptions, field)
-#define JSON_VERBS (V_LIST | V_STATUS | V_SHOW | V_EVENTS)
+#define JSON_VERBS (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -199,7 +187,7 @@ static const Option verb_options[] = {
         { 0,   "json",      "MODE",     0,             JSON_VERBS,           parse_json,           AT(json),         NULL, "Output as JSON: short, pretty, off" },
         { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
-        { 0,   "no-legend", NULL,       0,             V_LIST,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
+        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
         { 'n', "lines",     "N",        0,             V_STATUS | V_LOGS,    parse_lines,          AT(lines),        NULL, "Lines of the log to show" },
         { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
@@ -211,6 +199,10 @@ static const Option verb_options[] = {
         { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
         { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT | V_EXEC,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
+        { 0,   "read-only", NULL,       0,             V_BIND,               option_parse_true,    AT(read_only),    NULL, "Not to be written to inside" },
+        { 0,   "ro",        NULL,       OPTION_HIDDEN, V_BIND,               option_parse_true,    AT(read_only),    NULL, "" },
+        { 0,   "mkdir",     NULL,       0,             V_BIND,               option_parse_true,    AT(mkdir),        NULL, "Make the mount point" },
+        { 0,   "no-idmap",  NULL,       0,             V_BIND,               option_parse_true,    AT(no_idmap),     NULL, "Files keep the host's owners" },
         { 't', "tty",       NULL,       0,             V_EXEC,               option_parse_true,    AT(tty),          NULL, "With a terminal" },
         { 'u', "user",      "USER",     0,             V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "As this user of the container" },
         { 0,   "uid",       "USER",     OPTION_HIDDEN, V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "" },
@@ -232,8 +224,7 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--user", "--read-only",     "--mkdir",  "--runner",
-        "-V",     "--max-addresses", "--verify", "--format",
+        "--user", "--runner", "-V", "--max-addresses", "--verify", "--format",
 };
 
 bool verb_option_is_unsupported(const char *word) {

@@ -33,6 +33,7 @@ typedef struct VerbOptions {
         usec_t timeout_usec;
         bool now;
         bool tty, force, history;
+        bool read_only, mkdir, no_idmap;
         char *user, *working_directory, **environment;
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
@@ -116,6 +117,9 @@ int verb_shell(const Invocation *v, Error *reterr);
 int verb_login(const Invocation *v, Error *reterr);
 int verb_copy_to(const Invocation *v, Error *reterr);
 int verb_copy_from(const Invocation *v, Error *reterr);
+int verb_bind(const Invocation *v, Error *reterr);
+int verb_unbind(const Invocation *v, Error *reterr);
+int verb_list_binds(const Invocation *v, Error *reterr);
 int verb_wait(const Invocation *v, Error *reterr);
 int verb_events(const Invocation *v, Error *reterr);
 int verb_logs(const Invocation *v, Error *reterr);

@@ -32,6 +32,9 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_ADDRESSES] = "addresses",
         [OPERATION_COPY_TO] = "copy-to",
         [OPERATION_COPY_FROM] = "copy-from",
+        [OPERATION_BIND] = "bind",
+        [OPERATION_UNBIND] = "unbind",
+        [OPERATION_LIST_BINDS] = "list-binds",
 };
 DEFINE_STRING_TABLE_LOOKUP(operation_type, OperationType);
 
@@ -65,6 +68,7 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_number(&b, "TIMEOUT", q->timeout_usec);
         add_number(&b, "FLAGS", q->flags);
         add_number(&b, "UID", q->uid);
+        add_number(&b, "SUPERVISOR", (uint64_t) q->supervisor);
         STRV_FOREACH(s, q->argv)
                 add_text(&b, "ARGUMENT", *s);
         STRV_FOREACH(s, q->environment)
@@ -134,6 +138,8 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
                 q->flags = n;
         else if (streq(key, "UID"))
                 q->uid = (uid_t) n;
+        else if (streq(key, "SUPERVISOR"))
+                q->supervisor = (pid_t) n;
         return 0;
 }
 
@@ -237,7 +243,7 @@ int worker_spawn(int request_fd, const PidRef *leader, const int *stdio, PidRef 
                                           [WORKER_REQUEST_FD] = request_fd,
                                           [WORKER_LEADER_FD] = leader->fd };
         for (int i = 0; i < 3; i++)
-                fds[i] = stdio ? stdio[i] : null_fd;
+                fds[i] = stdio && stdio[i] >= 0 ? stdio[i] : null_fd;
 
         PidRef worker = PIDREF_NULL;
         struct clone_args args = {

@@ -16,6 +16,7 @@
 #define WORKER_LEADER_FD 5
 #define WORKER_REQUEST_MAX (4U << 20)
 #define WORKER_ANSWER_MAX (128U << 10)
+#define BINDS_MAX 512U /* listed of one container; -E2BIG */
 
 typedef enum OperationType {
         OPERATION_EXEC,  /* a program; fds of the result: status, and with a terminal its master */
@@ -28,14 +29,22 @@ typedef enum OperationType {
                               * code -ENONET: it has the host's network */
         OPERATION_COPY_TO,   /* nothing */
         OPERATION_COPY_FROM, /* nothing */
+        OPERATION_BIND,      /* nothing */
+        OPERATION_UNBIND,    /* nothing; code -ENOENT: there is none */
+        OPERATION_LIST_BINDS, /* text: for each "r" (read-only) or "w", "s" (of the settings) or "t" (bound at run time), the path on the
+                               * host, NUL, the path inside, NUL */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
 } OperationType;
 DECLARE_STRING_TABLE_LOOKUP(operation_type, OperationType);
 
 typedef enum OperationFlags {
-        OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else code -EEXIST */
-        _OPERATION_FLAGS_ALL = (1 << 1) - 1,
+        OPERATION_REPLACE = 1 << 0,   /* copy: what is there goes; else code -EEXIST */
+        OPERATION_READ_ONLY = 1 << 1, /* bind */
+        OPERATION_MKDIR = 1 << 2,     /* bind: makes the mount point; else code -ENOENT */
+        OPERATION_NO_IDMAP = 1 << 3,  /* bind: files keep the owners that they have on the host */
+        OPERATION_ARCHIVE = 1 << 4,   /* copy: the host's side is a tar archive, in stdio[0] */
+        OPERATION_PROGRESS = 1 << 5,  /* copy: "FILES BYTES" lines are written to stdio[2] */
 } OperationFlags;
 
 /* What to do; all borrowed. What a type does not need is ignored. */
@@ -48,12 +57,16 @@ typedef struct OperationRequest {
                 working_directory; /* EXEC: absolute; NULL: the user's home with a terminal, else "/" */
         char *const *environment; /* EXEC, SHELL: NAME=VALUE, in addition */
         bool terminal;            /* EXEC: a new pty of the container; else stdio */
-        const int *stdio;         /* EXEC without terminal: three descriptors */
-        usec_t timeout_usec;      /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
-        const char *source;       /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM) */
-        const char *destination;  /* COPY: the other side; NULL or "": the same path as source */
-        uint64_t flags;           /* COPY */
+        const int *
+                stdio; /* EXEC without terminal: three descriptors. COPY: see the flags; NULL, -EBADF: not given */
+        usec_t timeout_usec; /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
+        const char *
+                source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND: on the host */
+        const char *
+                destination; /* COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
+        uint64_t flags; /* COPY, BIND */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
+        pid_t supervisor; /* UNBIND, LIST_BINDS: of the container; 0: not known */
 } OperationRequest;
 
 /* A request on its way: name and spec (text) are the container's. */

@@ -74,6 +74,20 @@ static int append_address(sd_bus_message *m, const char *text) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+/* See OPERATION_LIST_BINDS. */
+static int append_binds(sd_bus_message *m, const OperationResult *result) {
+        int r = sd_bus_message_open_container(m, 'a', "(ssbs)");
+        for (const char *p = result->text, *end = p + result->size; r >= 0 && end - p > 2;) {
+                const char *source = p + 2, *destination = source + strlen(source) + 1;
+                if (destination >= end)
+                        return -EBADMSG;
+                r = sd_bus_message_append(m, "(ssbs)", source, destination, p[0] == 'r',
+                                          p[1] == 's' ? "settings" : "run-time");
+                p = destination + strlen(destination) + 1;
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_addresses(sd_bus_message *m, const OperationResult *result) {
         int r = sd_bus_message_open_container(m, 'a', "(iay)");
         for (const char *p = result->text, *end = p + result->size; r >= 0 && p < end;
@@ -93,6 +107,9 @@ static int (*const appenders[_OPERATION_TYPE_MAX])(sd_bus_message *m,
         [OPERATION_ADDRESSES] = append_addresses,
         [OPERATION_COPY_TO] = append_nothing,
         [OPERATION_COPY_FROM] = append_nothing,
+        [OPERATION_BIND] = append_nothing,
+        [OPERATION_UNBIND] = append_nothing,
+        [OPERATION_LIST_BINDS] = append_binds,
 };
 
 int operation_append_result(sd_bus_message *m, OperationType type, const OperationResult *result) {
@@ -331,7 +348,52 @@ static int copy(Manager *m, sd_bus_message *call, const char *container, Operati
                 Error *reterr) {
         OperationRequest q = { .type = type, .uid = m->caller_uid };
         int r = sd_bus_message_read(call, "sst", &q.source, &q.destination, &q.flags);
-        return r < 0 ? bad_arguments(r, reterr) : start(m, call, container, &q, reterr);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (q.flags & ~(uint64_t) OPERATION_REPLACE)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%" PRIx64,
+                                 q.flags);
+        return start(m, call, container, &q, reterr);
+}
+
+static int read_descriptors(sd_bus_message *call, OperationRequest *q, int stdio[static STDIO_N],
+                            Error *reterr) {
+        const char *name;
+        int fd, r = sd_bus_message_enter_container(call, 'a', "(sh)");
+        while (r >= 0 && (r = sd_bus_message_read(call, "(sh)", &name, &fd)) > 0) {
+                if (streq(name, "Archive")) {
+                        q->flags |= OPERATION_ARCHIVE;
+                        stdio[0] = fd; /* the message's */
+                } else if (streq(name, "Progress")) {
+                        q->flags |= OPERATION_PROGRESS;
+                        stdio[2] = fd;
+                } else
+                        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                         "Unknown descriptor '%.80s'", name);
+        }
+        return r < 0 ? bad_arguments(r, reterr) : 0;
+}
+
+static int copy_with(Manager *m, sd_bus_message *call, const char *container, OperationType type,
+                     Error *reterr) {
+        int stdio[STDIO_N] = { -EBADF, -EBADF, -EBADF };
+        OperationRequest q = { .type = type, .uid = m->caller_uid, .stdio = stdio };
+        int r = sd_bus_message_read(call, "sst", &q.source, &q.destination, &q.flags);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (q.flags & ~(uint64_t) OPERATION_REPLACE)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%" PRIx64,
+                                 q.flags);
+        r = read_descriptors(call, &q, stdio, reterr);
+        return r < 0 ? r : start(m, call, container, &q, reterr);
+}
+
+int body_copy_to_with(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return copy_with(m, call, container, OPERATION_COPY_TO, reterr);
+}
+
+int body_copy_from_with(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return copy_with(m, call, container, OPERATION_COPY_FROM, reterr);
 }
 
 int body_copy_to(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
@@ -340,4 +402,26 @@ int body_copy_to(Manager *m, sd_bus_message *call, const char *container, Error 
 
 int body_copy_from(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
         return copy(m, call, container, OPERATION_COPY_FROM, reterr);
+}
+
+/* ---- bind mounts ---- */
+
+int body_bind(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_BIND };
+        int r = sd_bus_message_read(call, "sst", &q.source, &q.destination, &q.flags);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (isempty(q.destination))
+                q.destination = q.source;
+        return start(m, call, container, &q, reterr);
+}
+
+int body_unbind(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_UNBIND };
+        int r = sd_bus_message_read(call, "s", &q.destination);
+        return r < 0 ? bad_arguments(r, reterr) : start(m, call, container, &q, reterr);
+}
+
+int body_list_binds(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return body_simple(m, call, container, OPERATION_LIST_BINDS, reterr);
 }

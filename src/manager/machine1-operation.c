@@ -150,6 +150,11 @@ static void on_copied(sd_bus_message *call, const OperationResult *result, const
         answer(call, OPERATION_COPY_TO, result, e);
 }
 
+static void on_bound(sd_bus_message *call, const OperationResult *result, const Error *e,
+                     void *userdata) {
+        answer(call, OPERATION_BIND, result, e);
+}
+
 static void on_os_release(sd_bus_message *call, const OperationResult *result, const Error *e,
                           void *userdata) {
         Machine1 *m1 = userdata;
@@ -206,8 +211,27 @@ int body_machine_copy(Manager *m, sd_bus_message *call, const char *container, E
         r = sd_bus_message_read(call, "ss", &q.source, &q.destination);
         if (r >= 0 && endswith(member, "WithFlags"))
                 r = sd_bus_message_read(call, "t", &q.flags);
+        if (r >= 0 && (q.flags & ~(uint64_t) OPERATION_REPLACE))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%llx",
+                                 (unsigned long long) q.flags);
         return r < 0 ? bad_arguments(r, reterr)
                      : operation_start(c, &q, call, on_copied, NULL, reterr);
+}
+
+int body_machine_bind(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_BIND };
+        int read_only, make;
+        Container *c = machine1_find(m, container, reterr);
+        int r = c ? not_the_host(m, c, reterr) : -ENXIO;
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "ssbb", &q.source, &q.destination, &read_only, &make);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        q.flags = (read_only ? OPERATION_READ_ONLY : 0U) | (make ? OPERATION_MKDIR : 0U);
+        if (isempty(q.destination))
+                q.destination = q.source;
+        return operation_start(c, &q, call, on_bound, NULL, reterr);
 }
 
 /* The host's own file is nobody's trap: it is read here. */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* machine1: machines of other programs, systemd-nspawn(1) for one: registered by these, gone when their leader ends. */
+#include <fcntl.h>
+#include <inttypes.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "basic/alloc.h"
+#include "basic/fd.h"
 #include "basic/id.h"
 #include "basic/log.h"
 #include "basic/path.h"
@@ -156,6 +159,113 @@ static int read_arguments(sd_bus_message *call, Registration *r, uint32_t *ret_l
         return k < 0 ? error_set_errno(reterr, k, ERROR_PROTOCOL, "The call cannot be read") : 0;
 }
 
+/* The leader as a descriptor, or as a number with the inode of its pidfd: then it is neither of the processes before and after it that
+ * have had the number. */
+typedef struct LeaderName {
+        uint32_t pid;
+        uint64_t pidfd_id;
+} LeaderName;
+
+static int read_leader_fd(sd_bus_message *call, Registration *r) {
+        int fd, k = sd_bus_message_read(call, "v", "h", &fd);
+        if (k < 0)
+                return k;
+        pidref_done(&r->leader);
+        _cleanup_close_ int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return own_fd < 0 ? -errno : pidref_take_fd(&own_fd, &r->leader);
+}
+
+static int read_array(sd_bus_message *call, char type, const void **ret, size_t *ret_size) {
+        const char contents[] = { 'a', type, '\0' };
+        int k = sd_bus_message_enter_container(call, 'v', contents);
+        if (k >= 0)
+                k = sd_bus_message_read_array(call, type, ret, ret_size);
+        return k < 0 ? k : sd_bus_message_exit_container(call);
+}
+
+/* -EOPNOTSUPP: there is no such property. */
+static int read_property(sd_bus_message *call, const char *key, Registration *r,
+                         LeaderName *leader) {
+        const struct {
+                const char *key, **at;
+        } texts[] = {
+                { "Service", &r->service },
+                { "Class", &r->class_name },
+                { "RootDirectory", &r->root_directory },
+        };
+        /* of virtual machines, which have no sessions here */
+        static const char *const ignored[] = { "VSockCID", "SSHAddress", "SSHPrivateKeyPath" };
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (streq(key, texts[i].key))
+                        return sd_bus_message_read(call, "v", "s", texts[i].at);
+        for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+                if (streq(key, ignored[i]))
+                        return sd_bus_message_skip(call, "v");
+        if (streq(key, "Id"))
+                return read_array(call, 'y', &r->id, &r->id_size);
+        if (streq(key, "LeaderPIDFD"))
+                return read_leader_fd(call, r);
+        if (streq(key, "LeaderPID"))
+                return sd_bus_message_read(call, "v", "u", &leader->pid);
+        if (streq(key, "LeaderPIDFDID"))
+                return sd_bus_message_read(call, "v", "t", &leader->pidfd_id);
+        if (streq(key, "NetworkInterfaces")) {
+                size_t size = 0;
+                int k = read_array(call, 'i', (const void **) &r->interfaces, &size);
+                r->n_interfaces = size / sizeof(int32_t);
+                return k;
+        }
+        return -EOPNOTSUPP;
+}
+
+static int check_leader(Registration *r, const LeaderName *leader, Error *reterr) {
+        if (!pidref_is_set(&r->leader) && leader->pid > 0 && leader->pid <= INT32_MAX) {
+                int k = pidref_open((pid_t) leader->pid, &r->leader);
+                if (k < 0)
+                        return error_set_errno(reterr, k, ERROR_FAILED,
+                                               "Process %" PRIu32 " cannot be watched",
+                                               leader->pid);
+        }
+        const uint64_t id = machine1_pidfd_id(&r->leader);
+        if (leader->pidfd_id != 0 && id != 0 && id != leader->pidfd_id)
+                return error_set(reterr, -ESRCH, ERROR_FAILED,
+                                 "Process %d is another one than the leader that was named",
+                                 (int) r->leader.pid);
+        return 0;
+}
+
+/* RegisterMachineEx and CreateMachineEx */
+static int read_properties(sd_bus_message *call, Registration *r, Error *reterr) {
+        LeaderName leader = { 0 };
+        r->service = r->root_directory = "";
+        r->class_name = "container";
+        int k = sd_bus_message_read(call, "s", &r->name);
+        if (k >= 0)
+                k = sd_bus_message_enter_container(call, 'a', "(sv)");
+        while (k >= 0 && (k = sd_bus_message_enter_container(call, 'r', "sv")) > 0) {
+                const char *key = "";
+                k = sd_bus_message_read(call, "s", &key);
+                if (k >= 0)
+                        k = read_property(call, key, r, &leader);
+                if (k == -EOPNOTSUPP || k == -ENXIO) {
+                        _cleanup_free_ char *shown = str_escape_for_display(key);
+                        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                         k == -ENXIO ? "Property '%.80s' has the wrong type"
+                                                     : "Unknown property '%.80s'",
+                                         strempty(shown));
+                }
+                if (k == -ESRCH || k == -EBADF)
+                        return error_set_errno(reterr, k, ERROR_FAILED,
+                                               "The leader cannot be watched");
+                if (k >= 0)
+                        k = sd_bus_message_exit_container(call);
+        }
+        if (k >= 0)
+                k = sd_bus_message_exit_container(call);
+        return k < 0 ? error_set_errno(reterr, k, ERROR_PROTOCOL, "The call cannot be read")
+                     : check_leader(r, &leader, reterr);
+}
+
 static int check_arguments(const Registration *r, Error *reterr) {
         static const uint8_t none[16] = { 0 };
         if (!container_name_is_valid(r->name))
@@ -186,7 +296,7 @@ static int check_arguments(const Registration *r, Error *reterr) {
 }
 
 /* The leader, held: neither the host's init nor ours, nor one that leads another machine. */
-static int hold_leader(Manager *m, pid_t pid, PidRef *ret, Error *reterr) {
+static int hold_leader(Manager *m, pid_t pid, PidRef *leader, Error *reterr) {
         if (pid <= 1 || pid == getpid())
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
                                  "Process %d cannot be the leader of a machine", (int) pid);
@@ -196,7 +306,7 @@ static int hold_leader(Manager *m, pid_t pid, PidRef *ret, Error *reterr) {
                         return error_set(reterr, -EEXIST, ERROR_NAME_IN_USE,
                                          "Process %d is the leader of machine '%s'", (int) pid,
                                          c->name);
-        int r = pidref_open(pid, ret);
+        int r = pidref_is_set(leader) ? 0 : pidref_open(pid, leader);
         return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Process %d cannot be watched",
                                        (int) pid)
                      : 0;
@@ -206,7 +316,11 @@ int foreign_register(Manager *m, Registration *r, pid_t leader, Container **ret,
         int k = check_arguments(r, reterr);
         if (k >= 0)
                 k = hold_leader(m, leader, &r->leader, reterr);
-        return k < 0 ? k : foreign_new(m, r, ret, reterr);
+        if (k < 0) {
+                pidref_done(&r->leader);
+                return k;
+        }
+        return foreign_new(m, r, ret, reterr);
 }
 
 int foreign_begin_or_free(Container *c, Error *reterr) {
@@ -220,18 +334,24 @@ int foreign_begin_or_free(Container *c, Error *reterr) {
 
 static int register_by(Manager *m, sd_bus_message *call, const char *container, pid_t caller,
                        Error *reterr) {
-        const bool create = startswith(strempty(sd_bus_message_get_member(call)), "Create") != NULL;
+        const char *member = strempty(sd_bus_message_get_member(call));
+        const bool create = startswith(member, "Create") != NULL;
         Registration r = { .leader = PIDREF_NULL };
-        uint32_t leader;
+        uint32_t leader = 0;
         Container *c;
-        int k = read_arguments(call, &r, &leader, reterr);
+        int k = endswith(member, "Ex") ? read_properties(call, &r, reterr)
+                                       : read_arguments(call, &r, &leader, reterr);
+        if (pidref_is_set(&r.leader))
+                leader = (uint32_t) r.leader.pid;
         if (k >= 0 && leader > INT32_MAX)
                 k = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Invalid leader");
         r.supervisor = caller;
         if (k >= 0)
                 k = foreign_register(m, &r, leader != 0 ? (pid_t) leader : caller, &c, reterr);
-        if (k < 0)
+        if (k < 0) {
+                pidref_done(&r.leader); /* unless it was taken */
                 return k;
+        }
         if (create) {
                 k = machine1_create_scope(c, call, reterr);
                 if (k < 0)

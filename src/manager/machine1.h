@@ -126,6 +126,7 @@ int body_machine_shell(Manager *m, sd_bus_message *call, const char *container, 
 int body_machine_root_directory(Manager *m, sd_bus_message *call, const char *container,
                                 Error *reterr);
 int body_machine_copy(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_machine_bind(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_machine_os_release(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_machine_addresses(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 
@@ -142,7 +143,7 @@ typedef struct Registration {
         size_t id_size; /* 0: none */
         const int32_t *interfaces;
         size_t n_interfaces;
-        PidRef leader; /* taken */
+        PidRef leader; /* taken; unset: to be opened */
         pid_t supervisor;
         uint64_t realtime; /* 0: now */
 } Registration;

@@ -20,6 +20,7 @@ struct Operation {
         Manager *manager;
         Container *container; /* NULL: gone; what is left is a worker that ends by itself */
         OperationType type;
+        uid_t uid; /* who called */
         PidRef worker;
         int link_fd;
         sd_event_source *link_source, *worker_source, *timer;
@@ -35,6 +36,17 @@ static bool is_program(OperationType type) {
 
 static bool is_copy(OperationType type) {
         return IN_SET(type, OPERATION_COPY_TO, OPERATION_COPY_FROM);
+}
+
+static bool is_bind(OperationType type) {
+        return IN_SET(type, OPERATION_BIND, OPERATION_UNBIND);
+}
+
+static usec_t time_limit(OperationType type) {
+        if (is_copy(type))
+                return USEC_INFINITY;
+        /* what a bind mount is of, and what is mounted below it, may be far away */
+        return is_program(type) || is_bind(type) ? START_TIMEOUT_USEC : READ_TIMEOUT_USEC;
 }
 
 static void finish(Operation *o, const OperationResult *result, const Error *e);
@@ -195,11 +207,25 @@ static bool is_good_path(const char *path) {
 
 static int check_paths(const OperationRequest *q, Error *reterr) {
         static const char expected[] = "an absolute path";
-        if (is_copy(q->type) && (!q->source || !is_good_path(q->source)))
+        const bool archive = is_copy(q->type) && (q->flags & OPERATION_ARCHIVE);
+        const bool has_source = (is_copy(q->type) && !(archive && q->type == OPERATION_COPY_TO)) ||
+                                q->type == OPERATION_BIND,
+                   needs_destination =
+                           is_bind(q->type) || (archive && q->type == OPERATION_COPY_TO);
+        const uint64_t known = is_copy(q->type)
+                                       ? OPERATION_REPLACE | OPERATION_ARCHIVE | OPERATION_PROGRESS
+                               : q->type == OPERATION_BIND
+                                       ? OPERATION_READ_ONLY | OPERATION_MKDIR | OPERATION_NO_IDMAP
+                                       : 0U;
+        if (has_source && (!q->source || !is_good_path(q->source)))
                 return invalid("source", q->source, expected, reterr);
-        if (is_copy(q->type) && !isempty(q->destination) && !is_good_path(q->destination))
+        if ((needs_destination || (is_copy(q->type) && !isempty(q->destination))) &&
+            (!q->destination || !is_good_path(q->destination)))
                 return invalid("destination", q->destination, expected, reterr);
-        if (is_copy(q->type) && (q->flags & ~(uint64_t) _OPERATION_FLAGS_ALL))
+        if (archive && !isempty(q->type == OPERATION_COPY_TO ? q->source : q->destination))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "There are both a path on the host and an archive");
+        if (q->flags & ~known)
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%llx",
                                  (unsigned long long) q->flags);
         if (q->working_directory && !is_good_path(q->working_directory))
@@ -249,10 +275,25 @@ static int check_container(const Container *c, bool program, Error *reterr) {
                 return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
                                  "More than %u operations in container '%s'",
                                  OPERATIONS_CONTAINER_MAX, c->name);
-        if (c->manager->n_operations >= OPERATIONS_MAX)
-                return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
-                                 "More than %u operations in containers", OPERATIONS_MAX);
         return 0;
+}
+
+/* Nobody but root can take all the places. */
+static int check_caller(const Manager *m, Error *reterr) {
+        const bool is_root = m->caller_uid == 0;
+        const size_t limit = OPERATIONS_MAX - (is_root ? 0 : OPERATIONS_ROOT_RESERVE);
+        unsigned own = 0;
+        if (m->n_operations >= limit)
+                return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                                 "More than %zu operations in containers", limit);
+        LIST_FOREACH(operations, o, m->operations)
+                own += o->uid == m->caller_uid;
+        if (is_root || own < OPERATIONS_USER_MAX)
+                return 0;
+        int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                          "More than %u operations of one user in containers", OPERATIONS_USER_MAX);
+        error_hint(reterr, "wait until some have ended, or end them");
+        return r;
 }
 
 static int watch(Operation *o) {
@@ -263,20 +304,22 @@ static int watch(Operation *o) {
                                     on_worker_ended, o);
         if (r >= 0)
                 r = sd_event_source_set_priority(o->worker_source, SD_EVENT_PRIORITY_NORMAL + 10);
-        if (r >= 0 && !is_copy(o->type))
+        if (r >= 0 && time_limit(o->type) != USEC_INFINITY)
                 r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC,
-                                               is_program(o->type) ? START_TIMEOUT_USEC
-                                                                   : READ_TIMEOUT_USEC,
-                                               0, on_timeout, o);
+                                               time_limit(o->type), 0, on_timeout, o);
         return r;
 }
 
 static int start(Container *c, const OperationRequest *q, Operation *o, Error *reterr) {
         _cleanup_close_ int request_fd = -EBADF;
-        int r = worker_request_new(q, c->name, c->spec_text, &request_fd, reterr);
+        OperationRequest request = *q;
+        request.supervisor = pidref_is_set(&c->supervisor) ? c->supervisor.pid : 0;
+        int r = worker_request_new(&request, c->name, c->spec_text, &request_fd, reterr);
         if (r >= 0)
                 r = worker_spawn(request_fd, &c->leader,
-                                 q->type == OPERATION_EXEC && !q->terminal ? q->stdio : NULL,
+                                 is_copy(q->type) || (q->type == OPERATION_EXEC && !q->terminal)
+                                         ? q->stdio
+                                         : NULL,
                                  &o->worker, &o->link_fd, reterr);
         if (r < 0)
                 return r;
@@ -298,6 +341,8 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
         if (r >= 0)
                 r = check_container(c, is_program(q->type), reterr);
         if (r >= 0)
+                r = check_caller(m, reterr);
+        if (r >= 0)
                 r = manager_call_begin(m, reterr);
         if (r < 0)
                 return r;
@@ -309,6 +354,7 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
         o->manager = m;
         o->container = c;
         o->type = q->type;
+        o->uid = m->caller_uid;
         o->worker = (PidRef) PIDREF_NULL;
         o->link_fd = -EBADF;
         LIST_PREPEND(operations, m->operations, o);

@@ -14,6 +14,9 @@
 /* Of these for one container, programs that run included. With sanitizers a worker takes so long to start that the first would have
  * given up before the last begins. */
 #define OPERATIONS_CONTAINER_MAX (BERTH_SANITIZED ? 64U : 512U)
+/* Of all of them for one user other than root, and what is left for root when users have taken the rest. */
+#define OPERATIONS_USER_MAX 128U
+#define OPERATIONS_ROOT_RESERVE 128U
 #define OPERATION_ARGUMENTS_MAX (256U << 10) /* bytes of words and environment of a program */
 #define OPERATION_FDS_MAX 3
 
@@ -61,3 +64,8 @@ int body_get_addresses(Manager *m, sd_bus_message *call, const char *container, 
 int body_get_uid_shift(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_copy_to(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_copy_from(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_copy_to_with(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_copy_from_with(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_bind(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_unbind(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_list_binds(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

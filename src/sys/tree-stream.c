@@ -1,161 +1,283 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Trees as streams.
+/* The receiver of a tree.
  *
- * Calls of the sender: fstatat, openat(O_NOFOLLOW | O_NONBLOCK), getdents, lseek(SEEK_DATA, SEEK_HOLE), pread, readlinkat. Of the
- * receiver: mkdirat, openat(O_CREAT | O_EXCL), pwrite, ftruncate, symlinkat, then fchown, fchmod, futimens by descriptor. All names are
- * single components below descriptors that were opened that way, so that nothing that is exchanged meanwhile leads elsewhere.
- * A directory is only its owner's until it is complete. */
+ * Calls: mkdirat, openat(O_CREAT | O_EXCL), ftruncate, pwrite, symlinkat, linkat, then fchown, fsetxattr, fchmod, futimens by
+ * descriptor. All names are single components below descriptors that were opened that way, so that nothing that is exchanged
+ * meanwhile leads elsewhere. A directory is only its owner's until it is complete. */
 #include "sys/tree-stream.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <limits.h>
+#include <sys/xattr.h>
 
 #include "basic/alloc.h"
 #include "basic/fd.h"
+#include "basic/path.h"
 #include "basic/str.h"
+#include "sys/resolve.h"
 
-#define BUFFER_SIZE (128U << 10)
+/* xattr(7), acl(5): a version, then tag, permissions and id of each entry, all little-endian */
+#define ACL_VERSION 2U
+#define ACL_TAG_USER 0x02
+#define ACL_TAG_GROUP 0x08
+typedef struct AclEntry {
+        uint16_t tag, permissions;
+        uint32_t id;
+} AclEntry;
 
-typedef enum RecordType {
-        RECORD_DIRECTORY, /* its contents follow, then RECORD_END */
-        RECORD_FILE,      /* RECORD_DATA follow, then RECORD_END with its size */
-        RECORD_LINK,      /* size bytes of its target follow */
-        RECORD_DATA,      /* size bytes at offset follow */
-        RECORD_END,
-        RECORD_FAILED, /* the sender cannot go on */
-} RecordType;
+#define XATTRS_WAITING_MAX (4U << 20) /* of a file, and the directories that it is in */
+#define XATTR_OVERHEAD 512U           /* of one, with its name */
 
-typedef struct Record {
-        uint32_t type, mode, uid, gid, name_size, mtime_nsec;
-        int64_t mtime_sec;
-        uint64_t size, offset;
-} Record;
+typedef struct Receiver {
+        Stream stream;
+        int top_fd; /* what the paths of hard links are below; -EBADF: the tree is a file */
+        bool made;  /* something, under the name that was asked for */
+        const TreeOwners *owners;
+        TreeProgress *progress;
+        size_t waiting; /* bytes of attributes that are to be set yet */
+} Receiver;
 
-typedef struct Stream {
-        int fd;
-        size_t start, size; /* of what is in the buffer */
-        char *buffer;
-} Stream;
+/* ---- owners and attributes ---- */
 
-static int stream_init(Stream *s, int fd) {
-        *s = (Stream){ .fd = fd, .buffer = new0(char, BUFFER_SIZE) };
-        return s->buffer ? 0 : -ENOMEM;
+static const struct TreeRange *find_range(const struct TreeRange *ranges, size_t n, uint32_t id) {
+        for (size_t i = 0; i < n; i++)
+                if (id >= ranges[i].from && id - ranges[i].from < ranges[i].count)
+                        return ranges + i;
+        return NULL;
 }
 
-static void stream_done(Stream *s) {
-        s->buffer = mfree(s->buffer);
+static uint32_t map_id(const struct TreeRange *ranges, size_t n, uint32_t id) {
+        const struct TreeRange *range = find_range(ranges, n, id);
+        return range ? range->to + (id - range->from) : 0;
 }
 
-/* ---- sending ---- */
-
-static int stream_flush(Stream *s) {
-        int r = fd_write_full(s->fd, s->buffer, s->size);
-        s->size = 0;
-        return r;
+static int set_owner(int fd, const Record *rec, const TreeOwners *o) {
+        const uid_t uid = o->mapped ? map_id(o->uids, o->n_uids, rec->uid) : rec->uid;
+        const gid_t gid = o->mapped ? map_id(o->gids, o->n_gids, rec->gid) : rec->gid;
+        return o->keep && fchown(fd, uid, gid) < 0 ? -errno : 0;
 }
 
-static int stream_put(Stream *s, const void *bytes, size_t n) {
-        for (const char *p = bytes; n > 0;) {
-                const size_t part = MIN(n, BUFFER_SIZE - s->size);
-                memcpy(s->buffer + s->size, p, part);
-                s->size += part;
-                p += part;
-                n -= part;
-                int r = s->size == BUFFER_SIZE ? stream_flush(s) : 0;
-                if (r < 0)
-                        return r;
+static int set_mode(int fd, const Record *rec, bool directory, const TreeOwners *o) {
+        const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
+                                          { rec->mtime_sec, (long) rec->mtime_nsec } };
+        const mode_t kept = !o->safe_modes ? 07777 : directory ? 01777 : 0777;
+        return fchmod(fd, rec->mode & kept) < 0 || futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int set_link_owner(int dir_fd, const char *name, const Record *rec, const TreeOwners *o) {
+        const uid_t uid = o->mapped ? map_id(o->uids, o->n_uids, rec->uid) : rec->uid;
+        const gid_t gid = o->mapped ? map_id(o->gids, o->n_gids, rec->gid) : rec->gid;
+        return o->keep && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* Named users and groups that have no number here lose their entry. Returns the new size; 0: it is no list. */
+static size_t map_acl(char *value, size_t size, const TreeOwners *o) {
+        uint32_t version;
+        size_t to = sizeof(version);
+        if (size < sizeof(version) || (size - sizeof(version)) % sizeof(AclEntry) != 0)
+                return 0;
+        memcpy(&version, value, sizeof(version));
+        if (le32toh(version) != ACL_VERSION)
+                return 0;
+        for (size_t from = to; from < size; from += sizeof(AclEntry)) {
+                AclEntry e;
+                memcpy(&e, value + from, sizeof(e));
+                const bool user = le16toh(e.tag) == ACL_TAG_USER;
+                if (o->mapped && (user || le16toh(e.tag) == ACL_TAG_GROUP)) {
+                        const struct TreeRange *r =
+                                find_range(user ? o->uids : o->gids, user ? o->n_uids : o->n_gids,
+                                           le32toh(e.id));
+                        if (!r)
+                                continue;
+                        e.id = htole32(r->to + (le32toh(e.id) - r->from));
+                }
+                memcpy(value + to, &e, sizeof(e));
+                to += sizeof(e);
         }
-        return 0;
+        return to;
 }
 
-static int put_record(Stream *s, RecordType type, const struct stat *st, const char *name,
-                      uint64_t size, uint64_t offset) {
-        Record rec = {
-                .type = type, .name_size = (uint32_t) strlen(name), .size = size, .offset = offset
-        };
-        if (st) {
-                rec.mode = st->st_mode & 07777;
-                rec.uid = st->st_uid;
-                rec.gid = st->st_gid;
-                rec.mtime_sec = st->st_mtim.tv_sec;
-                rec.mtime_nsec = (uint32_t) st->st_mtim.tv_nsec;
+/* An attribute that waits until the owner is set and the contents are there, which would take some of them away, or be changed by
+ * them. */
+typedef struct Xattr {
+        struct Xattr *next;
+        char *name, *value;
+        size_t size; /* of the value */
+} Xattr;
+
+static void xattrs_free(Receiver *v, Xattr **list) {
+        while (*list) {
+                Xattr *x = *list;
+                *list = x->next;
+                v->waiting -= XATTR_OVERHEAD + x->size;
+                free(x->name);
+                free(x->value);
+                free(x);
         }
-        int r = stream_put(s, &rec, sizeof(rec));
-        return r < 0 ? r : stream_put(s, name, rec.name_size);
 }
 
-/* Bytes [at, end), less if the file has become shorter. */
-static int send_data(Stream *s, int fd, off_t at, off_t end) {
-        _cleanup_free_ char *buffer = new0(char, BUFFER_SIZE);
-        if (!buffer)
+static int receive_xattr(Receiver *v, const Record *rec, const char *name, Xattr **list) {
+        if (rec->size > XATTR_VALUE_MAX || !tree_takes_xattr(name))
+                return -EBADMSG;
+        if (v->waiting + XATTR_OVERHEAD + rec->size > XATTRS_WAITING_MAX)
+                return -E2BIG;
+        Xattr *x = new0(Xattr, 1);
+        if (!x)
                 return -ENOMEM;
-        while (at < end) {
-                ssize_t n = pread(fd, buffer, (size_t) MIN(end - at, (off_t) BUFFER_SIZE), at);
-                if (n < 0 && errno == EINTR)
+        x->next = *list;
+        *list = x;
+        x->size = rec->size;
+        v->waiting += XATTR_OVERHEAD + x->size;
+        x->name = strdup(name);
+        x->value = new0(char, x->size + 1);
+        return x->name && x->value ? stream_get(&v->stream, x->value, x->size) : -ENOMEM;
+}
+
+/* Where they can be kept: not every file system has each kind of them, nor room for all. */
+static int set_xattrs(const Receiver *v, int fd, const Xattr *list) {
+        const TreeOwners *o = v->owners;
+        for (const Xattr *x = list; x; x = x->next) {
+                size_t size = x->size;
+                const bool of_user = startswith(x->name, "user.") != NULL;
+                if (!of_user &&
+                    (o->safe_modes || !o->keep)) /* rights, of others than who has it now */
                         continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : 0;
-                int r = put_record(s, RECORD_DATA, NULL, "", (uint64_t) n, (uint64_t) at);
-                if (r >= 0)
-                        r = stream_put(s, buffer, (size_t) n);
-                if (r < 0)
-                        return r;
-                at += n;
+                if (startswith(x->name, "system.")) {
+                        size = map_acl(x->value, size, o);
+                        if (size == 0)
+                                return -EBADMSG;
+                }
+                if (fsetxattr(fd, x->name, x->value, size, 0) < 0 &&
+                    !IN_SET(errno, EOPNOTSUPP, EPERM, EINVAL, ENOSPC, E2BIG, ERANGE))
+                        return -errno;
         }
         return 0;
 }
 
-/* As long as the file is now: one that grows for ever has an end, too. */
-static int send_file(Stream *s, int fd, const char *name, const struct stat *st) {
-        int r = put_record(s, RECORD_FILE, st, name, 0, 0);
-        for (off_t at = 0; r >= 0 && at < st->st_size;) {
-                off_t begin = lseek(fd, at, SEEK_DATA);
-                if (begin < 0 && errno == ENXIO) /* a hole up to the end */
-                        break;
-                if (begin < 0 || begin >= st->st_size)
-                        begin = begin < 0 ? at : st->st_size; /* or a file system without holes */
-                off_t end = lseek(fd, begin, SEEK_HOLE);
-                if (end < 0 || end > st->st_size)
-                        end = st->st_size;
-                r = send_data(s, fd, begin, end);
-                at = end;
-        }
-        return r < 0 ? r : put_record(s, RECORD_END, NULL, "", (uint64_t) st->st_size, 0);
+static int set_attributes(const Receiver *v, int fd, const Record *rec, bool directory,
+                          const Xattr *list) {
+        int r = set_owner(fd, rec, v->owners);
+        if (r >= 0)
+                r = set_xattrs(v, fd, list);
+        return r < 0 ? r : set_mode(fd, rec, directory, v->owners);
 }
 
-static int send_link(Stream *s, int dir_fd, const char *name, const struct stat *st) {
-        char target[PATH_MAX];
-        ssize_t n = readlinkat(dir_fd, name, target, sizeof(target));
-        if (n < 0)
-                return -errno;
-        if ((size_t) n >= sizeof(target))
-                return -ENAMETOOLONG;
-        int r = put_record(s, RECORD_LINK, st, name, (uint64_t) n, 0);
-        return r < 0 ? r : stream_put(s, target, (size_t) n);
-}
+/* ---- files and links ---- */
 
-static int send_directory(Stream *s, int fd, const char *name, const struct stat *st,
-                          unsigned depth, char **ret_name);
-
-static int send_entry(Stream *s, int dir_fd, const char *name, unsigned depth, char **ret_name) {
-        struct stat st;
-        int r = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-        if (r == -ENOENT)
-                return 0; /* it was removed just now */
-        if (r >= 0 && S_ISLNK(st.st_mode))
-                r = send_link(s, dir_fd, name, &st);
-        else if (r >= 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
-                _cleanup_close_ int fd = openat(
-                        dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-                r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
-                if (r >= 0 && S_ISDIR(st.st_mode))
-                        r = send_directory(s, fd, name, &st, depth + 1, ret_name);
-                else if (r >= 0 && S_ISREG(st.st_mode))
-                        r = send_file(s, fd, name, &st);
+static int receive_data(Receiver *v, int fd, const Record *part, char *buffer) {
+        if (part->size > STREAM_BUFFER_SIZE)
+                return -EBADMSG;
+        int r = stream_get(&v->stream, buffer, part->size);
+        for (size_t done = 0; r >= 0 && done < part->size;) {
+                ssize_t n =
+                        pwrite(fd, buffer + done, part->size - done, (off_t) (part->offset + done));
+                if (n < 0 && errno != EINTR)
+                        r = -errno;
+                done += n > 0 ? (size_t) n : 0;
         }
-        if (r < 0 && r != -EPIPE && !*ret_name)
-                *ret_name = strdup(name); /* only for the message */
+        tree_progress_add(v->progress, 0, part->size);
         return r;
+}
+
+/* Whatever has the name goes, but no directory. */
+static int make_room(int dir_fd, const char *name, const Record *rec) {
+        if (!(rec->flags & RECORD_MAY_EXIST) || unlinkat(dir_fd, name, 0) >= 0 || errno == ENOENT)
+                return 0;
+        return -errno;
+}
+
+static int receive_contents(Receiver *v, int fd, Xattr **list) {
+        _cleanup_free_ char *buffer = new0(char, STREAM_BUFFER_SIZE);
+        char name[NAME_MAX + 1];
+        Record part;
+        int r = buffer ? 0 : -ENOMEM;
+        while (r >= 0) {
+                r = stream_get_record(&v->stream, &part, name);
+                if (r < 0 || part.type == RECORD_END)
+                        break;
+                r = part.type == RECORD_XATTR  ? receive_xattr(v, &part, name, list)
+                    : part.type == RECORD_DATA ? receive_data(v, fd, &part, buffer)
+                                               : -EBADMSG;
+        }
+        return r;
+}
+
+static int receive_file(Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        Xattr *list = NULL;
+        int r = make_room(dir_fd, name, rec);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        v->made = v->made || fd >= 0;
+        r = fd < 0 || ftruncate(fd, (off_t) rec->size) < 0 ? -errno
+                                                           : receive_contents(v, fd, &list);
+        if (r >= 0)
+                r = set_attributes(v, fd, rec, false, list);
+        xattrs_free(v, &list);
+        tree_progress_add(v->progress, 1, 0);
+        return r;
+}
+
+static int receive_target(Receiver *v, const Record *rec, char target[static PATH_MAX]) {
+        if (rec->size == 0 || rec->size >= PATH_MAX)
+                return -EBADMSG;
+        int r = stream_get(&v->stream, target, rec->size);
+        target[rec->size] = '\0';
+        return r < 0 ? r : strlen(target) == rec->size ? 0 : -EBADMSG;
+}
+
+static int receive_link(Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        char target[PATH_MAX];
+        int r = receive_target(v, rec, target);
+        if (r >= 0)
+                r = make_room(dir_fd, name, rec);
+        if (r >= 0 && symlinkat(target, dir_fd, name) < 0)
+                r = -errno;
+        v->made = v->made || r >= 0;
+        return r < 0 ? r : set_link_owner(dir_fd, name, rec, v->owners);
+}
+
+/* Of a file below the top, on a way without links. */
+static int receive_hard_link(Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        char target[PATH_MAX];
+        _cleanup_free_ char *parent = NULL;
+        int r = receive_target(v, rec, target);
+        if (r < 0)
+                return r;
+        if (path_is_absolute(target) || !path_is_normalized(target) || v->top_fd < 0)
+                return -EBADMSG;
+        r = path_extract_directory(target, &parent);
+        if (r >= 0)
+                r = make_room(dir_fd, name, rec);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int parent_fd = resolve_beneath(v->top_fd, parent, O_DIRECTORY);
+        if (parent_fd < 0)
+                return parent_fd;
+        return linkat(parent_fd, path_last_component(target), dir_fd, name, 0) < 0 ? -errno : 0;
+}
+
+/* ---- directories ---- */
+
+static int receive_directory(Receiver *v, int dir_fd, const char *name, const Record *rec,
+                             unsigned depth);
+
+static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record *rec,
+                         unsigned depth) {
+        switch (rec->type) {
+        case RECORD_DIRECTORY:
+                return receive_directory(v, dir_fd, name, rec, depth);
+        case RECORD_FILE:
+                return receive_file(v, dir_fd, name, rec);
+        case RECORD_LINK:
+                return receive_link(v, dir_fd, name, rec);
+        case RECORD_HARD_LINK:
+                return receive_hard_link(v, dir_fd, name, rec);
+        default:
+                return -EBADMSG;
+        }
 }
 
 static void dir_closep(DIR **d) {
@@ -163,204 +285,61 @@ static void dir_closep(DIR **d) {
                 closedir(*d);
 }
 
-static int send_directory(Stream *s, int fd, const char *name, const struct stat *st,
-                          unsigned depth, char **ret_name) {
-        if (depth > TREE_DEPTH_MAX)
-                return -ELOOP;
-        /* with a position of its own */
-        int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_(dir_closep) DIR *d = own < 0 ? NULL : fdopendir(own);
-        if (!d) {
-                int r = -errno;
-                fd_close(own);
-                return r;
-        }
-        int r = put_record(s, RECORD_DIRECTORY, st, name, 0, 0);
+static int receive_children(Receiver *v, int fd, unsigned depth, Xattr **list) {
+        char entry[NAME_MAX + 1];
+        Record next;
+        int r = 0;
         while (r >= 0) {
-                errno = 0;
-                const struct dirent *e = readdir(d);
-                if (!e) {
-                        r = -errno;
+                r = stream_get_record(&v->stream, &next, entry);
+                if (r < 0 || next.type == RECORD_END)
                         break;
-                }
-                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
-                        r = send_entry(s, fd, e->d_name, depth, ret_name);
+                r = next.type == RECORD_XATTR  ? receive_xattr(v, &next, entry, list)
+                    : is_path_component(entry) ? receive_entry(v, fd, entry, &next, depth + 1)
+                                               : -EBADMSG;
         }
-        return r < 0 ? r : put_record(s, RECORD_END, NULL, "", 0, 0);
-}
-
-int tree_send(int stream_fd, int fd, char **ret_name) {
-        _cleanup_(stream_done) Stream s = { 0 };
-        struct stat st;
-        *ret_name = NULL;
-        int r = stream_init(&s, stream_fd);
-        if (r >= 0 && fstat(fd, &st) < 0)
-                r = -errno;
-        if (r >= 0)
-                r = S_ISDIR(st.st_mode)   ? send_directory(&s, fd, "", &st, 0, ret_name)
-                    : S_ISREG(st.st_mode) ? send_file(&s, fd, "", &st)
-                                          : -EINVAL;
-        if (r < 0 && r != -EPIPE && s.buffer) /* the other side must not take the end for the end */
-                (void) put_record(&s, RECORD_FAILED, NULL, "", 0, 0);
-        int k = s.buffer ? stream_flush(&s) : 0;
-        return r < 0 ? r : k;
-}
-
-/* ---- receiving ---- */
-
-static int stream_get(Stream *s, void *bytes, size_t n) {
-        for (char *p = bytes; n > 0;) {
-                if (s->size == 0) {
-                        ssize_t k = read(s->fd, s->buffer, BUFFER_SIZE);
-                        if (k < 0 && errno == EINTR)
-                                continue;
-                        if (k <= 0)
-                                return k < 0 ? -errno : -ECANCELED;
-                        s->start = 0;
-                        s->size = (size_t) k;
-                }
-                const size_t part = MIN(n, s->size);
-                memcpy(p, s->buffer + s->start, part);
-                s->start += part;
-                s->size -= part;
-                p += part;
-                n -= part;
-        }
-        return 0;
-}
-
-static int get_record(Stream *s, Record *rec, char name[static NAME_MAX + 1]) {
-        int r = stream_get(s, rec, sizeof(*rec));
-        if (r < 0)
-                return r;
-        if (rec->type >= RECORD_FAILED || rec->name_size > NAME_MAX)
-                return rec->type == RECORD_FAILED ? -ECANCELED : -EBADMSG;
-        r = stream_get(s, name, rec->name_size);
-        name[rec->name_size] = '\0';
         return r;
 }
 
-static bool is_component(const char *name) {
-        return name[0] != '\0' && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..");
-}
-
-static uint32_t map_id(const struct TreeRange *ranges, size_t n, uint32_t id) {
-        for (size_t i = 0; i < n; i++)
-                if (id >= ranges[i].from && id - ranges[i].from < ranges[i].count)
-                        return ranges[i].to + (id - ranges[i].from);
-        return 0;
-}
-
-/* fd: what was made; -EBADF: the link `name` in dir_fd. */
-static int set_attributes(int fd, int dir_fd, const char *name, const Record *rec, bool directory,
-                          const TreeOwners *o) {
-        const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
-                                          { rec->mtime_sec, (long) rec->mtime_nsec } };
-        const uid_t uid = o->mapped ? map_id(o->uids, o->n_uids, rec->uid) : rec->uid;
-        const gid_t gid = o->mapped ? map_id(o->gids, o->n_gids, rec->gid) : rec->gid;
-        const mode_t kept = !o->safe_modes ? 07777 : directory ? 01777 : 0777;
-        if (fd < 0)
-                return o->keep && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
-                                                                                            : 0;
-        if ((o->keep && fchown(fd, uid, gid) < 0) || fchmod(fd, rec->mode & kept) < 0 ||
-            futimens(fd, times) < 0)
-                return -errno;
-        return 0;
-}
-
-static int receive_file(Stream *s, int dir_fd, const char *name, const Record *rec,
-                        const TreeOwners *o) {
-        _cleanup_free_ char *buffer = new0(char, BUFFER_SIZE);
-        _cleanup_close_ int fd =
-                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        int r = fd < 0 ? -errno : buffer ? 0 : -ENOMEM;
-        while (r >= 0) {
-                char unused[NAME_MAX + 1];
-                Record part;
-                r = get_record(s, &part, unused);
-                if (r >= 0 && part.type == RECORD_END) {
-                        r = ftruncate(fd, (off_t) part.size) < 0 ? -errno
-                                                                 : 0; /* a hole at the end */
-                        break;
-                }
-                if (r >= 0 && (part.type != RECORD_DATA || part.size > BUFFER_SIZE))
-                        r = -EBADMSG;
-                if (r >= 0)
-                        r = stream_get(s, buffer, part.size);
-                for (size_t done = 0; r >= 0 && done < part.size;) {
-                        ssize_t n = pwrite(fd, buffer + done, part.size - done,
-                                           (off_t) (part.offset + done));
-                        if (n < 0 && errno != EINTR)
-                                r = -errno;
-                        done += n > 0 ? (size_t) n : 0;
-                }
-        }
-        return r < 0 ? r : set_attributes(fd, dir_fd, name, rec, false, o);
-}
-
-static int receive_link(Stream *s, int dir_fd, const char *name, const Record *rec,
-                        const TreeOwners *o) {
-        char target[PATH_MAX];
-        if (rec->size == 0 || rec->size >= sizeof(target))
-                return -EBADMSG;
-        int r = stream_get(s, target, rec->size);
-        target[rec->size] = '\0';
-        if (r >= 0 && symlinkat(target, dir_fd, name) < 0)
-                r = -errno;
-        return r < 0 ? r : set_attributes(-EBADF, dir_fd, name, rec, false, o);
-}
-
-static int receive_directory(Stream *s, int dir_fd, const char *name, const Record *rec,
-                             const TreeOwners *o, unsigned depth);
-
-static int receive_entry(Stream *s, int dir_fd, const char *name, const Record *rec,
-                         const TreeOwners *o, unsigned depth) {
-        switch (rec->type) {
-        case RECORD_DIRECTORY:
-                return receive_directory(s, dir_fd, name, rec, o, depth);
-        case RECORD_FILE:
-                return receive_file(s, dir_fd, name, rec, o);
-        case RECORD_LINK:
-                return receive_link(s, dir_fd, name, rec, o);
-        default:
-                return -EBADMSG;
-        }
-}
-
-static int receive_directory(Stream *s, int dir_fd, const char *name, const Record *rec,
-                             const TreeOwners *o, unsigned depth) {
-        char entry[NAME_MAX + 1];
-        Record next;
+static int receive_directory(Receiver *v, int dir_fd, const char *name, const Record *rec,
+                             unsigned depth) {
+        Xattr *list = NULL;
         if (depth > TREE_DEPTH_MAX)
                 return -ELOOP;
-        if (mkdirat(dir_fd, name, 0700) < 0)
+        const bool made = mkdirat(dir_fd, name, 0700) >= 0;
+        if (!made && (errno != EEXIST || !(rec->flags & RECORD_MAY_EXIST)))
                 return -errno;
+        v->made = true;
         _cleanup_close_ int fd =
                 openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int r = fd < 0 ? -errno : 0;
-        while (r >= 0) {
-                r = get_record(s, &next, entry);
-                if (r >= 0 && next.type == RECORD_END)
-                        break;
-                if (r >= 0)
-                        r = is_component(entry) ? receive_entry(s, fd, entry, &next, o, depth + 1)
-                                                : -EBADMSG;
-        }
-        return r < 0 ? r : set_attributes(fd, dir_fd, name, rec, true, o);
+        if (fd < 0)
+                return -errno;
+        if (depth == 0)
+                v->top_fd = fd;
+        int r = receive_children(v, fd, depth, &list);
+        if (depth == 0)
+                v->top_fd = -EBADF;
+        if (r >= 0 && (made || !(rec->flags & RECORD_NO_ATTRIBUTES)))
+                r = set_attributes(v, fd, rec, true, list);
+        xattrs_free(v, &list);
+        return r;
 }
 
-int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners) {
-        _cleanup_(stream_done) Stream s = { 0 };
+int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
+                 TreeProgress *progress) {
+        Receiver v = { .top_fd = -EBADF, .owners = owners, .progress = progress };
         char unused[NAME_MAX + 1];
         Record rec;
-        int r = is_component(name) ? stream_init(&s, stream_fd) : -EINVAL;
+        int r = is_path_component(name) ? stream_init(&v.stream, stream_fd) : -EINVAL;
         if (r >= 0)
-                r = get_record(&s, &rec, unused);
-        if (r < 0)
-                return r;
-        r = receive_entry(&s, parent_fd, name, &rec, owners, 0);
-        if (r < 0 && r != -EEXIST)
-                (void) tree_remove(parent_fd, name); /* the first failure is the one to tell */
+                r = stream_get_record(&v.stream, &rec, unused);
+        if (r >= 0) {
+                r = receive_entry(&v, parent_fd, name, &rec, 0);
+                if (r < 0 && v.made)
+                        /* the first failure is the one to tell */
+                        (void) tree_remove(parent_fd, name);
+        }
+        stream_done(&v.stream);
+        tree_progress_finish(progress);
         return r;
 }
 
@@ -388,5 +367,5 @@ static int remove_below(int parent_fd, const char *name, unsigned depth) {
 }
 
 int tree_remove(int parent_fd, const char *name) {
-        return is_component(name) ? remove_below(parent_fd, name, 0) : -EINVAL;
+        return is_path_component(name) ? remove_below(parent_fd, name, 0) : -EINVAL;
 }

@@ -2,15 +2,20 @@
 /* A file or a tree as a stream of bytes between two processes of ours, of which one reads on one side of a border and one writes on
  * the other: neither needs the rights of both. Names, links and contents may be hostile on either end.
  *
- * Regular files (with their holes), directories and symbolic links, with modes, owners and times. Other kinds are left out. */
+ * Regular files (with their holes), directories and symbolic links, with modes, owners and times; extended attributes of users, access
+ * lists and capabilities of files, where the receiving file system takes them; names of one file in the tree stay names of one file.
+ * Other kinds are left out. */
 #pragma once
 
 #include <sys/stat.h>
 #include <sys/types.h>
 
 #include "basic/macros.h"
+#include "sys/tree-record.h"
 
-#define TREE_DEPTH_MAX 256 /* directories in directories; -ELOOP beyond */
+#define TREE_DEPTH_MAX 256         /* directories in directories; -ELOOP beyond */
+#define TREE_LINKS_MAX 65536U      /* files with several names; of more, each name becomes a file */
+#define TREE_XATTRS_MAX (1U << 20) /* bytes of attributes of one file; -E2BIG beyond */
 
 /* The owners that the receiver gives: those of the stream, through this. */
 typedef struct TreeOwners {
@@ -18,13 +23,14 @@ typedef struct TreeOwners {
         bool mapped; /* through the ranges; what is in none of them gets 0 */
         const struct TreeRange { uint32_t from, to, count; } * uids, *gids;
         size_t n_uids, n_gids;
-        bool safe_modes; /* no set-user-ID and its kin */
+        bool safe_modes; /* no set-user-ID and its kin, and no access lists */
 } TreeOwners;
 
 /* Sends what fd is (opened for reading; a directory, or a regular file). -EPIPE: the receiver has given up; -EINVAL: it is of no such
- * kind. *ret_name (allocated, may be NULL): what could not be read. */
-int tree_send(int stream_fd, int fd, char **ret_name);
+ * kind. progress may be NULL. *ret_name (allocated, may be NULL): what could not be read. */
+int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name);
 /* Makes it as parent_fd/name, which must not be there. When it fails, nothing stays. -ECANCELED: the sender has failed. */
-int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners);
+int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
+                 TreeProgress *progress);
 /* Removes a file, or a tree that is no deeper than TREE_DEPTH_MAX. */
 int tree_remove(int parent_fd, const char *name);

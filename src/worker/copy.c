@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "basic/alloc.h"
 #include "basic/fd.h"
@@ -19,10 +20,12 @@
 #include "basic/str.h"
 #include "sys/resolve.h"
 #include "sys/tree-stream.h"
+#include "worker/archive.h"
 #include "worker/worker.h"
 
 #define ID_MAP_MAX 4096
 #define RANGES_MAX 16
+#define NOBODY 65534U
 
 typedef struct Copy {
         bool to_container;
@@ -30,6 +33,8 @@ typedef struct Copy {
         int pipe[2]; /* [0] is read from */
         struct TreeRange uids[RANGES_MAX], gids[RANGES_MAX];
         TreeOwners owners;
+        int archive_fd; /* the host's side, instead of a path; -EBADF: there is none */
+        TreeProgress progress;
 } Copy;
 
 /* ---- both sides ---- */
@@ -62,11 +67,11 @@ static int open_source(const char *path) {
         return resolve_in_root(root_fd, path, O_RDONLY | O_NONBLOCK);
 }
 
-static int send_side(Copy *c, const char *where, Error *reterr) {
+static int send_side(Copy *c, const char *where, TreeProgress *progress, Error *reterr) {
         _cleanup_free_ char *name = NULL;
         c->pipe[0] = fd_close(c->pipe[0]);
         _cleanup_close_ int fd = open_source(c->source);
-        int r = fd < 0 ? fd : tree_send(c->pipe[1], fd, &name);
+        int r = fd < 0 ? fd : tree_send(c->pipe[1], fd, progress, &name);
         c->pipe[1] = fd_close(c->pipe[1]);
         if (r == -EINVAL)
                 return error_set(reterr, r, ERROR_UNSUPPORTED,
@@ -92,7 +97,7 @@ static int put_in_place(const Copy *c, int parent_fd, const char *temporary, con
         return r < 0 ? r : k;
 }
 
-static int receive_into(Copy *c, uint64_t flags) {
+static int receive_into(Copy *c, uint64_t flags, TreeProgress *progress) {
         _cleanup_free_ char *parent = NULL, *path = path_simplify(c->destination);
         char temporary[64], id[ID128_STRING_MAX];
         struct stat st;
@@ -118,13 +123,14 @@ static int receive_into(Copy *c, uint64_t flags) {
                 return r;
         (void) snprintf(temporary, sizeof(temporary), ".berth-copy-%s",
                         id128_to_string(random, id));
-        r = tree_receive(c->pipe[0], parent_fd, temporary, &c->owners);
+        r = tree_receive(c->pipe[0], parent_fd, temporary, &c->owners, progress);
         return r < 0 ? r : put_in_place(c, parent_fd, temporary, name, replace);
 }
 
-static int receive_side(Copy *c, uint64_t flags, const char *where, Error *reterr) {
+static int receive_side(Copy *c, uint64_t flags, const char *where, TreeProgress *progress,
+                        Error *reterr) {
         c->pipe[1] = fd_close(c->pipe[1]);
-        int r = receive_into(c, flags);
+        int r = receive_into(c, flags, progress);
         c->pipe[0] = fd_close(c->pipe[0]);
         if (r == -ECANCELED) /* the other side tells why */
                 return error_set(reterr, r, ERROR_FAILED, "Copying '%s' was given up", c->source);
@@ -154,7 +160,8 @@ static size_t read_map(pid_t pid, const char *file, struct TreeRange ranges[stat
 static void choose_owners(const Worker *w, Copy *c) {
         c->owners.safe_modes = !c->to_container;
         c->owners.keep = c->to_container;
-        c->owners.mapped = w->target.namespaces & CLONE_NEWUSER;
+        /* the numbers in an archive are the container's */
+        c->owners.mapped = (w->target.namespaces & CLONE_NEWUSER) && c->archive_fd < 0;
         c->owners.uids = c->uids;
         c->owners.gids = c->gids;
         if (c->owners.mapped) {
@@ -175,24 +182,56 @@ static int become_caller(uid_t uid, Error *reterr) {
         return 0;
 }
 
+/* An archive is read and written with no rights at all: all that it takes is open. */
+static int become_nobody(Error *reterr) {
+        const struct rlimit none = { 0, 0 };
+        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+            setrlimit(RLIMIT_NPROC, &none) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "Giving all rights away failed");
+        return 0;
+}
+
+static int archive_side(Copy *c, Error *reterr) {
+        _cleanup_(archive_done) Archive a = { 0 };
+        int r = archive_open_library(&a, reterr);
+        if (r >= 0)
+                r = become_nobody(reterr);
+        if (r < 0)
+                return r;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of user has cleared it */
+        int *other = c->pipe + (c->to_container ? 0 : 1);
+        *other = fd_close(*other);
+        return c->to_container
+                       ? archive_to_stream(&a, c->archive_fd, c->pipe[1], &c->progress, reterr)
+                       : archive_from_stream(&a, c->pipe[0], c->archive_fd,
+                                             path_last_component(c->source), &c->progress, reterr);
+}
+
 /* ---- the two, and who looks after them ---- */
 
 static int inside_task(Worker *w, int answer_fd, Error *reterr) {
         Copy *c = w->operation;
-        int r = c->to_container
-                        ? receive_side(c, w->request.operation.flags, "in the container", reterr)
-                        : send_side(c, "in the container", reterr);
+        int r = c->to_container ? receive_side(c, w->request.operation.flags, "in the container",
+                                               NULL, reterr)
+                                : send_side(c, "in the container", NULL, reterr);
         return r < 0 ? r : worker_answer(answer_fd, NULL, 0, NULL, 0);
 }
 
-static int outside_task(Worker *w, int answer_fd, Error *reterr) {
-        Copy *c = w->operation;
+static int path_side(const Worker *w, Copy *c, Error *reterr) {
         int r = become_caller(w->request.operation.uid, reterr);
         if (r < 0)
                 return r;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of user has cleared it */
-        r = c->to_container ? send_side(c, "on the host", reterr)
-                            : receive_side(c, w->request.operation.flags, "on the host", reterr);
+        return c->to_container ? send_side(c, "on the host", &c->progress, reterr)
+                               : receive_side(c, w->request.operation.flags, "on the host",
+                                              &c->progress, reterr);
+}
+
+static int outside_task(Worker *w, int answer_fd, Error *reterr) {
+        Copy *c = w->operation;
+        int r = c->archive_fd >= 0 ? archive_side(c, reterr) : path_side(w, c, reterr);
         return r < 0 ? r : worker_answer(answer_fd, NULL, 0, NULL, 0);
 }
 
@@ -251,26 +290,60 @@ static int first_error(Side *a, Side *b, Error *reterr) {
         return error_take(reterr, error_is_set(&b->error) ? &b->error : &a->error);
 }
 
-int operation_copy(Worker *w, Error *reterr) {
+/* A standard descriptor that the caller has given, out of the way of the process that joins. */
+static int take_stdio(int stdio, int *ret, Error *reterr) {
+        struct stat st;
+        const int flags = fcntl(stdio, F_GETFL);
+        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        _cleanup_close_ int fd = fcntl(stdio, F_DUPFD_CLOEXEC, WORKER_LEADER_FD + 1);
+        if (fd < 0 || null_fd < 0 || fstat(fd, &st) < 0 || dup2(null_fd, stdio) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "Taking a descriptor failed");
+        if (S_ISDIR(st.st_mode) || (flags & O_PATH))
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                 "The archive is nothing that can be read or written");
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int prepare(Worker *w, Copy *c, Error *reterr) {
         const OperationRequest *q = &w->request.operation;
-        _cleanup_free_ Copy *c = new0(Copy, 1);
-        _cleanup_(side_done) Side inside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
-        _cleanup_(side_done) Side outside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
-        if (!c)
-                return error_oom(reterr);
+        int r = 0;
+        c->archive_fd = c->progress.fd = -EBADF;
         c->to_container = q->type == OPERATION_COPY_TO;
         c->source = q->source;
         c->destination = isempty(q->destination) ? q->source : q->destination;
+        if (q->flags & OPERATION_ARCHIVE)
+                r = take_stdio(STDIN_FILENO, &c->archive_fd, reterr);
+        if (r >= 0 && (q->flags & OPERATION_PROGRESS))
+                r = take_stdio(STDERR_FILENO, &c->progress.fd, reterr);
         choose_owners(w, c);
         w->operation = c;
-        if (pipe2(c->pipe, O_CLOEXEC) < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "Making a pipe failed");
-        int r = worker_fork(w, /* inside= */ true, inside_task, &inside.process, &inside.answer_fd,
-                            reterr);
+        if (r >= 0 && pipe2(c->pipe, O_CLOEXEC) < 0)
+                r = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "Making a pipe failed");
+        return r;
+}
+
+/* The one outside comes first: the other one does not get what it has been given. */
+static int start_sides(Worker *w, Copy *c, Side *inside, Side *outside, Error *reterr) {
+        int r = worker_fork(w, /* inside= */ false, outside_task, &outside->process,
+                            &outside->answer_fd, reterr);
+        c->archive_fd = fd_close(c->archive_fd);
+        c->progress.fd = fd_close(c->progress.fd);
         if (r >= 0)
-                r = worker_fork(w, /* inside= */ false, outside_task, &outside.process,
-                                &outside.answer_fd, reterr);
+                r = worker_fork(w, /* inside= */ true, inside_task, &inside->process,
+                                &inside->answer_fd, reterr);
         fd_close_pair(c->pipe);
+        return r;
+}
+
+int operation_copy(Worker *w, Error *reterr) {
+        _cleanup_free_ Copy *c = new0(Copy, 1);
+        _cleanup_(side_done) Side inside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
+        _cleanup_(side_done) Side outside = { .process = PIDREF_NULL, .answer_fd = -EBADF };
+        int r = c ? prepare(w, c, reterr) : error_oom(reterr);
+        if (r >= 0)
+                r = start_sides(w, c, &inside, &outside, reterr);
         if (r < 0)
                 return r;
         wait_sides(&inside, &outside, c->to_container ? &outside : &inside);

@@ -111,6 +111,9 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_ADDRESSES] = operation_addresses,
         [OPERATION_COPY_TO] = operation_copy,
         [OPERATION_COPY_FROM] = operation_copy,
+        [OPERATION_BIND] = operation_bind,
+        [OPERATION_UNBIND] = operation_unbind,
+        [OPERATION_LIST_BINDS] = operation_list_binds,
 };
 
 static int read_request(Worker *w, Error *reterr) {

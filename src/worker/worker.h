@@ -26,6 +26,9 @@ int operation_root_directory(Worker *w, Error *reterr);
 int operation_os_release(Worker *w, Error *reterr);
 int operation_addresses(Worker *w, Error *reterr);
 int operation_copy(Worker *w, Error *reterr); /* COPY_TO, COPY_FROM */
+int operation_bind(Worker *w, Error *reterr);
+int operation_unbind(Worker *w, Error *reterr);
+int operation_list_binds(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */
 int worker_enter(const Worker *w, Error *reterr);

@@ -78,7 +78,8 @@ def test_names(host, busybox, clean):
         rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
     for verb in ("start", "restart", "enable", "verify"):
         rows.append((["berth", verb, "nosuch"], 1, "no image 'nosuch'"))
-    for verb, *words in (("shell", ), ("login", ), ("copy-to", "/etc/passwd"), ("copy-from", "/etc/passwd")):
+    for verb, *words in (("shell", ), ("login", ), ("copy-to", "/etc/passwd"), ("copy-from", "/etc/passwd"),
+                         ("bind", "/etc"), ("unbind", "/etc"), ("list-binds", )):
         rows.append((["berth", verb, "nosuch", *words], 1, "'nosuch'"))
         rows.append((["berth", verb, "..", *words], 1, "is not a valid container name"))
     rows.append((["berth", "run", "nosuch", "true"], 125, "no image 'nosuch'"))
@@ -186,6 +187,15 @@ def test_options(host, busybox, clean):
         (["berth", "frobnicate"], 2, "'frobnicate'"),
         (["berth", "--frobnicate"], 2, "'--frobnicate'"),
         (["berth", "list", "x"], 2, "'x'"),
+        (["berth", "bind"], 2, "'bind'"),
+        (["berth", "bind", "x"], 2, "'bind'"),
+        (["berth", "bind", "x", "/a", "/b", "/c"], 2, "'/c'"),
+        (["berth", "bind", "--read-only=yes", "x", "/a"], 2, "'--read-only'"),
+        (["berth", "unbind", "x"], 2, "'unbind'"),
+        (["berth", "unbind", "--mkdir", "x", "/a"], 2, "'--mkdir'"),
+        (["berth", "list-binds"], 2, "'list-binds'"),
+        (["berth", "list-binds", "--json=xml", "x"], 2, "'xml'"),
+        (["berth", "copy-to", "x", "-"], 2, "archive"),
         (["berth", "list", "--frobnicate"], 2, "'--frobnicate'"),
         (["berth", "list", "-p", "x"], 2, "'-p'"),
         (["berth", "list", "--json=xml"], 2, "'xml'"),

@@ -292,6 +292,113 @@ def test_copy_does_not_leave_the_container(host, running, tree):
     assert not host.run("ls /tmp | grep swapped || :").out
 
 
+@pytest.mark.parametrize("options", MODES)
+def test_copy_keeps(host, running, tree, options):
+    """Attributes, access lists, capabilities and names of one file; on the way out, what gives no rights."""
+    name = running(*options)
+    host.run(f"cd {tree}/d; ln f second; mkdir x; ln f x/third; setfattr -n user.color -v blue f; setfattr -n user.here -v yes .; echo caps >c; setcap cap_net_raw=ep c; "
+             "echo acl >a; setfacl -m u:1234:r a; setfattr -n trusted.mine -v x c")
+    host.berth("copy-to", name, tree, "/opt/kept")
+    leader = host.berth("show", "-p", "Leader", "--value", name).out
+    # with the eyes of the host, and the container's user namespace
+    def inside(line):
+        return host.run(f"nsenter -t {leader} {'-U' if options else '-u'} sh -c 'cd /proc/{leader}/root/opt/kept/d && {line}'").out
+    assert len(set(inside("stat -c %i f second x/third").split())) == 1
+    assert "user.color=\"blue\"" in inside("getfattr -d f") and "user.here=\"yes\"" in inside("getfattr -d .")
+    assert "cap_net_raw=ep" in inside("getcap -n c")
+    assert "trusted" not in inside("getfattr -d -m . c")
+    acl = inside("getfacl -n a")
+    assert ("user:1234:r--" in acl) == (not options) and "mask::r--" in acl, acl
+    host.berth("copy-from", name, "/opt/kept", "/tmp/back")
+    assert len(set(host.run("cd /tmp/back/d; stat -c %i f second x/third").out.split())) == 1
+    assert "user.color=\"blue\"" in host.run("getfattr -d /tmp/back/d/f").out
+    assert not host.run("getcap /tmp/back/d/c; getfacl -n /tmp/back/d/a | grep 1234 || :").out
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_copy_archives(host, running, tree, options):
+    name = running(*options)
+    host.run(f"cd {tree}/d; ln f second; echo mine >mine; chown 1000:1000 mine; setfattr -n user.color -v blue f; rm hole; truncate -s 5M hole; echo ü >'n ü'; mkdir -p {'x/' * 40}")
+    host.run(f"tar c --xattrs -C {tree} . | berth copy-to {name} - /opt/a")
+    assert host.berth("exec", name, "sh", "-c", "cd /opt/a/d; stat -c '%n %F %a %u %h' f l mine hole; cat 'n ü'; ls; ls x/x/x").out.split("\n") == [
+        "f regular file 4755 0 2", "l symbolic link 777 0 1", "mine regular file 644 1000 1", "hole regular file 644 0 1", "ü",
+        "e", "f", "hole", "l", "mine", "n ü", "second", "x", "x"]
+    # and back: the same names, owners as they are inside
+    listing = sorted(line.split(None, 5)[-1] for line in host.run(f"export LC_ALL=C; berth copy-from {name} /opt/a - | tar tvf -").out.splitlines() if "/x/x" not in line)
+    assert [n.split(" link to ")[0].split(" -> ")[0] for n in listing] == [
+        "./", "./d/", "./d/e/", "./d/f", "./d/hole", "./d/l", "./d/mine", "./d/n \\303\\274", "./d/second", "./d/x/"], listing
+    host.run(f"mkdir /tmp/back; berth copy-from {name} /opt/a - | tar x --xattrs -C /tmp/back --same-owner")
+    assert host.run("cd /tmp/back/d; stat -c %u mine; stat -c %h f; getfattr --only-values -n user.color f").out == "1000\n2\nblue"
+    assert host.run(f"berth copy-from {name} /opt/a/d/mine - | tar xO mine").out == "mine"
+    # compressed, from one container to itself, over what is there
+    for program in ("gzip", "xz"):
+        host.run(f"tar c -C {tree} d/f d/mine | {program} | berth copy-to --force {name} - /opt/a")
+        assert host.berth("exec", name, "sh", "-c", "cd /opt/a; find . | sort").out.split() == [".", "./d", "./d/f", "./d/mine"]
+    host.run(f"berth copy-from {name} /opt/a - | berth copy-to {name} - /opt/b")
+    assert host.berth("exec", name, "cat", "/opt/b/d/f").out == "hello"
+    # in any order, and twice
+    host.run(f"cd {tree}; rm -f t.tar; tar cf t.tar d/f; echo newer >d/f; tar rf t.tar d/mine d/e d/f; berth copy-to {name} - /opt/order <t.tar")
+    assert host.berth("exec", name, "sh", "-c", "cat /opt/order/d/f; ls /opt/order/d").out.split() == ["newer", "e", "f", "mine"]
+
+
+def test_copy_archives_that_lie(host, running, tree):
+    name = running("-U")
+    host.run("rm -rf /tmp/victim; mkdir -p /tmp/victim /tmp/tree/lie; echo safe >/tmp/victim/f")
+    host.write("/tmp/lie.py", """
+import io, sys, tarfile
+def member(name, type=tarfile.REGTYPE, link="", data=b"x"):
+    t = tarfile.TarInfo(name)
+    t.type, t.linkname, t.size = type, link, len(data) if type == tarfile.REGTYPE else 0
+    return t, io.BytesIO(data)
+LIES = {
+    "up": [member("../x")], "far": [member("a/../../x")], "absolute": [member("/etc/absolute")], "end": [member("a/..", tarfile.DIRTYPE)],
+    "link": [member("l", tarfile.SYMTYPE, "/tmp/victim"), member("l/x")], "hard": [member("h", tarfile.LNKTYPE, "../../../etc/passwd")],
+    "hard-absolute": [member("h", tarfile.LNKTYPE, "/etc/passwd")], "through": [member("l", tarfile.SYMTYPE, ".."), member("h", tarfile.LNKTYPE, "l/etc/passwd")],
+    "device": [member("null", tarfile.CHRTYPE), member("ok")], "fifo": [member("p", tarfile.FIFOTYPE), member("ok")],
+    "deep": [member("d/" * 300 + "f")], "long": [member("n" * 300)], "exchange": [member("d/f"), member("d", tarfile.SYMTYPE, "/tmp/victim"), member("d/f")],
+}
+t = tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT)
+for info, data in LIES[sys.argv[1]]:
+    t.addfile(info, data)
+t.close()
+""")
+    for lie, status, said in (
+            ("up", 1, "'../x' in the archive leads out of the directory that it is for"),
+            ("far", 1, "leads out"), ("end", 1, "leads out"), ("absolute", 0, ""), ("link", 1, "Writing '/opt/link' in the container failed"),
+            ("hard", 1, "leads out"), ("hard-absolute", 1, ""), ("through", 1, ""), ("device", 0, ""), ("fifo", 0, ""), ("deep", 1, ""), ("long", 1, ""),
+            ("exchange", 1, "")):
+        r = host.run(f"python3 /tmp/lie.py {lie} | berth copy-to {name} - /opt/{lie}", check=False)
+        assert r.returncode == status and said in r.stderr and (status == 0 or r.stderr.startswith("berth: ")), (lie, r)
+        assert status == 0 or host.berth("exec", name, "ls", f"/opt/{lie}", check=False).returncode != 0, lie
+    assert host.berth("exec", name, "sh", "-c", "ls /opt/absolute/etc /opt/device /opt/fifo").out.split() == [
+        "/opt/absolute/etc:", "absolute", "/opt/device:", "ok", "/opt/fifo:", "ok"]
+    assert host.run("cat /tmp/victim/f; ls /tmp/victim").out.split() == ["safe", "f"]
+    assert "berth-copy" not in host.berth("exec", name, "ls", "-a", "/opt").out
+    for line, said in ((f"head -c 100000 /dev/urandom | berth copy-to {name} - /opt/n", "Opening the archive failed: Unrecognized archive format"),
+                       (f"tar c -C {tree} d | head -c 700 | berth copy-to {name} - /opt/n", "Reading the archive failed"),
+                       (f"berth copy-to {name} - /opt/n </tmp", "The archive is nothing that can be read or written"),
+                       (f"tar c -C {tree} d | berth copy-to {name} - opt", "Invalid destination 'opt'"),
+                       (f"berth copy-from {name} /nowhere - | cat", "Reading '/nowhere' in the container failed"),
+                       (f"berth copy-from {name} /opt - >/dev/full", "Writing the archive failed: ")):
+        r = host.run(line, check=False)
+        assert r.stderr.startswith("berth: ") and said in r.stderr, (line, r)
+    r = host.run(f"script -qec 'berth copy-from {name} /opt -' /dev/null", check=False)
+    assert r.returncode == 2 and "There is no archive on a terminal" in r.stdout, r
+    host.run("rm -rf /tmp/victim /tmp/lie.py")
+
+
+def test_copy_shows_how_far_it_is(host, running):
+    name = running()
+    host.run("rm -rf /tmp/slow; mkdir -p /tmp/slow; for i in $(seq 20); do truncate -s 10M /tmp/slow/$i; done; mkfifo /tmp/slow.tar")
+    # an archive that takes its time
+    host.spawn("tar c -C /tmp/slow . | (head -c 15000000; sleep 1.5; head -c 15000000; sleep 0.5; cat) >/tmp/slow.tar")
+    with host.terminal(f"berth copy-to {name} - /opt/slow </tmp/slow.tar; echo done") as t:
+        t.expect(r"\d+ files, [\d.]+[BKMG], [\d.]+[BKMG]/s", timeout=20)
+        t.expect("done", timeout=30)
+    assert "files," not in host.run(f"berth copy-to {name} /tmp/slow /opt/fast 2>&1").out
+    host.run("rm -rf /tmp/slow /tmp/slow.tar")
+
+
 def test_copy_ends_with_its_caller(host, running):
     name = running()
     host.run("rm -rf /tmp/back")

@@ -86,7 +86,7 @@ TEST(looking) {
         ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "no-such-image");
         ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "a/b");
         ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "RemoveImage", "s", "web");
-        ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx", "sa(sv)", "web", 0);
+        ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx2", "sa(sv)", "web", 0);
 }
 
 TEST(not_wanted) {
@@ -229,6 +229,77 @@ TEST(wrong_registrations) {
         ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, REGISTER, "w2", 0, "x", "container", 0U, "/");
         ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "CreateMachine", "sayssusa(sv)", "w2", 0, "x",
                      "container", self, "/", 1, "ExecStart", "s", "/bin/sh");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "w2");
+}
+
+static int register_ex(Host *h, const char *name, const char *key, const char *type,
+                       const void *value, char **ret_message) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        ASSERT_OK(sd_bus_message_new_method_call(h->bus, &m, MACHINE1_BUS_NAME,
+                                                 MACHINE1_MANAGER_PATH, MACHINE1_MANAGER_INTERFACE,
+                                                 "RegisterMachineEx"));
+        ASSERT_OK(sd_bus_message_append(m, "s", name));
+        ASSERT_OK(sd_bus_message_open_container(m, 'a', "(sv)"));
+        ASSERT_OK(sd_bus_message_open_container(m, 'r', "sv"));
+        ASSERT_OK(sd_bus_message_append(m, "s", key));
+        ASSERT_OK(sd_bus_message_open_container(m, 'v', type));
+        ASSERT_OK(sd_bus_message_append_basic(m, type[0], value));
+        ASSERT_OK(sd_bus_message_close_container(m));
+        ASSERT_OK(sd_bus_message_close_container(m));
+        ASSERT_OK(sd_bus_message_close_container(m));
+        int r = sd_bus_call(h->bus, m, 10 * USEC_PER_SEC, &e, NULL);
+        *ret_message = strdup(strempty(e.message));
+        return r;
+}
+
+/* With named properties; what is wrong with them is found before the leader's unit is. */
+TEST(registrations_by_properties) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(pidref_done) PidRef self = PIDREF_NULL, web = PIDREF_NULL;
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        s = supervisor_start(&h, "web", "running");
+        expect_state(&h, "web", "running");
+        ASSERT_OK(pidref_open(getpid(), &self));
+        ASSERT_OK(pidref_open(s.pid, &web));
+        const uint32_t one = 1, pid = (uint32_t) getpid();
+        const uint64_t id = 1;
+        const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        const struct {
+                const char *name, *key, *type;
+                const void *value;
+                const char *words;
+        } cases[] = {
+                { "w2", "Nonsense", "s", "x", "Unknown property 'Nonsense'" },
+                { "w2", "Class", "u", &one, "Property 'Class' has the wrong type" },
+                { "w2", "Class", "s", "host", "Invalid class 'host'" },
+                { "../x", "Class", "s", "vm", "Invalid machine name" },
+                { "w2", "RootDirectory", "s", "srv", "Invalid root directory 'srv'" },
+                { "w2", "LeaderPID", "u", &one, "Process 1 cannot be the leader" },
+                { "w2", "LeaderPIDFD", "h", &null_fd, "The leader cannot be watched" },
+                { "w2", "LeaderPIDFD", "h", &web.fd, "is the leader of machine 'web'" },
+                { "web", "LeaderPIDFD", "h", &self.fd, "'web'" },
+                { "w2", "LeaderPIDFD", "h", &self.fd, "is in no unit of systemd" },
+                { "w2", "LeaderPID", "u", &pid, "is in no unit of systemd" },
+                { "w2", "LeaderPIDFDID", "t", &id, "is in no unit of systemd" }, /* of who calls */
+                { "w2", "VSockCID", "u", &one, "is in no unit of systemd" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *message = NULL;
+                ASSERT_TRUE(register_ex(&h, cases[i].name, cases[i].key, cases[i].type,
+                                        cases[i].value, &message) < 0);
+                ASSERT_CONTAINS(message, cases[i].words);
+        }
+        close(null_fd);
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "CreateMachineEx", "sa(sv)a(sv)", "w2", 1,
+                     "LeaderPID", "u", pid, 1, "ExecStart", "s", "/bin/sh");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "RegisterMachineEx", "sa(sv)", "w2", 1, "Id", "ay",
+                     1, 7);
+        /* the number of a process that is another one by now */
+        ASSERT_FAILS("System.Error.ESRCH", "RegisterMachineEx", "sa(sv)", "w2", 2, "LeaderPID", "u",
+                     pid, "LeaderPIDFDID", "t", id);
         ASSERT_FAILS("org.freedesktop.machine1.NoSuchMachine", "GetMachine", "s", "w2");
 }
 

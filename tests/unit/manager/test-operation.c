@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/prctl.h>
 
+#include "bus/manager1-operation.h"
 #include "ipc/worker.h"
 #include "manager/operation.h"
 
@@ -25,11 +26,14 @@ static int stand_in(void) {
                 return worker_answer_error(WORKER_LINK_FD, &e) < 0;
         }
         static const char os_release[] = "ID=x\0PRETTY_NAME=a=b c\0malformed",
-                          addresses[] = "2 7f000001\0"
-                                        "10 fe800000000000000000000000000001";
+                          binds[] = "rs/host\0/inside\0wt/h\0/i", /* and its NUL */
+                addresses[] = "2 7f000001\0"
+                              "10 fe800000000000000000000000000001";
         switch (r.operation.type) {
         case OPERATION_OS_RELEASE:
                 return worker_answer(WORKER_LINK_FD, os_release, sizeof(os_release), NULL, 0) < 0;
+        case OPERATION_LIST_BINDS:
+                return worker_answer(WORKER_LINK_FD, binds, sizeof(binds), NULL, 0) < 0;
         case OPERATION_ADDRESSES:
                 return worker_answer(WORKER_LINK_FD, addresses, sizeof(addresses), NULL, 0) < 0;
         default:
@@ -120,6 +124,26 @@ TEST(answers) {
         ASSERT_OK(sd_bus_message_read(shift, "u", &uid));
         ASSERT_EQ(uid, 0);
         expect_workers(&h, 0);
+}
+
+static int add_bind(const BindInfo *b, void *userdata) {
+        strbuf_addf(userdata, "%s %s %d %s;", b->source, b->destination, b->read_only, b->origin);
+        return 0;
+}
+
+TEST(binds) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_error_ Error e = ERROR_NULL;
+        host_start(&h);
+        s = run_container(&h, "web");
+        ASSERT_OK(manager1_list_binds(h.bus, "web", add_bind, &b, &e));
+        ASSERT_STREQ(b.text, "/host /inside 1 settings;/h /i 0 run-time;");
+        ASSERT_OK(manager1_bind(h.bus, "web", "/etc", NULL, OPERATION_READ_ONLY, &e));
+        ASSERT_OK(manager1_unbind(h.bus, "web", "/etc", &e));
+        ASSERT_TRUE(manager1_unbind(h.bus, "web", "", &e) < 0);
+        ASSERT_CONTAINS(e.message, "Invalid destination ''");
 }
 
 TEST(errors) {
@@ -245,6 +269,27 @@ TEST(arguments) {
                                            bad[i].flags);
                 ASSERT_TRUE(r < 0);
                 ASSERT_STREQ(b.name, "org.berth.Error.InvalidSetting");
+        }
+        static const struct {
+                const char *source, *destination;
+                uint64_t flags;
+                const char *words;
+        } binds[] = {
+                { "relative", "/x", 0, "Invalid source 'relative': an absolute path" },
+                { "", "/x", 0, "Invalid source ''" },
+                { "/x", "relative", 0, "Invalid destination 'relative'" },
+                { "/x", "/y\n", 0, "Invalid destination '/y\\x0a'" },
+                { "/x", "/y", 1, "Unknown flags 0x1" },
+                { "/x", "/y", 16, "Unknown flags 0x10" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(binds); i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+                int r = sd_bus_call_method(h.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                           BERTH_MANAGER_INTERFACE, "BindMountContainer", &b, NULL,
+                                           "ssst", "web", binds[i].source, binds[i].destination,
+                                           binds[i].flags);
+                ASSERT_TRUE(r < 0);
+                ASSERT_CONTAINS(b.message, binds[i].words);
         }
         static const struct {
                 const char *key, *type, *value, *words;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 
 #include "basic/str.h"
 #include "sandbox.h"
@@ -19,7 +20,7 @@ static int send_in_child(void *userdata) {
         char *name = NULL;
         close(t->pipe[0]);
         (void) signal(SIGPIPE, SIG_IGN);
-        int r = tree_send(t->pipe[1], t->from_fd, &name);
+        int r = tree_send(t->pipe[1], t->from_fd, NULL, &name);
         free(name);
         return -r;
 }
@@ -44,7 +45,7 @@ static int transfer(int from_fd, int to_fd, const char *name, const TreeOwners *
                 return -errno;
         start_sender(&t, &pid);
         close(t.pipe[1]);
-        int r = tree_receive(t.pipe[0], to_fd, name, owners);
+        int r = tree_receive(t.pipe[0], to_fd, name, owners, NULL);
         close(t.pipe[0]);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
@@ -198,7 +199,7 @@ TEST(nothing_stays_of_half_a_tree) {
         waitpid(pid, &sender, 0);
         ASSERT_EQ(write(half[1], bytes, 300), 300);
         close(half[1]);
-        ASSERT_ERROR(tree_receive(half[0], to, "copy", &as_they_are), ECANCELED);
+        ASSERT_ERROR(tree_receive(half[0], to, "copy", &as_they_are, NULL), ECANCELED);
         close(half[0]);
         ASSERT_EQ(count_entries(to), 0);
 }
@@ -218,7 +219,7 @@ TEST(garbage) {
                 ASSERT_OK(pipe2(p, O_CLOEXEC));
                 ASSERT_EQ(write(p[1], bytes, sizeof(bytes)), (ssize_t) sizeof(bytes));
                 close(p[1]);
-                const int r = tree_receive(p[0], to, "copy", &as_they_are);
+                const int r = tree_receive(p[0], to, "copy", &as_they_are, NULL);
                 close(p[0]);
                 if (r >= 0) /* it happened to be a file */
                         ASSERT_OK(tree_remove(to, "copy"));
@@ -234,21 +235,218 @@ TEST(names_are_components) {
                 _cleanup_close_ int to = sandbox_dir();
                 int p[2];
                 /* a directory, then a file of this name in it */
-                struct {
-                        uint32_t type, mode, uid, gid, name_size, mtime_nsec;
-                        int64_t mtime_sec;
-                        uint64_t size, offset;
-                } directory = { .type = 0, .mode = 0755 },
-                  file = { .type = 1, .mode = 0644, .name_size = (uint32_t) strlen(bad[i]) };
+                const Record directory = { .type = RECORD_DIRECTORY, .mode = 0755 }, file = {
+                        .type = RECORD_FILE, .mode = 0644, .name_size = (uint32_t) strlen(bad[i])
+                };
                 ASSERT_OK(pipe2(p, O_CLOEXEC));
                 ASSERT_EQ(write(p[1], &directory, sizeof(directory)), (ssize_t) sizeof(directory));
                 ASSERT_EQ(write(p[1], &file, sizeof(file)), (ssize_t) sizeof(file));
                 ASSERT_EQ(write(p[1], bad[i], strlen(bad[i])), (ssize_t) strlen(bad[i]));
                 close(p[1]);
-                ASSERT_ERROR(tree_receive(p[0], to, "copy", &as_they_are), EBADMSG);
+                ASSERT_ERROR(tree_receive(p[0], to, "copy", &as_they_are, NULL), EBADMSG);
                 close(p[0]);
                 ASSERT_EQ(count_entries(to), 0);
         }
+}
+
+/* ---- what else files have ---- */
+
+static void set_xattr(int dir, const char *file, const char *name, const void *value, size_t size) {
+        _cleanup_close_ int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(fd);
+        ASSERT_OK(fsetxattr(fd, name, value, size, 0));
+}
+
+/* -errno, or the size */
+static ssize_t get_xattr(int dir, const char *file, const char *name, void *value, size_t size) {
+        _cleanup_close_ int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(fd);
+        ssize_t n = fgetxattr(fd, name, value, size);
+        return n < 0 ? -errno : n;
+}
+
+#define ACL_HEADER "\2\0\0\0"
+#define ACL_ENTRY(tag, permissions, id) tag "\0" permissions "\0" id
+#define ACL_NO_ID "\xff\xff\xff\xff"
+/* user::rw, user 100007 (0x186a7), user 7, group::r, mask::rw, other::- */
+static const char acl[] =
+        ACL_HEADER ACL_ENTRY("\1", "\6", ACL_NO_ID) ACL_ENTRY("\2", "\6", "\7\0\0\0")
+                ACL_ENTRY("\2", "\4", "\xa7\x86\1\0") ACL_ENTRY("\4", "\4", ACL_NO_ID)
+                        ACL_ENTRY("\x10", "\6", ACL_NO_ID) ACL_ENTRY("\x20", "\0", ACL_NO_ID);
+#define ACL_SIZE (sizeof(acl) - 1)
+
+/* VFS_CAP_REVISION_2, permitted: CAP_NET_RAW */
+static const char capability[20] = { 0, 0, 0, 2, 0, 0x20 };
+
+TEST(extended_attributes) {
+        static const struct TreeRange ids[] = { { 100000, 0, 65536 } };
+        const TreeOwners mapped = { .keep = true, .mapped = true, .uids = ids, .n_uids = 1 };
+        const TreeOwners own = { .safe_modes = true };
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        char text[256];
+        int sender;
+        make_tree(from);
+        set_xattr(from, "d", "user.on-directory", "x", 1);
+        set_xattr(from, "d/file", "user.color", "blue\0green", 10);
+        set_xattr(from, "d/file", "user.empty", "", 0);
+        set_xattr(from, "d/file", "user.overlay.opaque", "y", 1);
+        set_xattr(from, "d/file", "trusted.mine", "z", 1);
+        set_xattr(from, "d/file", "security.capability", capability, sizeof(capability));
+        set_xattr(from, "d/none", "system.posix_acl_access", acl, ACL_SIZE);
+        set_xattr(from, "d", "system.posix_acl_default", acl, ACL_SIZE);
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ASSERT_OK(transfer(source, to, "as-is", &as_they_are, &sender));
+        ASSERT_OK(sender);
+        ASSERT_EQ(get_xattr(to, "as-is", "user.on-directory", text, sizeof(text)), 1);
+        ASSERT_EQ(get_xattr(to, "as-is/file", "user.color", text, sizeof(text)), 10);
+        ASSERT_TRUE(memcmp(text, "blue\0green", 10) == 0);
+        ASSERT_EQ(get_xattr(to, "as-is/file", "user.empty", text, sizeof(text)), 0);
+        ASSERT_EQ(get_xattr(to, "as-is/file", "user.overlay.opaque", text, 9), -ENODATA);
+        ASSERT_EQ(get_xattr(to, "as-is/file", "trusted.mine", text, 9), -ENODATA);
+        ASSERT_TRUE(get_xattr(to, "as-is/file", "security.capability", text, sizeof(text)) > 0);
+        ASSERT_EQ(get_xattr(to, "as-is/none", "system.posix_acl_access", text, sizeof(text)),
+                  (ssize_t) ACL_SIZE);
+        ASSERT_TRUE(memcmp(text, acl, ACL_SIZE) == 0);
+        ASSERT_OK(fstatat(to, "as-is/none", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFREG | 0660);
+        /* what is in the directory was made before it had its list */
+        ASSERT_EQ(get_xattr(to, "as-is", "system.posix_acl_default", text, sizeof(text)),
+                  (ssize_t) ACL_SIZE);
+        ASSERT_EQ(get_xattr(to, "as-is/file", "system.posix_acl_access", text, 99), -ENODATA);
+
+        /* one named user has another number there, the other one none */
+        ASSERT_OK(transfer(source, to, "mapped", &mapped, &sender));
+        ASSERT_EQ(get_xattr(to, "mapped/none", "system.posix_acl_access", text, sizeof(text)),
+                  (ssize_t) ACL_SIZE - 8);
+        ASSERT_TRUE(memcmp(text + 4 + 8, ACL_ENTRY("\2", "\4", "\7\0\0\0"), 8) == 0);
+
+        /* what would give rights is left out */
+        ASSERT_OK(transfer(source, to, "own", &own, &sender));
+        ASSERT_EQ(get_xattr(to, "own/file", "user.color", text, sizeof(text)), 10);
+        ASSERT_EQ(get_xattr(to, "own/file", "security.capability", text, sizeof(text)), -ENODATA);
+        ASSERT_EQ(get_xattr(to, "own/none", "system.posix_acl_access", text, 99), -ENODATA);
+}
+
+TEST(too_many_attributes) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        _cleanup_free_ char *value = calloc(1, XATTR_VALUE_MAX);
+        char name[32];
+        int sender;
+        ASSERT_OK(write_file_at(from, "bomb", ""));
+        for (unsigned i = 0; i <= TREE_XATTRS_MAX / XATTR_VALUE_MAX; i++) {
+                (void) snprintf(name, sizeof(name), "user.%u", i);
+                _cleanup_close_ int fd = openat(from, "bomb", O_RDONLY | O_CLOEXEC);
+                if (fsetxattr(fd, name, value, XATTR_VALUE_MAX, 0) < 0)
+                        TEST_SKIP("this file system has no room for so many attributes");
+        }
+        ASSERT_ERROR(transfer(from, to, "copy", &as_they_are, &sender), ECANCELED);
+        ASSERT_ERROR(sender, E2BIG);
+        ASSERT_EQ(count_entries(to), 0);
+}
+
+TEST(hard_links) {
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat a, b;
+        int sender;
+        make_tree(from);
+        ASSERT_OK(mkdirat(from, "d/x", 0755));
+        ASSERT_OK(linkat(from, "d/file", from, "d/x/same", 0));
+        ASSERT_OK(linkat(from, "d/file", from, "d/second", 0));
+        ASSERT_OK(linkat(from, "d/none", from, "outside", 0)); /* not all of its names are in it */
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(transfer(source, to, "copy", &as_they_are, &sender));
+        ASSERT_OK(sender);
+        ASSERT_OK(fstatat(to, "copy/file", &a, 0));
+        ASSERT_OK(fstatat(to, "copy/x/same", &b, 0));
+        ASSERT_TRUE(a.st_ino == b.st_ino && a.st_nlink == 3 && a.st_size == 5);
+        ASSERT_EQ(a.st_mode, S_IFREG | 06755);
+        ASSERT_OK(fstatat(to, "copy/second", &b, 0));
+        ASSERT_EQ(a.st_ino, b.st_ino);
+        ASSERT_OK(fstatat(to, "copy/none", &b, 0));
+        ASSERT_EQ(b.st_nlink, 1);
+}
+
+static int receive_records(int to, const Record *records, const char *const *texts, size_t n) {
+        int p[2];
+        ASSERT_OK(pipe2(p, O_CLOEXEC));
+        for (size_t i = 0; i < n; i++) {
+                ASSERT_EQ(write(p[1], records + i, sizeof(Record)), (ssize_t) sizeof(Record));
+                ASSERT_EQ(write(p[1], texts[i], strlen(texts[i])), (ssize_t) strlen(texts[i]));
+        }
+        close(p[1]);
+        int r = tree_receive(p[0], to, "copy", &as_they_are, NULL);
+        close(p[0]);
+        return r;
+}
+
+/* Links to files elsewhere, and through links. */
+TEST(hard_links_stay_inside) {
+        static const char *const bad[] = { "../secret", "/etc/passwd", "l/secret", "a/../../secret",
+                                           "./f",       "f/",          "..",       "missing",
+                                           "l/../f",    "a//b" };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_close_ int to = sandbox_dir();
+                struct stat st;
+                ASSERT_OK(write_file_at(to, "secret", "x"));
+                const Record records[] = {
+                        { .type = RECORD_DIRECTORY, .mode = 0755 },
+                        { .type = RECORD_LINK, .name_size = 1, .size = 2 }, /* l → .. */
+                        { .type = RECORD_FILE, .name_size = 1, .mode = 0644 },
+                        { .type = RECORD_END },
+                        { .type = RECORD_HARD_LINK, .name_size = 1, .size = strlen(bad[i]) },
+                };
+                char link[32];
+                (void) snprintf(link, sizeof(link), "h%s", bad[i]);
+                const char *const texts[] = { "", "l..", "f", "", link };
+                ASSERT_TRUE(receive_records(to, records, texts, ELEMENTSOF(records)) < 0);
+                ASSERT_OK(fstatat(to, "secret", &st, 0));
+                ASSERT_EQ(st.st_nlink, 1);
+                ASSERT_EQ(count_entries(to), 1); /* nothing stays of the copy */
+        }
+}
+
+TEST(names_that_come_twice) {
+        const Record records[] = {
+                { .type = RECORD_DIRECTORY, .mode = 0755 },
+                { .type = RECORD_FILE, .name_size = 1, .mode = 0644 },
+                { .type = RECORD_END },
+                { .type = RECORD_FILE, .name_size = 1, .mode = 0644 },
+                { .type = RECORD_END },
+                { .type = RECORD_END },
+        };
+        static const char *const texts[] = { "", "f", "", "f", "", "" };
+        _cleanup_close_ int to = sandbox_dir();
+        ASSERT_ERROR(receive_records(to, records, texts, ELEMENTSOF(records)), EEXIST);
+        ASSERT_EQ(count_entries(to), 0);
+}
+
+/* As archives have them: directories that come again, files that replace others. */
+TEST(what_may_be_there) {
+        const Record again = { .type = RECORD_DIRECTORY,
+                               .flags = RECORD_MAY_EXIST | RECORD_NO_ATTRIBUTES,
+                               .name_size = 1 };
+        const Record records[] = {
+                { .type = RECORD_DIRECTORY, .mode = 0755 },
+                { .type = RECORD_DIRECTORY, .mode = 0711, .name_size = 1 },
+                { .type = RECORD_FILE, .name_size = 1, .mode = 0600 },
+                { .type = RECORD_END },
+                { .type = RECORD_END },
+                again,
+                { .type = RECORD_FILE, .flags = RECORD_MAY_EXIST, .name_size = 1, .mode = 0644 },
+                { .type = RECORD_END },
+                { .type = RECORD_END },
+                { .type = RECORD_END },
+        };
+        static const char *const texts[] = { "", "d", "f", "", "", "d", "f", "", "", "" };
+        _cleanup_close_ int to = sandbox_dir();
+        struct stat st;
+        ASSERT_OK(receive_records(to, records, texts, ELEMENTSOF(records)));
+        ASSERT_OK(fstatat(to, "copy/d", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFDIR | 0711);
+        ASSERT_OK(fstatat(to, "copy/d/f", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFREG | 0644);
 }
 
 SANDBOX_MAIN

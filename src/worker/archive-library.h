@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls of libarchive(3), for archive.c and archive-write.c. Its headers are not needed: what is used of it has been the same since
+ * version 3.0. */
+#pragma once
+
+#include <dlfcn.h>
+#include <sys/types.h>
+
+#include "worker/archive.h"
+
+#define RESULT_EOF 1
+#define RESULT_WARN (-20) /* it can go on */
+
+/* Functions by their return values and arguments: h the archive, e an entry, s a string, i an int, l an int64_t, p a pointer. */
+typedef void *(*Fn_p)(void);
+typedef void *(*Fn_p_h)(void *);
+typedef int (*Fn_i_h)(void *);
+typedef int (*Fn_i_hi)(void *, int);
+typedef int (*Fn_i_his)(void *, int, size_t);
+typedef int (*Fn_i_hp)(void *, void *);
+typedef int (*Fn_i_hppp)(void *, const void **, size_t *, int64_t *);
+typedef const char *(*Fn_s_h)(void *);
+typedef int64_t (*Fn_l_h)(void *);
+typedef long (*Fn_long_h)(void *);
+typedef unsigned (*Fn_u_h)(void *);
+typedef ssize_t (*Fn_z_hpz)(void *, const void *, size_t);
+typedef void (*Fn_v_h)(void *);
+typedef void (*Fn_v_hs)(void *, const char *);
+typedef void (*Fn_v_hu)(void *, unsigned);
+typedef void (*Fn_v_hl)(void *, int64_t);
+typedef void (*Fn_v_hll)(void *, int64_t, long);
+typedef void (*Fn_v_hspz)(void *, const char *, const void *, size_t);
+typedef int (*Fn_i_hspz)(void *, const char **, const void **, size_t *);
+
+/* archive_open_library() has seen to it that it is there. */
+#define CALL(a, type, name) ((type) dlsym((a)->library, name))
+
+/* "Reading the archive failed: …", in the library's words. */
+int archive_library_failed(const Archive *a, const char *what, Error *reterr);

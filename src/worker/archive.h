@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Trees of files as tar archives: between an archive in a descriptor, and a tree's stream (sys/tree-record.h). By libarchive, which is
+ * opened on demand and reads what may be hostile: so this is done by a process that has no rights and never joins a container. */
+#pragma once
+
+#include <locale.h>
+
+#include "basic/error.h"
+#include "sys/tree-record.h"
+
+typedef struct Archive {
+        void *library, *handle;
+        locale_t locale;
+} Archive;
+
+/* Opens the library, and the locale that names are read in: needs the rights that the other two shall not have. */
+int archive_open_library(Archive *a, Error *reterr);
+void archive_done(Archive *a);
+
+/* What is in the archive becomes the contents of one directory. Names that lead out of it are an error, other kinds of files than
+ * regular ones, directories and links are left out. Filters: gzip, bzip2, xz, zstd. */
+int archive_to_stream(Archive *a, int archive_fd, int stream_fd, TreeProgress *progress,
+                      Error *reterr);
+/* The other way round: names are "./…" below a directory, else `name`. -ECANCELED: the sender has failed, and tells why. */
+int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *name,
+                        TreeProgress *progress, Error *reterr);
