@@ -82,9 +82,12 @@ void links_hello(Supervisor *s) {
         if (r >= 0)
                 r = strv_extendf(&fields, "STARTED_USEC=%llu",
                                  (unsigned long long) s->started_usec);
+        if (r >= 0 && s->state == STATE_RUNNING && !s->manager_knows)
+                r = strv_extendf(&fields, "FIRST=yes");
         if (r < 0)
                 return; /* without memory there is no manager either; the next connection tries again */
         link_send(&s->manager, CONTROL_HELLO, fields, fds, pidref_is_set(&s->leader) ? 2 : 1);
+        s->manager_knows = s->manager.fd >= 0 && s->state != STATE_LAUNCHING;
         if (s->ready)
                 link_send(&s->manager, CONTROL_READY, NULL, NULL, 0);
         if (s->paused)
@@ -102,6 +105,8 @@ void links_send(Supervisor *s, ControlType type, char *const *fields, const int 
                 size_t n_fds) {
         link_send(&s->launcher, type, fields, fds, n_fds);
         link_send(&s->manager, type, fields, fds, n_fds);
+        if (type == CONTROL_STARTED && s->manager.fd >= 0)
+                s->manager_knows = true;
 }
 
 void links_send_error(Supervisor *s, const Error *e) {

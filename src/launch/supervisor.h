@@ -78,6 +78,7 @@ typedef struct Supervisor {
                 notify_pause_usec; /* monotonic; pause: not listened to until then */
         unsigned notify_count;     /* datagrams in this window */
         bool ready;
+        bool manager_knows; /* a manager has heard of the start */
         unsigned stop_requests;
         uint32_t stop_origins;     /* bits of StopOrigin: who has asked */
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */

@@ -13,6 +13,7 @@
 #include "basic/parse.h"
 #include "basic/path.h"
 #include "basic/str.h"
+#include "manager/container-log.h"
 #include "spec/spec-text.h"
 #include "sys/socket.h"
 
@@ -186,6 +187,8 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         if (streq(strempty(control_message_get(m, "READY")), "yes"))
                 container_set_ready(c, true);
         container_announce(c);
+        if (streq(strempty(control_message_get(m, "FIRST")), "yes"))
+                container_log_start(c); /* when it started nobody was here to hear it */
         log_debug("Supervisor %d of '%s' is connected (%s)", (int) c->supervisor.pid, name, phase);
         return 0;
 }

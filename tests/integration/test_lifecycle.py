@@ -237,6 +237,25 @@ def test_run_without_manager(host, busybox, clean):
         host.run("systemctl unmask --runtime berthd.service berthd-control.socket; systemctl start berthd-control.socket", check=False)
 
 
+def test_manager_that_comes_late_logs_the_start_once(host, busybox, clean):
+    host.run("systemctl mask --runtime --now berthd.service berthd-control.socket; rm -f /run/berth/control", check=False)
+    p = host.spawn("berth", "run", "-q", "-P", "-M", "early", "-D", busybox, "--", "/bin/sleep", "60")
+    said = "journalctl --sync; test $(journalctl -b -o cat CONTAINER=early | grep -c \"'early' runs\") = {}"
+    try:
+        host.wait_for("systemctl is-active machine-early.scope", 10)
+        host.run("systemctl unmask --runtime berthd.service berthd-control.socket; systemctl start berthd-control.socket")
+        before = int(host.run("journalctl -b -o cat CONTAINER=early | grep -c \"'early' runs\"", check=False).out)
+        wait_state(host, "early", "running", 20)
+        host.wait_for(said.format(before + 1), 10)
+        host.run("systemctl restart berthd.service")
+        wait_state(host, "early", "running", 20)
+        host.run(said.format(before + 1))
+    finally:
+        host.run("systemctl unmask --runtime berthd.service berthd-control.socket; systemctl start berthd-control.socket", check=False)
+        host.berth("terminate", "early", check=False)
+        host.end(p)
+
+
 def test_payload_that_ends_at_once_many_times(host, busybox, clean):
     r = host.run("for i in $(seq 100); do berth run -q -P -M quick -D %s -- /bin/true || echo failed $i; done" % busybox, timeout=120)
     assert r.stdout == "" and r.stderr == "", r

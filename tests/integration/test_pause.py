@@ -58,14 +58,13 @@ def test_pause_and_resume(host, beating):
     host.wait_for(f"test $({beating}) != {then}", 10)
     host.berth("resume", "still")
     assert host.berth("exec", "still", "echo", "hello").out == "hello"
-
-
-def test_stop_of_a_paused_one(host, beating):
+    # it is stopped as others are
     host.berth("pause", "still")
     host.berth("stop", "still", timeout=30)
     host.wait_for("! berth show still 2>/dev/null | grep .", 10)
 
 
+@pytest.mark.parametrize("beating", ["scope-userns", "service"], indirect=True)
 def test_terminate_of_a_paused_one(host, beating):
     host.berth("pause", "still")
     host.berth("terminate", "still", timeout=30)
