@@ -2,8 +2,11 @@
 /* Client of org.berth.Containers1. */
 #include "bus/manager1.h"
 
+#include <arpa/inet.h>
+
 #include "basic/alloc.h"
 #include "basic/str.h"
+#include "basic/strv.h"
 #include "bus/bus.h"
 #include "bus/names.h"
 
@@ -16,6 +19,7 @@ void container_info_done(ContainerInfo *i) {
         free(i->root_directory);
         free(i->status_text);
         free(i->result);
+        strv_free(i->addresses);
         *i = (ContainerInfo){ 0 };
 }
 
@@ -67,7 +71,49 @@ static int read_field(sd_bus_message *m, const InfoField *f, ContainerInfo *info
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+/* a(iay), as text */
+static int read_addresses(sd_bus_message *m, char ***ret) {
+        _cleanup_strv_free_ char **list = NULL;
+        int32_t family;
+        int r = sd_bus_message_enter_container(m, 'a', "(iay)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "iay")) > 0) {
+                char text[INET6_ADDRSTRLEN];
+                const void *bytes = NULL;
+                size_t n = 0;
+                r = sd_bus_message_read(m, "i", &family);
+                if (r >= 0)
+                        r = sd_bus_message_read_array(m, 'y', &bytes, &n);
+                if (r >= 0 && n == (family == AF_INET ? 4U : 16U) &&
+                    inet_ntop(family, bytes, text, sizeof(text)))
+                        r = strv_extend(&list, text);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        strv_free(*ret);
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+/* What is measured, and what a newer manager may have in addition. */
+static int read_other_field(sd_bus_message *m, const char *key, ContainerInfo *info) {
+        const UsageField u = usage_field_from_string(key);
+        if (u >= 0)
+                return sd_bus_message_read(m, "v", "t", info->usage + u);
+        if (!streq(key, "Addresses"))
+                return sd_bus_message_skip(m, "v");
+        int r = sd_bus_message_enter_container(m, 'v', "a(iay)");
+        if (r >= 0)
+                r = read_addresses(m, &info->addresses);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int read_info(sd_bus_message *m, ContainerInfo *info) {
+        for (UsageField u = 0; u < _USAGE_MAX; u++)
+                info->usage[u] = USAGE_UNKNOWN;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
                 return r;
@@ -79,7 +125,7 @@ static int read_info(sd_bus_message *m, ContainerInfo *info) {
                         if (streq(info_fields[i].property, key))
                                 f = &info_fields[i];
                 if (r >= 0)
-                        r = f ? read_field(m, f, info) : sd_bus_message_skip(m, "v");
+                        r = f ? read_field(m, f, info) : read_other_field(m, key, info);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r < 0)
@@ -143,12 +189,12 @@ int manager1_new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Err
         return r < 0 ? error_oom(reterr) : 0;
 }
 
-int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+/* m: the call; its answer is a list of containers. */
+static int call_for_list(sd_bus *bus, sd_bus_message *m, ContainerInfo **ret, size_t *ret_n,
+                         Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(info_list_done) InfoList list = { 0 };
-        int r = manager1_new_call(bus, "ListContainers", &m, reterr);
-        if (r >= 0)
-                r = manager1_call(bus, m, 0, &reply, reterr);
+        int r = manager1_call(bus, m, 0, &reply, reterr);
         if (r < 0)
                 return r;
         r = read_list(reply, &list);
@@ -158,6 +204,21 @@ int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr
         *ret = TAKE_PTR(list.items);
         *ret_n = TAKE_GENERIC(list.n, size_t, 0);
         return 0;
+}
+
+int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "ListContainers", &m, reterr);
+        return r < 0 ? r : call_for_list(bus, m, ret, ret_n, reterr);
+}
+
+int manager1_measure(sd_bus *bus, char *const *properties, ContainerInfo **ret, size_t *ret_n,
+                     Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "MeasureContainers", &m, reterr);
+        if (r >= 0 && sd_bus_message_append_strv(m, (char **) properties) < 0)
+                r = error_oom(reterr);
+        return r < 0 ? r : call_for_list(bus, m, ret, ret_n, reterr);
 }
 
 int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret, Error *reterr) {

@@ -7,6 +7,7 @@
 #include "basic/error.h"
 #include "basic/id.h"
 #include "basic/time.h"
+#include "sys/cgroup-usage.h"
 
 typedef struct ContainerInfo {
         char *name;
@@ -21,10 +22,17 @@ typedef struct ContainerInfo {
         uint32_t leader, supervisor;
         usec_t started_usec; /* realtime */
         bool remote; /* of another system: what this one has of its names and numbers is not meant; set by who asked */
+
+        /* of manager1_measure() and manager1_get() only */
+        uint64_t usage[_USAGE_MAX]; /* USAGE_UNKNOWN: not counted, no limit */
+        char **addresses;           /* "192.0.2.2", "fd00::2" */
 } ContainerInfo;
 void container_info_done(ContainerInfo *i);
 
 int manager1_list(sd_bus *bus, ContainerInfo **ret, size_t *ret_n, Error *reterr);
+/* The same with what must be measured: the named properties, or all if there are none. */
+int manager1_measure(sd_bus *bus, char *const *properties, ContainerInfo **ret, size_t *ret_n,
+                     Error *reterr);
 int manager1_get(sd_bus *bus, const char *name, ContainerInfo *ret,
                  Error *reterr); /* ERROR_NO_SUCH_CONTAINER */
 /* One StopContainer that is waited for. done: it has ended (e is NULL), or has not in time, or something failed; e is the callback's to

@@ -27,7 +27,7 @@
         F(sd_bus_message_enter_container) F(sd_bus_message_exit_container)                       \
         F(sd_bus_message_get_bus) F(sd_bus_message_get_error) F(sd_bus_message_get_path)                                    \
         F(sd_bus_message_is_method_error) F(sd_bus_message_is_signal) F(sd_bus_message_new_method_call)                      \
-        F(sd_bus_message_open_container) F(sd_bus_message_read) F(sd_bus_message_read_basic)     \
+        F(sd_bus_message_open_container) F(sd_bus_message_read) F(sd_bus_message_read_array) F(sd_bus_message_read_basic)     \
         F(sd_bus_message_skip) F(sd_bus_set_allow_interactive_authorization)                     \
         F(sd_bus_message_peek_type) F(sd_bus_message_rewind)                                     \
         F(sd_bus_message_unref) F(sd_bus_negotiate_fds) F(sd_bus_new) F(sd_bus_open_system) F(sd_bus_open_system_machine) F(sd_bus_open_system_remote) F(sd_bus_path_decode)      \

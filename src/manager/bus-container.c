@@ -6,7 +6,7 @@
 #include "basic/strv.h"
 #include "bus/names.h"
 #include "manager/access.h"
-#include "manager/container.h"
+#include "manager/container-usage.h"
 
 typedef struct Property {
         const char *name;
@@ -59,7 +59,8 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
         return -ENXIO;
 }
 
-int container_append_properties(const Container *c, sd_bus_message *m) {
+int container_append_properties(const Container *c, int cgroup_root_fd, uint32_t wanted,
+                                sd_bus_message *m) {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(properties); i++) {
                 const char type[] = { properties[i].type, '\0' };
@@ -75,6 +76,8 @@ int container_append_properties(const Container *c, sd_bus_message *m) {
                 if (r >= 0)
                         r = sd_bus_message_close_container(m);
         }
+        if (r >= 0)
+                r = container_append_measured(c, cgroup_root_fd, wanted, m);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -96,6 +99,9 @@ static int method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error)
         SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 #define CHANGING(name, type) \
         SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+/* No signals, and not in GetAll and GetManagedObjects, which would have to read files of all containers in one go. */
+#define MEASURED(name, type) \
+        SD_BUS_PROPERTY(name, type, container_get_measured, 0, SD_BUS_VTABLE_PROPERTY_EXPLICIT)
 
 const sd_bus_vtable container_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -112,6 +118,16 @@ const sd_bus_vtable container_vtable[] = {
         CHANGING("Result", "s"),
         CHANGING("StartTimestamp", "t"),
         CHANGING("StartTimestampMonotonic", "t"),
+        MEASURED("MemoryCurrent", "t"),
+        MEASURED("MemoryPeak", "t"),
+        MEASURED("MemoryMax", "t"),
+        MEASURED("CPUUsageNSec", "t"),
+        MEASURED("CPUQuotaPerSecUSec", "t"),
+        MEASURED("TasksCurrent", "t"),
+        MEASURED("TasksMax", "t"),
+        MEASURED("IOReadBytes", "t"),
+        MEASURED("IOWriteBytes", "t"),
+        MEASURED("Addresses", "a(iay)"),
         /* clang-format off */
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("t", timeout_usec), SD_BUS_NO_RESULT, method, SD_BUS_VTABLE_UNPRIVILEGED),

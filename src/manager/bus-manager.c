@@ -3,12 +3,15 @@
 #include <inttypes.h>
 
 #include "basic/alloc.h"
+#include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/access.h"
+#include "manager/container-usage.h"
 #include "manager/operation.h"
+#include "sys/cgroup.h"
 
 static int bad_arguments(int r, Error *reterr) {
         return error_set_errno(reterr, r, ERROR_PROTOCOL,
@@ -26,7 +29,7 @@ static int append_entry(sd_bus_message *m, const Container *c) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", c->name);
         if (r >= 0)
-                r = container_append_properties(c, m);
+                r = container_append_properties(c, -EBADF, 0, m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "o", c->path);
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -54,9 +57,10 @@ static int body_describe(Manager *m, sd_bus_message *call, const char *container
         if (!c)
                 return -ENXIO;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_close_ int root = cgroup_open_root();
         int r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)
-                r = container_append_properties(c, reply);
+                r = container_append_properties(c, root, MEASURE_ALL, reply);
         if (r >= 0)
                 r = sd_bus_send(m->bus, reply, NULL);
         return replied(r, reterr);
@@ -223,6 +227,7 @@ int body_kill(Manager *m, sd_bus_message *call, const char *container, Error *re
 const Method manager_methods[] = {
         /* clang-format off */
         { "ListContainers",     ACTION_INSPECT, "",           body_list },
+        { "MeasureContainers",  ACTION_INSPECT, "as",         body_measure },
         { "GetContainer",       ACTION_INSPECT, "s",          body_get },
         { "GetContainerByPID",  ACTION_INSPECT, "u",          body_get_by_pid },
         { "DescribeContainer",  ACTION_INSPECT, "s",          body_describe },
@@ -271,6 +276,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("NContainers", "u", get_n_containers, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv}o)", containers), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("MeasureContainers", SD_BUS_ARGS("as", properties), SD_BUS_RESULT("a(sa{sv}o)", containers), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainerByPID", SD_BUS_ARGS("u", pid), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("DescribeContainer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", properties), access_method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -96,8 +96,10 @@ void waiters_free(Container *c);
 
 /* in bus-container.c */
 extern const sd_bus_vtable container_vtable[];
-int container_append_properties(const Container *c, sd_bus_message *m); /* a{sv} */
-void container_changed(Container *c, const char *property);             /* PropertiesChanged */
+/* a{sv}: all that is known, and what is `wanted` (container-usage.h) of what must be measured */
+int container_append_properties(const Container *c, int cgroup_root_fd, uint32_t wanted,
+                                sd_bus_message *m);
+void container_changed(Container *c, const char *property); /* PropertiesChanged */
 int container_object_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
                           void **found, sd_bus_error *e);
 int container_object_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,

@@ -10,7 +10,7 @@
 #include "bus/names.h"
 #include "ipc/notify.h"
 #include "manager/access.h"
-#include "manager/container.h"
+#include "manager/container-usage.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 #include "manager/supervisor-link.h"
@@ -82,6 +82,7 @@ Manager *manager_free(Manager *m) {
         while (m->accesses)
                 access_free(m->accesses);
         operations_free(m);
+        measurements_free(m);
         Container *c;
         HASHMAP_FOREACH(c, m->containers)
                 container_free(c);
@@ -107,6 +108,7 @@ int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Ma
         m->event = sd_event_ref(event);
         m->bus = sd_bus_ref(bus);
         m->idle_exit = idle_exit;
+        m->measured_uid = (uid_t) -1;
         m->containers = hashmap_new();
         if (!m->containers)
                 return error_oom(reterr);

@@ -23,6 +23,7 @@ typedef struct Link Link;
 typedef struct Operation Operation;
 typedef struct Machine1 Machine1;
 typedef struct Manager Manager;
+typedef struct Measurement Measurement;
 
 struct Manager {
         sd_event *event;
@@ -36,6 +37,9 @@ struct Manager {
         size_t n_operations;
         sd_bus_slot *callers_slot; /* tells of callers that leave while operations run */
         uid_t caller_uid;          /* of the call whose body runs */
+        LIST_HEAD(Measurement, measurements);
+        sd_event_source *measure_source;
+        uid_t measured_uid; /* whose turn it was last */
         size_t n_calls;
         int listen_fd;
         sd_event_source *listen_source, *accept_timer, *idle_source;

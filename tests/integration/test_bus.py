@@ -11,6 +11,7 @@ MANAGER = f"{NAME}.Manager"
 #: every method of the manager, with arguments for container NAME that would do something
 CALLS = {
     "ListContainers": [],
+    "MeasureContainers": ["as", "0"],
     "GetContainer": ["s", "NAME"],
     "GetContainerByPID": ["u", "1"],
     "DescribeContainer": ["s", "NAME"],
