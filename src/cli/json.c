@@ -145,6 +145,15 @@ void json_add_number(JsonWriter *w, const char *key, uint64_t value) {
                               : CALL(w, json_integer)((json_int_t) value));
 }
 
+void json_add_decimal(JsonWriter *w, const char *key, uint64_t scaled, unsigned digits) {
+        double value = (double) scaled;
+
+        for (unsigned i = 0; i < digits; i++)
+                value /= 10;
+        if (may_add(w))
+                add(w, key, CALL(w, json_real)(value));
+}
+
 void json_add_boolean(JsonWriter *w, const char *key, bool value) {
         if (may_add(w))
                 add(w, key, value ? CALL(w, json_true)() : CALL(w, json_false)());

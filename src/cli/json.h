@@ -27,6 +27,8 @@ void json_end(JsonWriter *w);
 void json_add_string(JsonWriter *w, const char *key, const char *value); /* NULL: null */
 /* Above INT64_MAX the next number that a double has: jansson, like most readers, knows no others. */
 void json_add_number(JsonWriter *w, const char *key, uint64_t value);
+/* With `digits` behind the point; for percentages and rates. */
+void json_add_decimal(JsonWriter *w, const char *key, uint64_t scaled, unsigned digits);
 void json_add_boolean(JsonWriter *w, const char *key, bool value);
 void json_add_strv(JsonWriter *w, const char *key, char *const *values);
 /* Ends with a newline. -ENOMEM, -EOPNOTSUPP (no jansson), or -EINVAL if something was left open. */

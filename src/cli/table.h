@@ -22,19 +22,28 @@ typedef struct TableColumn {
         const char *key;   /* in JSON: "name" */
         bool align_right;
         bool json_only;
+        /* When the terminal is too narrow, columns with a rank are left out, the highest first; then those with a least width are cut
+         * down to it, at their end or where paths say least, at the beginning. */
+        unsigned rank;
+        size_t least_width; /* 0: is never cut */
+        bool cut_beginning;
 } TableColumn;
 
 typedef enum CellType {
         CELL_EMPTY,
         CELL_STRING,
         CELL_NUMBER,
-        CELL_BOOLEAN
+        CELL_BOOLEAN,
+        CELL_LIST,
+        CELL_DECIMAL
 } CellType;
 
 typedef struct TableCell {
         CellType type;
         char *text; /* CELL_STRING, and for people instead of a number or boolean; owned */
         uint64_t number;
+        char **list;       /* CELL_LIST, in JSON; owned */
+        unsigned digits;   /* CELL_DECIMAL: behind the point of `number` */
         const char *color; /* a literal, or NULL */
 } TableCell;
 
@@ -58,17 +67,30 @@ typedef struct Table {
 TableCell *table_add_string(Table *t, const char *s);
 TableCell *table_add_number(Table *t, uint64_t n);
 TableCell *table_add_boolean(Table *t, bool b);
+/* For people the first word and how many more there are ("192.0.2.2 +1"), or all of them. */
+TableCell *table_add_strv(Table *t, char *const *l, bool full);
+/* 1234 with two digits: 12.34 */
+TableCell *table_add_decimal(Table *t, uint64_t scaled, unsigned digits);
+/* What people read instead of the number. Takes the text; NULL is out of memory. */
+void table_cell_take_text(Table *t, TableCell *c, char *take_text);
 void table_done(Table *t);
+
+/* One row as an object, for a stream of them. */
+struct JsonWriter;
+void table_add_json_row(const Table *t, size_t row, struct JsonWriter *w);
 
 typedef struct TableStyle {
         JsonMode json;
         bool legend; /* the line of titles */
         bool color;
+        size_t width; /* of the terminal; 0: as wide as it is */
 } TableStyle;
 int table_format(const Table *t, const TableStyle *style, char **ret, Error *reterr);
 int table_print(const Table *t, FILE *f, const TableStyle *style, Error *reterr);
 
 /* A terminal that wants colours: $NO_COLOR and TERM=dumb are heeded. */
 bool terminal_wants_color(int fd);
+/* Columns of the terminal on fd ($COLUMNS is heeded); 0: it is none, and nothing has to fit. */
+size_t terminal_width(int fd);
 /* Terminal columns that UTF-8 text takes, as far as a table needs to know: combining marks count as one. */
 size_t text_width(const char *s);

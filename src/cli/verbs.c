@@ -35,7 +35,9 @@ enum {
         V_BIND = 1 << 21,
         V_UNBIND = 1 << 22,
         V_LIST_BINDS = 1 << 23,
-        V_ANY = (1 << 24) - 1,
+        V_TOP = 1 << 24,
+        V_STATS = 1 << 25,
+        V_ANY = (1 << 26) - 1,
 };
 
 /* clang-format off */
@@ -67,6 +69,8 @@ const Verb verbs[] = {
         { "list",      NULL,    V_LIST,      0, 0,   0,               verb_list,      "Information", "List containers" },
         { "status",    "[NAME…]", V_STATUS,  0, ANY, VERB_CONTAINERS, verb_status,    "Information", "Show state, processes and log" },
         { "show",      "[NAME…]", V_SHOW,    0, ANY, VERB_CONTAINERS, verb_show,      "Information", "Show properties, for programs" },
+        { "top",       "[NAME…]", V_TOP,     0, ANY, VERB_CONTAINERS, verb_top,       "Information", "Show what containers use, live, the busiest first" },
+        { "stats",     "[NAME…]", V_STATS,   0, ANY, VERB_CONTAINERS, verb_stats,     "Information", "Show what containers use, again and again" },
         { "logs",      "NAME",  V_LOGS,      1, 1,   VERB_IMAGES,     verb_logs,      "Information", "Show the log" },
         { "events",    "[NAME…]", V_EVENTS,  0, ANY, VERB_CONTAINERS, verb_events,    "Information", "Show what happens, as it happens" },
         { "wait",      "NAME…", V_WAIT,      1, ANY, VERB_IMAGES,     verb_wait,      "Information", "Wait until containers have ended, or are ready" },
@@ -142,6 +146,41 @@ static int parse_wait_target(const Option *o, const char *value, void *at, Error
         return 0;
 }
 
+#define DELAY_MIN_USEC (100 * USEC_PER_MSEC)
+
+static int parse_delay(const Option *o, const char *value, void *at, Error *reterr) {
+        usec_t t;
+        if (parse_usec(value, &t) < 0 || t < DELAY_MIN_USEC || t > USEC_PER_DAY)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--delay': a time from 100ms to 1d is expected",
+                        value);
+        *(usec_t *) at = t;
+        return 0;
+}
+
+static int parse_iterations(const Option *o, const char *value, void *at, Error *reterr) {
+        uint32_t n;
+        if (parse_u32(value, &n) < 0 || n == 0 || n == UINT32_MAX)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--iterations': a number above 0 is expected",
+                        value);
+        *(unsigned *) at = n;
+        return 0;
+}
+
+static int parse_order(const Option *o, const char *value, void *at, Error *reterr) {
+        const SampleOrder order = sample_order_from_string(value);
+        if (order < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--order': name, cpu, memory, tasks or io is expected",
+                        value);
+        *(SampleOrder *) at = order;
+        return 0;
+}
+
 static int parse_lines(const Option *o, const char *value, void *at, Error *reterr) {
         uint32_t n;
         if (parse_u32(value, &n) < 0 || n > LINES_MAX)
@@ -179,7 +218,8 @@ static int parse_property_value(const Option *o, const char *value, void *at, Er
 }
 
 #define AT(field) offsetof(VerbOptions, field)
-#define JSON_VERBS (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS)
+#define LIVE_VERBS (V_TOP | V_STATS)
+#define JSON_VERBS (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -187,9 +227,14 @@ static const Option verb_options[] = {
         { 0,   "json",      "MODE",     0,             JSON_VERBS,           parse_json,           AT(json),         NULL, "Output as JSON: short, pretty, off" },
         { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
-        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS,               option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
-        { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also images that do not run" },
+        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS, option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
+        { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also those that do not run" },
+        { 'd', "delay",     "TIME",     0,             LIVE_VERBS,           parse_delay,          AT(delay_usec),   NULL, "Time between two looks (1s)" },
+        { 'b', "batch",     NULL,       0,             LIVE_VERBS,           option_parse_true,    AT(batch),        NULL, "Tables one below the other" },
+        { 0,   "order",     "COLUMN",   0,             V_TOP,                parse_order,          AT(order),        NULL, "By name, cpu (default), memory, tasks, io" },
+        { 0,   "no-stream", NULL,       0,             V_STATS,              option_parse_true,    AT(no_stream),    NULL, "Once, not again and again" },
         { 'n', "lines",     "N",        0,             V_STATUS | V_LOGS,    parse_lines,          AT(lines),        NULL, "Lines of the log to show" },
+        { 'n', "iterations", "N",       0,             LIVE_VERBS,           parse_iterations,     AT(iterations),   NULL, "End after so many" },
         { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
         { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "Wait for stopped (default), running, ready" },
         { 'p', "property",  "NAME",     0,             V_SHOW,               parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
@@ -212,7 +257,8 @@ static const Option verb_options[] = {
         { 0,   "history",   NULL,       0,             V_ATTACH,             option_parse_true,    AT(history),      NULL, "Print the last output, and no more" },
         { 0,   "force",     NULL,       0,             V_COPY,               option_parse_true,    AT(force),        NULL, "Replace what is there" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
-        { 'l', "full",      NULL,       OPTION_HIDDEN, JSON_VERBS,           option_parse_ignored, 0,                NULL, "" },
+        { 'l', "full",      NULL,       0,             V_LIST,               option_parse_true,    AT(full),         NULL, "Cut and abbreviate nothing" },
+        { 'l', "full",      NULL,       OPTION_HIDDEN, V_STATUS | V_SHOW | V_EVENTS, option_parse_ignored, 0,        NULL, "" },
         { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW,              parse_property_value, 0,                NULL, "" },
         { 'H', "host",      "[USER@]HOST", 0,          V_ANY,                option_parse_string,  AT(host),         NULL, "Ask the berthd of this host, over ssh" },
         { 'M', "machine",   "NAME",     0,             V_ANY,                option_parse_string,  AT(machine),      NULL, "Ask the berthd in this container" },

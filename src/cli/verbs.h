@@ -7,6 +7,7 @@
 #include "basic/strv.h"
 #include "basic/time.h"
 #include "cli/options.h"
+#include "cli/sampler.h"
 #include "cli/table.h"
 
 #define LINES_MAX 1000U /* of the log */
@@ -25,7 +26,7 @@ typedef struct VerbOptions {
         bool help, version;
         JsonMode json;
         bool no_legend;
-        bool all;
+        bool all, full;
         char **properties;
         bool value;
         int signal;
@@ -38,12 +39,19 @@ typedef struct VerbOptions {
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
         WaitTarget wait_target;
+        usec_t delay_usec;   /* between samples */
+        unsigned iterations; /* 0: as the verb likes it */
+        SampleOrder order;
+        bool batch, no_stream;
         bool quiet;
         bool no_ask_password;
         char *host, *machine; /* whose berthd is asked; NULL: ours */
 } VerbOptions;
-#define VERB_OPTIONS_NULL \
-        { .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET }
+#define VERB_OPTIONS_NULL                                                                        \
+        {                                                                                        \
+                .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET, .delay_usec = USEC_PER_SEC, \
+                .order = ORDER_CPU                                                               \
+        }
 void verb_options_done(VerbOptions *o);
 
 typedef struct Invocation {
@@ -104,6 +112,8 @@ int verb_complete(const Invocation *v, Error *reterr);
 int verb_list(const Invocation *v, Error *reterr);
 int verb_status(const Invocation *v, Error *reterr);
 int verb_show(const Invocation *v, Error *reterr);
+int verb_top(const Invocation *v, Error *reterr);
+int verb_stats(const Invocation *v, Error *reterr);
 int verb_stop(const Invocation *v, Error *reterr);
 int verb_terminate(const Invocation *v, Error *reterr);
 int verb_reboot(const Invocation *v, Error *reterr);

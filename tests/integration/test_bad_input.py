@@ -200,7 +200,24 @@ def test_options(host, busybox, clean):
         (["berth", "list", "-p", "x"], 2, "'-p'"),
         (["berth", "list", "--json=xml"], 2, "'xml'"),
         (["berth", "list", "--output=xml"], 2, "'xml'"),
+        (["berth", "list", "--full=yes"], 2, "'--full'"),
+        (["berth", "list", "-d", "1s"], 2, "'-d'"),
         (["berth", "status", "-n", "x"], 2, "'x'"),
+        (["berth", "status", "nosuch"], 1, "'nosuch'"),
+        (["berth", "status", "../x"], 1, "'../x'"),
+        (["berth", "top", "nosuch"], 1, "'nosuch'"),
+        (["berth", "top", "--order=size"], 2, "'size'"),
+        (["berth", "top", "--delay=1ms"], 2, "'1ms'"),
+        (["berth", "top", "--delay=infinity"], 2, "'infinity'"),
+        (["berth", "top", "-n", "0"], 2, "'0'"),
+        (["berth", "top", "-n", "x"], 2, "'x'"),
+        (["berth", "top", "--batch=yes"], 2, "'--batch'"),
+        (["berth", "top", "--no-stream"], 2, "'--no-stream'"),
+        (["berth", "stats", "--no-stream", "nosuch"], 1, "'nosuch'"),
+        (["berth", "stats", "--no-stream", "../x"], 1, "'../x'"),
+        (["berth", "stats", "--order=cpu"], 2, "'--order'"),
+        (["berth", "stats", "--delay=x"], 2, "'x'"),
+        (["berth", "stats", "--json=xml"], 2, "'xml'"),
         (["berth", "show", "-p", "Nope"], 2, "'Nope'"),
         (["berth", "show", "-p", "Nope", "nosuch"], 2, "'Nope'"),
         (["berth", "kill", "-s", "FOO", "x"], 2, "'FOO'"),
@@ -297,6 +314,9 @@ def test_no_privileges(host, busybox, clean):
         (NOBODY + "berth verify busybox", 1, "'/var/lib/machines'"),
         (NOBODY + "berth list", 1, "org.berth.containers1.inspect"),
         (NOBODY + "berth status", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth status busybox", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth top", 1, "org.berth.containers1.inspect"),
+        (NOBODY + "berth stats --no-stream", 1, "org.berth.containers1.inspect"),
         (NOBODY + "berth show busybox", 1, "org.berth.containers1.inspect"),
         (NOBODY + "berth stop busybox", 1, "org.berth.containers1.stop"),
         (NOBODY + "berth terminate busybox", 1, "org.berth.containers1.stop"),
@@ -330,7 +350,7 @@ def test_no_bus(host, busybox, clean):
     no_bus = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && exec {}'"
     nothing = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && mount --bind /dev/null /run/systemd/private && exec {}'"
     rows = [(nothing.format(f"berth run -D {busybox} true"), 125, "system bus")]
-    for verb in ("list", "status", "show", "stop busybox", "start busybox", "enable busybox", "kill busybox", "reboot busybox"):
+    for verb in ("list", "list -a", "status", "top", "stats", "show", "stop busybox", "start busybox", "enable busybox", "kill busybox", "reboot busybox"):
         rows.append((no_bus.format(f"berth {verb}"), 1, "system bus"))
     run_table(host, rows)
     # PID 1 can be spoken to without a bus: a container starts, limits included
@@ -378,6 +398,7 @@ def test_odd_surroundings(host, busybox, clean):
         ("berth --help >/dev/full", 1, "No space left"),
         ("berth verify busybox >/dev/full", 1, "No space left"),
         ("berth list >&-", 1, "output"),
+        ("berth stats >/dev/full", 1, "No space left"),
         (f"ulimit -n 12; exec berth run -D {busybox} true", 125, "Too many open files"),
         (f"BERTH_SUPERVISOR=/nosuch exec berth run -D {busybox} true", 125, "'/nosuch'"),
         (f"BERTH_SUPERVISOR=/etc/passwd exec berth run -D {busybox} true", 125, "'/etc/passwd'"),

@@ -81,7 +81,7 @@ grep -qF 'WorkingDirectory=/a\xc2\x9b1mb\xe2\x80\xaec' "$work/out" && ok || fail
 
 # ---- error texts and exit statuses ----
 expect 2 "berth: Containers have no property 'Nope'
-Hint: they have Name, Id, State, Ready, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp" \
+Hint: they have Name, Id, State, Ready, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp, MemoryCurrent, MemoryPeak, MemoryMax, CPUUsageNSec, CPUQuotaPerSecUSec, TasksCurrent, TasksMax, IOReadBytes, IOWriteBytes, Addresses" \
         show -p Nope
 expect 2 "berth: Unknown option '-y' in '-aly'" list -aly
 expect 1 "berth: Option '--runner' is not supported yet" list --runner=x
@@ -115,6 +115,9 @@ expect 2 "berth: Option '--signal' needs an argument: SIGNAL" kill --signal
 expect 2 "berth: Invalid value 'SIGFOO' for '--signal': a signal's name or number is expected" kill -s SIGFOO web
 expect 2 "berth: Invalid value 'me' for '--whom': leader, supervisor or all is expected" kill --whom=me web
 expect 2 "berth: Invalid value 'often' for '--lines': a number from 0 to 1000 is expected" status -n often
+expect 2 "berth: Invalid value '10ms' for '--delay': a time from 100ms to 1d is expected" top -d 10ms
+expect 2 "berth: Invalid value '0' for '--iterations': a number above 0 is expected" stats -n 0
+expect 2 "berth: Invalid value 'size' for '--order': name, cpu, memory, tasks or io is expected" top --order=size
 expect 2 "berth: Invalid value 'x' for '--json': short, pretty or off is expected" list --json x
 expect 2 "berth: Invalid value 'xml' for '--output': table, json or json-pretty is expected" list -o xml
 expect 1 "berth: Verb 'clone' is not supported yet" clone web x
@@ -130,7 +133,7 @@ Hint: check the path; it must hold a system or a program already" verify -D /non
         expect 1 "berth: systemd is not running on this system: there are no units to start
 Hint: 'berth run NAME' works without systemd" $verb web
 done
-for verb in list status show 'stop web' 'kill web' 'terminate web' 'reboot web'; do
+for verb in list status top stats show 'stop web' 'kill web' 'terminate web' 'reboot web'; do
         # shellcheck disable=SC2086
         "$berth" $verb >"$work/out" 2>"$work/err"
         status=$?

@@ -95,7 +95,7 @@ for shell in bash zsh fish; do
         fi
         "$shell" -n "$(file_of "$shell")" && ok || fail "$shell cannot read its completions"
         if [ "$shell" = bash ]; then        # the others choose among the words themselves
-                expect bash sta = 'start status'
+                expect bash sta = 'start stats status'
                 expect bash run --time- = '--time-namespace --time-offset-boottime --time-offset-monotonic'
                 expect bash kill --wh = --whom
         fi

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What list, show and status say about a container, hostile text included. */
+/* What show says about a container, hostile text included. */
 #include "cli/container-output.h"
 
 #include <stdio.h>
@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
-#include "basic/str.h"
 #include "basic/strv.h"
-#include "cli/cgroup-tree.h"
 
 #include "test.h"
 
 static char name[] = "web", state[] = "running", unit[] = "machine-web.scope",
             hostile[] = "bad\x1b[31m\nline";
 static char root[] = "/nonexistent", group[] = "/nonexistent", empty[] = "";
+
+static char address[] = "192.0.2.2", *addresses[] = { address, address, NULL };
 
 static ContainerInfo example(void) {
         return (ContainerInfo){
@@ -31,6 +31,11 @@ static ContainerInfo example(void) {
                 .leader = 4194305, /* above the kernel's largest process id */
                 .supervisor = 4194306,
                 .started_usec = 1700000000 * USEC_PER_SEC,
+                .usage = { [USAGE_MEMORY_CURRENT] = 4096,
+                           [USAGE_MEMORY_PEAK] = USAGE_UNKNOWN,
+                           [USAGE_MEMORY_MAX] = USAGE_UNKNOWN,
+                           [USAGE_CPU_QUOTA] = 500000 },
+                .addresses = addresses,
         };
 }
 
@@ -60,29 +65,6 @@ static char *capture_end(Capture *c) {
         return text;
 }
 
-TEST(rows) {
-        Table t = { .columns = container_columns, .n_columns = n_container_columns };
-        const ContainerInfo i = example();
-        _cleanup_free_ char *text = NULL, *json = NULL;
-
-        container_add_row(&t, &i);
-        container_add_image_row(&t, "db");
-        ASSERT_OK(table_format(&t, &(TableStyle){ .legend = true }, &text, NULL));
-        ASSERT_CONTAINS(text, "NAME  STATE    READY   LEADER  SINCE");
-        ASSERT_CONTAINS(text, "web   running  yes    4194305  ");
-        ASSERT_CONTAINS(text, "2023-11-1");
-        ASSERT_CONTAINS(text, "machine-web.scope\n");
-        ASSERT_CONTAINS(text, "db    stopped  -            -  -");
-        ASSERT_OK(table_format(&t, &(TableStyle){ .json = JSON_SHORT }, &json, NULL));
-        ASSERT_CONTAINS(
-                json,
-                "{\"name\":\"web\",\"state\":\"running\",\"ready\":true,\"leader\":4194305,"
-                "\"since_usec\":1700000000000000,\"unit\":\"machine-web.scope\",\"supervisor\":4194306,"
-                "\"root\":\"/nonexistent\",\"id\":null}");
-        ASSERT_CONTAINS(json, "{\"name\":\"db\",\"state\":\"stopped\",\"ready\":null,");
-        table_done(&t);
-}
-
 TEST(properties) {
         const ContainerInfo i = example();
         char *const some[] = { (char *) "Leader", (char *) "Ready", NULL };
@@ -106,6 +88,9 @@ TEST(properties) {
         ASSERT_OK(r);
         ASSERT_CONTAINS(all, "Name=web\n");
         ASSERT_CONTAINS(all, "\nResult=\n");
+        ASSERT_CONTAINS(all, "\nMemoryCurrent=4096\nMemoryPeak=[not set]\nMemoryMax=infinity\n");
+        ASSERT_CONTAINS(all, "\nCPUUsageNSec=0\nCPUQuotaPerSecUSec=500ms\n");
+        ASSERT_CONTAINS(all, "\nAddresses=192.0.2.2 192.0.2.2\n");
         ASSERT_NULL(strchr(all, '\x1b'));
         ASSERT_NULL(strstr(all, "\nline"));
 }
@@ -126,7 +111,9 @@ TEST(unknown_property) {
 
 TEST(json) {
         const ContainerInfo i = example();
-        char *const some[] = { (char *) "StatusText", (char *) "StartTimestamp", NULL };
+        char *const some[] = { (char *) "StatusText",    (char *) "StartTimestamp",
+                               (char *) "MemoryCurrent", (char *) "MemoryMax",
+                               (char *) "Addresses",     NULL };
         Capture c;
 
         capture_begin(&c);
@@ -135,34 +122,8 @@ TEST(json) {
         ASSERT_OK(r);
         ASSERT_STREQ(
                 text,
-                "[{\"StatusText\":\"bad\\u001b[31m\\nline\",\"StartTimestamp\":1700000000000000}]\n");
-}
-
-TEST(status) {
-        const ContainerInfo i = example();
-        Capture c;
-
-        capture_begin(&c);
-        int r = container_print_status(&i, /* log_lines= */ 0, /* color= */ false, NULL);
-        _cleanup_free_ char *text = capture_end(&c);
-        ASSERT_OK(r);
-        ASSERT_CONTAINS(text, "● web\n       State: running, ready\n       Since: ");
-        ASSERT_CONTAINS(text, "      Leader: 4194305\n");
-        ASSERT_CONTAINS(text, "        Unit: machine-web.scope\n");
-        ASSERT_NULL(strchr(text, '\x1b'));
-        ASSERT_NULL(strstr(text, "\nline"));
-        ASSERT_NULL(strstr(text, "Result"));
-}
-
-TEST(tree_of_nothing) {
-        StrBuf b = { 0 };
-        char *text = NULL;
-
-        cgroup_tree_format("/no/such/group", 4, &b);
-        cgroup_tree_format("/../../..", 4, &b);
-        ASSERT_OK(strbuf_finish(&b, &text));
-        ASSERT_STREQ(text, "");
-        free(text);
+                "[{\"StatusText\":\"bad\\u001b[31m\\nline\",\"StartTimestamp\":1700000000000000,"
+                "\"MemoryCurrent\":4096,\"MemoryMax\":null,\"Addresses\":[\"192.0.2.2\",\"192.0.2.2\"]}]\n");
 }
 
 TEST_MAIN
