@@ -6,7 +6,7 @@ from pathlib import Path
 MANUAL = Path(__file__).resolve().parents[2] / "man/berth.1"
 
 #: Verbs that go on until somebody at the terminal ends them: what he types, and the exit status then.
-TYPED = {"shell": ("exit\n", 0), "login": ("\x1d\x1d\x1d", 0), "attach": ("\x1d\x1d\x1d", 0)}
+TYPED = {"shell": ("exit\n", 0), "login": ("\x1d\x1d\x1d", 0), "attach": ("\x1d\x1d\x1d", 0), "top": ("q", 0)}
 
 #: Verbs that go on for ever.
 ENDLESS = {"events"}
