@@ -25,6 +25,7 @@
 static struct {
         const char *identifier;
         int max_level;
+        LogTarget target;
         int journal_fd;
         char container[65];
         char container_id[37];
@@ -43,14 +44,27 @@ typedef struct Record {
         const char *error_name; /* or NULL */
 } Record;
 
-static int parse_level(const char *s) {
-        static const char *const names[] = {
-                "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
-        };
+static const char *const log_target_table[_LOG_TARGET_MAX] = {
+        [LOG_TARGET_AUTO] = "auto",
+        [LOG_TARGET_JOURNAL] = "journal",
+        [LOG_TARGET_CONSOLE] = "console",
+        [LOG_TARGET_NULL] = "null",
+};
+DEFINE_STRING_TABLE_LOOKUP(log_target, LogTarget);
+
+static const char *const level_names[] = {
+        "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+};
+
+const char *log_level_to_string(int level) {
+        return level >= 0 && (size_t) level < ELEMENTSOF(level_names) ? level_names[level] : NULL;
+}
+
+int log_level_from_string(const char *s) {
         uint32_t n;
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(s, names[i]))
+        for (size_t i = 0; i < ELEMENTSOF(level_names); i++)
+                if (streq(s, level_names[i]))
                         return (int) i;
         return parse_u32(s, &n) >= 0 && n <= LOG_DEBUG ? (int) n : -EINVAL;
 }
@@ -70,14 +84,34 @@ static bool stderr_is_journal(void) {
 
 void log_open(const char *identifier) {
         const char *level = getenv("BERTH_LOG_LEVEL");
-        int n = level ? parse_level(level) : -EINVAL;
+        int n = level ? log_level_from_string(level) : -EINVAL;
 
         logger.identifier = identifier;
         if (n >= 0)
                 logger.max_level = n;
-        logger.journal_fd = fd_close(logger.journal_fd);
-        if (stderr_is_journal())
-                logger.journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        (void) log_set_target(LOG_TARGET_AUTO); /* else stderr it is */
+}
+
+const char *log_get_identifier(void) {
+        return logger.identifier;
+}
+
+int log_set_target(LogTarget target) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (target == LOG_TARGET_JOURNAL || (target == LOG_TARGET_AUTO && stderr_is_journal())) {
+                fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                if (fd < 0 && target == LOG_TARGET_JOURNAL)
+                        return -errno;
+        }
+        logger.target = target;
+        fd_close(logger.journal_fd);
+        logger.journal_fd = TAKE_FD(fd);
+        return 0;
+}
+
+LogTarget log_get_target(void) {
+        return logger.target;
 }
 
 void log_set_max_level(int level) {
@@ -184,6 +218,8 @@ static void stderr_send(const Record *record) {
 }
 
 static void record_send(const Record *record) {
+        if (logger.target == LOG_TARGET_NULL)
+                return;
         if (journal_send(record) < 0)
                 stderr_send(record);
 }

@@ -11,10 +11,28 @@
 
 #include "basic/error.h"
 #include "basic/macros.h"
+#include "basic/strtable.h"
 
-void log_open(const char *identifier); /* borrowed, a literal */
-void log_set_max_level(int level);     /* LOG_ERR … LOG_DEBUG */
+/* Where records go. The names are those of org.freedesktop.LogControl1(5). */
+typedef enum LogTarget {
+        LOG_TARGET_AUTO, /* as log_open() says */
+        LOG_TARGET_JOURNAL,
+        LOG_TARGET_CONSOLE, /* stderr */
+        LOG_TARGET_NULL,
+        _LOG_TARGET_MAX,
+        _LOG_TARGET_INVALID = -EINVAL,
+} LogTarget;
+DECLARE_STRING_TABLE_LOOKUP(log_target, LogTarget); /* "auto", "journal", "console", "null" */
+
+void log_open(const char *identifier); /* borrowed, a literal; the target is AUTO then */
+const char *log_get_identifier(void);
+void log_set_max_level(int level); /* LOG_EMERG … LOG_DEBUG */
 int log_get_max_level(void);
+const char *log_level_to_string(int level); /* "emerg" … "debug"; NULL: none */
+int log_level_from_string(const char *s);   /* a name or "0" … "7"; -EINVAL: neither */
+int log_set_target(
+        LogTarget target); /* negative: no socket can be had; the target stays as it was */
+LogTarget log_get_target(void);
 void log_set_container(const char *name, const char *id); /* copied; NULL clears */
 
 /* One record. fields: NULL or a NULL-terminated list of "KEY=value" strings. Returns 0. */

@@ -441,6 +441,14 @@ static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         return 0;
 }
 
+/* The bus has a limit for the rules of one connection. Without this one a stop of the scope is that of its processes. */
+static int on_match(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        const Keeper *k = userdata;
+        if (sd_bus_message_is_method_error(m, NULL))
+                log_debug("Requests to stop scope '%s' will not be heard", k->unit);
+        return 0;
+}
+
 static int on_request_stop(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Keeper *k = userdata;
         if (k->link_fd >= 0)
@@ -457,7 +465,7 @@ static int keeper_watch(Keeper *k) {
         if (r >= 0)
                 r = sd_bus_match_signal_async(k->bus, &k->match_stop, scope_signal_sender(k->bus),
                                               unit_path, SYSTEMD1_SCOPE_INTERFACE, "RequestStop",
-                                              on_request_stop, NULL, k);
+                                              on_request_stop, on_match, k);
         if (r >= 0)
                 r = sd_event_add_io(k->event, &k->link_source, k->link_fd, EPOLLIN, on_link, k);
         return r;

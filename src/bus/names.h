@@ -10,6 +10,10 @@
 #define BERTH_CONTAINER_INTERFACE "org.berth.Containers1.Container"
 #define BERTH_ERROR_PREFIX "org.berth.Error."
 
+/* org.freedesktop.LogControl1(5) */
+#define LOG_CONTROL_PATH "/org/freedesktop/LogControl1"
+#define LOG_CONTROL_INTERFACE "org.freedesktop.LogControl1"
+
 /* systemd-machined's, answered by berthd where that does not run */
 #define MACHINE1_BUS_NAME "org.freedesktop.machine1"
 #define MACHINE1_MANAGER_PATH "/org/freedesktop/machine1"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Asynchronous authorisation: GetConnectionUnixUser of the sender, then CheckAuthorization of polkit unless that is root. */
+/* Asynchronous authorisation: GetConnectionCredentials of the sender, unless that is known, then CheckAuthorization of polkit unless that is root. */
 #include "bus/polkit.h"
 
 #include "basic/alloc.h"
@@ -14,7 +14,7 @@ struct PolkitCheck {
         sd_bus_message *call;
         sd_bus_slot *slot;
         char *action, *container, *user, *program;
-        uid_t uid; /* of the caller, once known */
+        PolkitCaller caller;
         PolkitAsk ask;
         PolkitDone done;
         void *userdata;
@@ -34,7 +34,7 @@ PolkitCheck *polkit_check_free(PolkitCheck *c) {
 }
 
 static void finish(PolkitCheck *c, const Error *denied) {
-        c->done(c->call, c->uid, denied, c->userdata);
+        c->done(c->call, &c->caller, denied, c->userdata);
         polkit_check_free(c);
 }
 
@@ -97,15 +97,39 @@ static int ask_polkit(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
         return r < 0 ? r : sd_bus_call_async(bus, ret, m, on_authorization, c, POLKIT_TIMEOUT_USEC);
 }
 
+/* a{sv}: "UnixUserID", "ProcessID", and more. Negative: it cannot be read, or has no user. */
+static int read_credentials(sd_bus_message *m, PolkitCaller *ret) {
+        bool known = false;
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+                uint32_t value;
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0 && (streq(key, "UnixUserID") || streq(key, "ProcessID"))) {
+                        r = sd_bus_message_read(m, "v", "u", &value);
+                        if (r >= 0 && key[0] == 'P')
+                                ret->pid = (pid_t) value;
+                        else if (r >= 0) {
+                                ret->uid = value;
+                                known = true;
+                        }
+                } else if (r >= 0)
+                        r = sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : known ? 0 : -ENODATA;
+}
+
 static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         PolkitCheck *c = userdata;
         _cleanup_error_ Error e = ERROR_NULL;
-        uint32_t uid;
-        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
+        if (sd_bus_message_is_method_error(m, NULL) || read_credentials(m, &c->caller) < 0) {
+                c->caller.uid = (uid_t) -1;
                 deny(c, "the caller is gone", "call again");
                 return 1;
         }
-        c->uid = uid;
+        const uid_t uid = c->caller.uid;
         if (uid == 0) {
                 finish(c, NULL);
                 return 1;
@@ -124,26 +148,36 @@ static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error
         return 1;
 }
 
-int polkit_check(const PolkitQuestion *q, PolkitCheck **ret) {
+static int ask_bus(PolkitCheck *c, sd_bus *bus, sd_bus_slot **ret) {
+        return sd_bus_call_method_async(bus, ret, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "GetConnectionCredentials", on_user,
+                                        c, "s", sd_bus_message_get_sender(c->call));
+}
+
+int polkit_check(const PolkitQuestion *q, PolkitCheck **ret, Error *reterr) {
         PolkitCheck *c = new0(PolkitCheck, 1);
         if (!c)
-                return -ENOMEM;
+                return error_oom(reterr);
         c->call = sd_bus_message_ref(q->call);
-        c->uid = (uid_t) -1;
+        c->caller = q->caller ? *q->caller : (PolkitCaller){ .uid = (uid_t) -1 };
         c->ask = q->ask;
         c->done = q->done;
         c->userdata = q->userdata;
         c->action = strdup(q->action);
-        int r = c->action && free_and_strdup(&c->container, q->container) >= 0 &&
-                                free_and_strdup(&c->user, q->user) >= 0 &&
-                                free_and_strdup(&c->program, q->program) >= 0
-                        ? 0
-                        : -ENOMEM;
-        if (r >= 0)
-                r = sd_bus_call_method_async(sd_bus_message_get_bus(c->call), &c->slot,
-                                             "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "GetConnectionUnixUser",
-                                             on_user, c, "s", sd_bus_message_get_sender(c->call));
+        if (!c->action || free_and_strdup(&c->container, q->container) < 0 ||
+            free_and_strdup(&c->user, q->user) < 0 ||
+            free_and_strdup(&c->program, q->program) < 0) {
+                polkit_check_free(c);
+                return error_oom(reterr);
+        }
+        int r = q->caller && c->ask ? c->ask(c->caller.uid, c->userdata, reterr) : 0;
+        if (r >= 0) {
+                sd_bus *bus = sd_bus_message_get_bus(c->call);
+                r = q->caller ? ask_polkit(c, bus, &c->slot) : ask_bus(c, bus, &c->slot);
+                if (r < 0)
+                        r = error_set_errno(reterr, r, ERROR_BUS_FAILED, "Asking %s failed",
+                                            q->caller ? "polkit" : "who calls");
+        }
         if (r < 0) {
                 polkit_check_free(c);
                 return r;

@@ -38,6 +38,7 @@ static const char *const control_type_table[_CONTROL_TYPE_MAX] = {
         [CONTROL_ATTACH] = "ATTACH",
         [CONTROL_PAUSED] = "PAUSED",
         [CONTROL_RESUMED] = "RESUMED",
+        [CONTROL_WELCOME] = "WELCOME",
 };
 DEFINE_STRING_TABLE_LOOKUP(control_type, ControlType);
 
@@ -67,6 +68,7 @@ static const struct {
         [CONTROL_PAUSE]      = { TO_SUPERVISOR,   IN(STATE_RUNNING) },
         [CONTROL_RESUME]     = { TO_SUPERVISOR,   ALIVE },
         [CONTROL_ATTACH]     = { TO_SUPERVISOR,   ALIVE },
+        [CONTROL_WELCOME]    = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
         [CONTROL_PAUSED]     = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_RESUMED]    = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_HELLO]      = { FROM_SUPERVISOR, BEFORE_RUNNING | ALIVE },

@@ -32,6 +32,7 @@ typedef enum ControlType {
         CONTROL_ATTACH, /* a stream socket for the console's bytes; HISTORY=only: what was last, and no more */
         CONTROL_PAUSED,
         CONTROL_RESUMED, /* or could not be paused: ERRNO= */
+        CONTROL_WELCOME, /* the HELLO of one that connects again was heard */
         _CONTROL_TYPE_MAX,
         _CONTROL_TYPE_INVALID = -EINVAL,
 } ControlType;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The two links: to whoever launched us (descriptor 4, until the start is over) and to the manager, which may come and go. */
+/* The two links: to whoever launched us (descriptor 4, until the start is over) and to the manager, which may come and go. It is tried
+ * less and less often; a manager that says something (WELCOME at least) and is gone afterwards was well, and the next one is soon
+ * there. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -10,15 +10,23 @@
 #include "bus/names.h"
 #include "bus/polkit.h"
 #include "manager/container.h"
+#include "manager/machine1.h"
 
 /* dbus-daemon lets one connection wait for 128 replies: questions to polkit, which may take minutes, must leave room for calls to
  * systemd. */
 #define ASKING_MAX 64U
 #define ASKING_USER_MAX 8U
+/* Calls that wait while who sent them is not known yet: half of all places are for whoever comes, of the rest nobody gets more than so
+ * many. Who it is will be known in a moment. */
+#define UNKNOWN_MAX (MANAGER_CALLS_MAX / 2)
+#define UNKNOWN_SENDER_MAX 16U
+#define DENIED_WINDOW_USEC (10 * USEC_PER_SEC)
+#define DENIED_WINDOW_MAX 50U       /* records of denied calls in it */
 #define CALL_SIZE_MAX SPEC_TEXT_MAX /* no description that would come of it could be longer */
 
 struct Access {
         Manager *manager;
+        sd_bus_message *call;
         const Method *method;
         char *container;
         bool named;          /* by the first argument, not by the object */
@@ -32,6 +40,7 @@ struct Access {
 static void access_unlink(Access *a) {
         LIST_REMOVE(accesses, a->manager->accesses, a);
         manager_call_end(a->manager);
+        sd_bus_message_unref(a->call);
         free(a->container);
         free(a);
 }
@@ -87,19 +96,38 @@ static bool is_looking(const Method *method) {
         return strstr(method->action, "inspect") != NULL;
 }
 
+/* Nobody fills the journal with what he may not do. */
+static bool may_log_denied(Manager *m) {
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+        if (now >= m->denied_window_usec + DENIED_WINDOW_USEC) {
+                if (m->n_denied > DENIED_WINDOW_MAX)
+                        log_notice("%u more calls were denied", m->n_denied - DENIED_WINDOW_MAX);
+                m->denied_window_usec = now;
+                m->n_denied = 0;
+        }
+        return ++m->n_denied <= DENIED_WINDOW_MAX;
+}
+
 /* What was done with whom, and who had it done. */
-static void log_call(sd_bus_message *call, const Method *method, const char *container, uid_t uid,
-                     const Error *denied) {
+static void log_call(Manager *m, sd_bus_message *call, const Method *method, const char *container,
+                     const PolkitCaller *caller, const Error *denied) {
+        _cleanup_free_ char *unit = NULL, *group = NULL, *subgroup = NULL;
+        if (is_looking(method) || (denied && !may_log_denied(m)))
+                return;
+        if (caller->pid > 0) /* it may have left, or be in no unit */
+                (void) foreign_find_unit(caller->pid, &unit, &group, &subgroup);
         _cleanup_free_ char *name = strf("CONTAINER=%s", strempty(container)),
-                            *user = strf("CALLER_UID=%u", uid),
+                            *user = strf("CALLER_UID=%u", caller->uid),
+                            *pid = strf("CALLER_PID=%d", (int) caller->pid),
+                            *from = strf("CALLER_UNIT=%s", strempty(unit)),
                             *sender = strf("CALLER_BUS_NAME=%s",
                                            strempty(sd_bus_message_get_sender(call))),
                             *result = strf("RESULT=%s", denied ? "denied" : "allowed");
-        char *const fields[] = { name, user, sender, result, NULL };
-        if (is_looking(method) || !name || !user || !sender || !result)
+        char *const fields[] = { name, user, pid, sender, result, from, NULL };
+        if (!name || !user || !pid || !sender || !result)
                 return;
         (void) log_full(denied ? LOG_NOTICE : LOG_INFO, 0, __FILE__, __LINE__, __func__, fields,
-                        "User %u %s %s of '%s'", uid, denied ? "is denied" : "calls",
+                        "User %u %s %s of '%s'", caller->uid, denied ? "is denied" : "calls",
                         method->member, strempty(container));
 }
 
@@ -121,7 +149,8 @@ static int run(Manager *m, const Method *method, sd_bus_message *call, const cha
                      : method->body(m, call, container, reterr);
 }
 
-static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, void *userdata) {
+static void on_checked(sd_bus_message *call, const PolkitCaller *caller, const Error *denied,
+                       void *userdata) {
         Access *a = userdata;
         Manager *m = a->manager;
         const Method *method = a->method;
@@ -130,15 +159,16 @@ static void on_checked(sd_bus_message *call, uid_t uid, const Error *denied, voi
         _cleanup_free_ char *container = TAKE_PTR(a->container);
         _cleanup_error_ Error e = ERROR_NULL;
 
-        a->check = NULL; /* frees itself */
+        a->check = NULL; /* frees itself, and holds the call so long */
+        callers_add(&m->callers, sd_bus_message_get_sender(call), caller);
         access_unlink(a);
         manager_touch(m);
-        log_call(call, method, container, uid, denied);
+        log_call(m, call, method, container, caller, denied);
         if (denied) {
                 reply_error(call, denied);
                 return;
         }
-        m->caller_uid = uid;
+        m->caller_uid = caller->uid;
         if (run(m, method, call, container, named, generation, &e) < 0)
                 reply_error(call, &e);
 }
@@ -191,16 +221,36 @@ int access_measure(sd_bus_message *call, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read") : 0;
 }
 
+/* Is there a place for a call of somebody unknown? */
+static int check_unknown(const Manager *m, sd_bus_message *call, Error *reterr) {
+        const char *sender = strempty(sd_bus_message_get_sender(call));
+        unsigned own = 0;
+        if (m->n_calls < UNKNOWN_MAX)
+                return 0;
+        LIST_FOREACH(accesses, a, m->accesses)
+                own += streq(strempty(sd_bus_message_get_sender(a->call)), sender);
+        if (own < UNKNOWN_SENDER_MAX)
+                return 0;
+        int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED, "Too many calls wait");
+        error_hint(reterr, "try again later");
+        return r;
+}
+
 int access_begin(Manager *m, sd_bus_message *call, const Method *method, const char *action,
                  const char *container, bool named, Error *reterr) {
-        if (!action) {
-                m->caller_uid = (uid_t) -1; /* was not asked */
+        const PolkitCaller *caller = callers_find(&m->callers, sd_bus_message_get_sender(call));
+        if (!action || (caller && caller->uid == 0)) {
+                if (action)
+                        log_call(m, call, method, container, caller, NULL);
+                m->caller_uid = action ? 0 : (uid_t) -1; /* was not asked */
                 return run(m, method, call, container, named, generation_of(m, container), reterr);
         }
         PolkitQuestion question = {
-                .call = call, .action = action, .ask = on_ask, .done = on_checked
+                .call = call, .action = action, .caller = caller, .ask = on_ask, .done = on_checked
         };
-        int r = 0;
+        int r = caller ? 0 : check_unknown(m, call, reterr);
+        if (r < 0)
+                return r;
         if (method->details) {
                 r = rewind_call(call, named);
                 if (r < 0)
@@ -220,18 +270,17 @@ int access_begin(Manager *m, sd_bus_message *call, const Method *method, const c
                 return error_oom(reterr);
         }
         a->manager = m;
+        a->call = sd_bus_message_ref(call);
         a->method = method;
         a->named = named;
         a->generation = generation_of(m, container);
         LIST_PREPEND(accesses, m->accesses, a);
         question.container = a->container;
         question.userdata = a;
-        r = polkit_check(&question, &a->check);
-        if (r < 0) {
+        r = polkit_check(&question, &a->check, reterr);
+        if (r < 0)
                 access_unlink(a);
-                return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Asking who calls failed");
-        }
-        return 0;
+        return r;
 }
 
 static int begin(Manager *m, sd_bus_message *call, Error *reterr) {

@@ -270,11 +270,21 @@ static int get_n_containers(sd_bus *bus, const char *path, const char *interface
         return sd_bus_message_append(reply, "u", (uint32_t) hashmap_size(m->containers));
 }
 
+static int get_round(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *reterr_error) {
+        const LoopMeter *meter = &((const Manager *) userdata)->meter;
+        return sd_bus_message_append(reply, "t",
+                                     streq(property, "LongestRoundUSec") ? meter->longest_usec
+                                                                         : meter->longest_cpu_usec);
+}
+
 /* clang-format off */
 const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("NContainers", "u", get_n_containers, 0, 0),
+        SD_BUS_PROPERTY("LongestRoundUSec", "t", get_round, 0, 0),
+        SD_BUS_PROPERTY("LongestRoundCPUUSec", "t", get_round, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv}o)", containers), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("MeasureContainers", SD_BUS_ARGS("as", properties), SD_BUS_RESULT("a(sa{sv}o)", containers), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -116,7 +116,9 @@ static int run(Error *reterr) {
         if (r < 0)
                 return r;
         (void) notify_send("READY=1"); /* only with a service manager that listens */
-        r = sd_event_loop(event);
+        r = manager_run(m);
+        if (r != 0 && sd_bus_is_open(bus) <= 0)
+                log_warning("The connection to the system bus has ended, a new berthd follows");
         return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "The event loop failed") : r;
 }
 

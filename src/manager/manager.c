@@ -166,10 +166,16 @@ int manager_publish(Manager *m, Error *reterr) {
         if (r >= 0)
                 r = sd_bus_add_object_manager(m->bus, NULL, BERTH_MANAGER_PATH);
         if (r >= 0)
+                r = log_control_publish(m->bus);
+        if (r >= 0)
                 r = sd_bus_request_name_async(m->bus, NULL, BERTH_BUS_NAME, 0, on_name, m);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Registering on the system bus failed");
         publish_machine1(m);
         return 0;
+}
+
+int manager_run(Manager *m) {
+        return loop_run(m->event, &m->meter);
 }

@@ -11,6 +11,8 @@
 #include "basic/error.h"
 #include "basic/hashmap.h"
 #include "basic/list.h"
+#include "manager/callers.h"
+#include "manager/loop.h"
 
 #define MANAGER_CONTAINERS_MAX 16384U
 #define MANAGER_LINKS_MAX \
@@ -36,15 +38,19 @@ struct Manager {
         LIST_HEAD(Operation, operations);
         size_t n_operations;
         sd_bus_slot *callers_slot; /* tells of callers that leave while operations run */
-        uid_t caller_uid;          /* of the call whose body runs */
         LIST_HEAD(Measurement, measurements);
         sd_event_source *measure_source;
         uid_t measured_uid; /* whose turn it was last */
+        Callers callers;
+        uid_t caller_uid; /* of the call whose body runs; (uid_t) -1: it was not asked */
         size_t n_calls;
+        usec_t denied_window_usec; /* when the counting of denied calls began */
+        unsigned n_denied;
         int listen_fd;
         sd_event_source *listen_source, *accept_timer, *idle_source;
         Machine1 *machine1; /* the same as org.freedesktop.machine1; NULL: not wanted */
-        bool idle_exit;     /* started on demand: ends when there is nothing left to do */
+        LoopMeter meter;
+        bool idle_exit; /* started on demand: ends when there is nothing left to do */
 };
 
 /* bus: connected and attached to event. listen_fd is taken. */
@@ -55,12 +61,17 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free)
 
 /* Puts the objects on the bus and asks for the name. */
 int manager_publish(Manager *m, Error *reterr);
+/* Until the event loop ends: its exit code, or negative errno. */
+int manager_run(Manager *m);
 /* Something was done or has ended: (re)starts the clock for idle exit. */
 void manager_touch(Manager *m);
 
 /* A waiting call more; ERROR_LIMIT_EXCEEDED beyond MANAGER_CALLS_MAX. */
 int manager_call_begin(Manager *m, Error *reterr);
 void manager_call_end(Manager *m);
+
+/* in log-control.c: org.freedesktop.LogControl1 */
+int log_control_publish(sd_bus *bus);
 
 /* in bus-manager.c */
 extern const sd_bus_vtable manager_vtable[];

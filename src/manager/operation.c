@@ -278,6 +278,24 @@ static int check_container(const Container *c, bool program, Error *reterr) {
         return 0;
 }
 
+/* What everybody may do must not keep others from it. */
+static int check_sender(const Manager *m, sd_bus_message *call, Error *reterr) {
+        const char *sender = call ? strempty(sd_bus_message_get_sender(call)) : "";
+        unsigned own = 0;
+        if (m->caller_uid != (uid_t) -1)
+                return 0;
+        LIST_FOREACH(operations, o, m->operations)
+                own += o->uid == (uid_t) -1 && o->call &&
+                       streq(strempty(sd_bus_message_get_sender(o->call)), sender);
+        if (own < OPERATIONS_SENDER_MAX)
+                return 0;
+        int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
+                          "More than %u calls of yours look into containers",
+                          OPERATIONS_SENDER_MAX);
+        error_hint(reterr, "wait for their answers");
+        return r;
+}
+
 /* Nobody but root can take all the places. */
 static int check_caller(const Manager *m, Error *reterr) {
         const bool is_root = m->caller_uid == 0;
@@ -340,6 +358,8 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
                 r = check_program(q, reterr);
         if (r >= 0)
                 r = check_container(c, is_program(q->type), reterr);
+        if (r >= 0)
+                r = check_sender(m, call, reterr);
         if (r >= 0)
                 r = check_caller(m, reterr);
         if (r >= 0)

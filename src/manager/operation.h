@@ -17,6 +17,8 @@
 /* Of all of them for one user other than root, and what is left for root when users have taken the rest. */
 #define OPERATIONS_USER_MAX 128U
 #define OPERATIONS_ROOT_RESERVE 128U
+/* For one of those who were not asked who they are: these are one user all together. */
+#define OPERATIONS_SENDER_MAX 16U
 #define OPERATION_ARGUMENTS_MAX (256U << 10) /* bytes of words and environment of a program */
 #define OPERATION_FDS_MAX 3
 

@@ -189,6 +189,8 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         container_announce(c);
         if (streq(strempty(control_message_get(m, "FIRST")), "yes"))
                 container_log_start(c); /* when it started nobody was here to hear it */
+        if (state != STATE_LAUNCHING)
+                (void) link_send(l, CONTROL_WELCOME); /* else it connects again less readily */
         log_debug("Supervisor %d of '%s' is connected (%s)", (int) c->supervisor.pid, name, phase);
         return 0;
 }

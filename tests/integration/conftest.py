@@ -36,6 +36,7 @@ def pytest_addoption(parser):
     group.addoption("--build-dir", default=os.environ.get("BERTH_BUILD_DIR", "/var/tmp/berth-build/integration"),
                     help="build directory to install from; set up when it is not there")
     group.addoption("--sanitized", action="store_true", help="what is installed was built with sanitizers: look for their reports")
+    group.addoption("--campaign", action="store_true", help="the long form of tests that have one (test_load.py)")
     group.addoption("--stage", default=os.environ.get("BERTH_STAGE", ""),
                     help="an installed tree (DESTDIR) to use instead of building one")
 
@@ -123,6 +124,12 @@ def host(request, stage, lab):
     reports = [line for line in h.journal().splitlines() if re.search("Sanitizer|runtime error:", line)] if h.environment else []
     h.stop()
     assert not reports, "\n".join(reports[:50])
+
+
+@pytest.fixture(scope="session")
+def campaign(request):
+    """The long form of a test is wanted."""
+    return request.config.getoption("--campaign")
 
 
 @pytest.fixture

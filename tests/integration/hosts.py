@@ -178,6 +178,15 @@ class Host:
         popen.communicate()
         return popen.returncode
 
+    def python(self, script, *args, **kwargs):
+        """Run a script, the text of one or a file beside this one, with all that dbus_client.py has."""
+        return self.run("python3", "-c", self.script(script), *args, **kwargs)
+
+    @staticmethod
+    def script(script):
+        text = (HERE / script).read_text() if script.endswith(".py") else script
+        return (HERE / "dbus_client.py").read_text() + "\n" + text
+
     def terminal(self, *args, rows=24, columns=80, term="xterm"):
         """A command on a pseudo-terminal of the host; a Terminal."""
         command = args[0] if len(args) == 1 else shlex.join(str(a) for a in args)

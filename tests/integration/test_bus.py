@@ -147,3 +147,21 @@ def test_the_managers_exposure(host):
     limit = {"bookworm": 93, "forky": 91}[host.suite]
     r = host.run(f"systemd-analyze security --offline=yes --threshold={limit} {path}", check=False)
     assert r.returncode == 0, r.stdout.splitlines()[-1]
+
+
+def test_log_control(host):
+    """systemctl's own verbs for it; root only."""
+    verbs = ("service-log-level", "service-log-target")
+    assert [host.systemctl(v, "berthd.service").out for v in verbs] == ["info", "auto"]
+    r = as_nobody(host, "busctl", "set-property", NAME, "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1", "LogLevel", "s", "emerg")
+    assert r.returncode != 0 and "ccess denied" in r.stderr, r
+    assert "LogLevel" in as_nobody(host, "busctl", "introspect", "--xml-interface", NAME, "/org/freedesktop/LogControl1").stdout
+    r = host.systemctl("service-log-level", "berthd.service", "loud", check=False)
+    assert r.returncode != 0
+    try:
+        host.systemctl("service-log-level", "berthd.service", "debug")
+        assert host.systemctl("service-log-level", "berthd.service").out == "debug"
+        host.berth("run", "-q", "-P", "--read-only", "-D", "/lab/busybox", "--", "true")
+        host.wait_for("journalctl --sync; journalctl -u berthd -p debug..debug --since=-1min | grep -q 'Supervisor .* is connected'")
+    finally:
+        host.systemctl("service-log-level", "berthd.service", "info")

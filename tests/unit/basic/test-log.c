@@ -82,6 +82,30 @@ TEST(level_from_the_environment) {
         reset();
 }
 
+TEST(level_names) {
+        for (int level = LOG_EMERG; level <= LOG_DEBUG; level++)
+                ASSERT_EQ(log_level_from_string(log_level_to_string(level)), level);
+        ASSERT_TRUE(!log_level_to_string(-1));
+        ASSERT_TRUE(!log_level_to_string(LOG_DEBUG + 1));
+        ASSERT_EQ(log_level_from_string("Debug"), -EINVAL);
+        ASSERT_EQ(log_level_from_string(""), -EINVAL);
+}
+
+TEST(targets) {
+        reset();
+        ASSERT_EQ(log_get_target(), LOG_TARGET_AUTO);
+        ASSERT_STREQ(log_get_identifier(), "berth");
+        ASSERT_OK(log_set_target(LOG_TARGET_NULL));
+        ASSERT_EQ(log_get_target(), LOG_TARGET_NULL);
+        ASSERT_STDERR(say_levels, "");
+        ASSERT_OK(log_set_target(LOG_TARGET_CONSOLE));
+        ASSERT_STDERR(say_levels, "berth: one 1\nberth: two\nberth: three\nberth: four\n");
+        for (LogTarget t = 0; t < _LOG_TARGET_MAX; t++)
+                ASSERT_EQ(log_target_from_string(log_target_to_string(t)), t);
+        ASSERT_EQ(log_target_from_string("kmsg"), _LOG_TARGET_INVALID);
+        reset();
+}
+
 static void say_with_errno(void) {
         errno = EXDEV;
         log_warning_errno(-ENOENT, "Cannot open '%s'", "/x");

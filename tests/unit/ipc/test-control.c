@@ -295,6 +295,7 @@ TEST(who_may_send_what) {
                 { CONTROL_STOP, TO_SUPERVISOR, "LRS" },
                 { CONTROL_TERMINATE, TO_SUPERVISOR, "LRS" },
                 { CONTROL_REBOOT, TO_SUPERVISOR, "LRS" },
+                { CONTROL_WELCOME, TO_SUPERVISOR, "LRS" },
                 { CONTROL_PAUSE, TO_SUPERVISOR, "R" },
                 { CONTROL_RESUME, TO_SUPERVISOR, "RS" },
                 { CONTROL_ATTACH, TO_SUPERVISOR, "RS" },

@@ -35,7 +35,7 @@ static inline _noreturn_ void host_manager_main(const Host *h, int ready_fd) {
             manager_new(event, bus, &fd, false, &m, &e) < 0 || manager_publish(m, &e) < 0 ||
             write(ready_fd, "", 1) != 1)
                 _exit(1);
-        int r = sd_event_loop(event);
+        int r = manager_run(m);
         manager_free(m);
         sd_bus_flush_close_unref(bus);
         sd_event_unref(event);

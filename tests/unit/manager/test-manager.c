@@ -2,6 +2,8 @@
 /* berthd on a private bus: what it learns from supervisors, and what it tells. */
 #include "host.h"
 
+#include "basic/log.h"
+
 #include <libgen.h>
 #include <sys/resource.h>
 
@@ -85,6 +87,29 @@ TEST(lost_connection_is_made_again) {
         usleep(200000);
         supervisor_send(&s, 's');
         expect_state(&h, "web", "stopping");
+}
+
+/* Who connects again is told that it was heard, and one that starts is not woken up for it. */
+TEST(welcome) {
+        _cleanup_(host_stop) Host h;
+        ControlMessage m = CONTROL_MESSAGE_NULL;
+        host_start(&h);
+        int fd = supervisor_hello(h.control, "web", "running", true);
+        ASSERT_OK(fd);
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        ASSERT_EQ(poll(&p, 1, 5000), 1);
+        ASSERT_OK(control_receive(fd, &m));
+        ASSERT_EQ(m.type, CONTROL_WELCOME);
+        control_message_done(&m);
+        close(fd);
+        host_stop(&h);
+        host_start(&h);
+        fd = supervisor_hello(h.control, "web", "launching", true);
+        ASSERT_OK(fd);
+        expect_state(&h, "web", "launching");
+        p.fd = fd;
+        ASSERT_EQ(poll(&p, 1, 0), 0);
+        close(fd);
 }
 
 TEST(wrong_messages) {
@@ -461,12 +486,61 @@ TEST(objects) {
         expect_state(&h, "a-b.c", "");
 }
 
+static int set_log(Host *h, const char *property, const char *value, sd_bus_error *e) {
+        return sd_bus_set_property(h->bus, BERTH_BUS_NAME, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE,
+                                   property, e, "s", value);
+}
+
+static void expect_log(Host *h, const char *property, const char *expected) {
+        _cleanup_free_ char *value = NULL;
+        ASSERT_OK(sd_bus_get_property_string(h->bus, BERTH_BUS_NAME, LOG_CONTROL_PATH,
+                                             LOG_CONTROL_INTERFACE, property, NULL, &value));
+        ASSERT_STREQ(value, expected);
+}
+
+TEST(log_control) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL, e2 = SD_BUS_ERROR_NULL;
+        host_start(&h);
+        expect_log(&h, "LogLevel", log_level_to_string(log_get_max_level()));
+        expect_log(&h, "LogTarget", "auto");
+        expect_log(&h, "SyslogIdentifier", "berth");
+        ASSERT_OK(set_log(&h, "LogTarget", "null", NULL));
+        expect_log(&h, "LogTarget", "null");
+        ASSERT_OK(set_log(&h, "LogLevel", "warning", NULL));
+        expect_log(&h, "LogLevel", "warning");
+        ASSERT_TRUE(set_log(&h, "LogLevel", "loud\n", &e) < 0);
+        ASSERT_STREQ(e.name, "org.berth.Error.InvalidSetting");
+        ASSERT_CONTAINS(e.message, "Invalid log level 'loud");
+        ASSERT_CONTAINS(e.message, "debug");
+        ASSERT_TRUE(set_log(&h, "LogTarget", "kmsg", &e2) < 0);
+        ASSERT_CONTAINS(e2.message, "Invalid log target 'kmsg'");
+        ASSERT_TRUE(set_log(&h, "SyslogIdentifier", "other", NULL) < 0);
+        expect_log(&h, "LogLevel", "warning");
+        expect_log(&h, "LogTarget", "null");
+}
+
+TEST(longest_round) {
+        _cleanup_(host_stop) Host h;
+        uint64_t usec = 0, cpu_usec = 0;
+        host_start(&h);
+        expect_state(&h, "web", "");
+        ASSERT_OK(sd_bus_get_property_trivial(h.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                              BERTH_MANAGER_INTERFACE, "LongestRoundUSec", NULL,
+                                              't', &usec));
+        ASSERT_OK(sd_bus_get_property_trivial(h.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                              BERTH_MANAGER_INTERFACE, "LongestRoundCPUUSec", NULL,
+                                              't', &cpu_usec));
+        ASSERT_TRUE(usec > 0 && usec < 10 * USEC_PER_SEC);
+        ASSERT_TRUE(cpu_usec > 0 && cpu_usec < USEC_PER_SEC);
+}
+
 /* Everything that introspection shows is in the manual, and nothing is missing in it. */
 TEST(manual_is_complete) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
-        static const char *const paths[] = { BERTH_MANAGER_PATH,
-                                             BERTH_CONTAINER_PATH_PREFIX "/web" };
+        static const char *const paths[] = { BERTH_MANAGER_PATH, BERTH_CONTAINER_PATH_PREFIX "/web",
+                                             LOG_CONTROL_PATH };
         _cleanup_free_ char *self = strdup(__FILE__), *manual = NULL;
         _cleanup_free_ char *page = strjoin(dirname(self), "/../../../man/org.berth.Containers1.5");
         if (access(page, R_OK) < 0)
@@ -484,6 +558,9 @@ TEST(manual_is_complete) {
                                              NULL, &reply, NULL));
                 ASSERT_OK(sd_bus_message_read(reply, "s", &xml));
                 const char *p = strstr(xml, "<interface name=\"org.berth");
+                if (!p)
+                        p = strstr(xml, "<interface name=\"" LOG_CONTROL_INTERFACE);
+                ASSERT_TRUE(p);
                 for (; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
                         static const char *const kinds[] = { "  <method name=\"",
                                                              "  <signal name=\"",
