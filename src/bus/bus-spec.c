@@ -162,6 +162,10 @@ static int find_field(const char *key, const SpecField **ret, Error *reterr) {
         if ((f->flags & FIELD_COMMAND) != 0)
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
                                  "'%s' is an argument of the call, not one of its settings", key);
+        if ((f->flags & FIELD_PROFILE) != 0) /* the manager looks at no files */
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "'%s' is for settings files and the command line, not for calls",
+                                 f->key);
         *ret = f;
         return 0;
 }

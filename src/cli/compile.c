@@ -300,7 +300,7 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
         return 0;
 }
 
-int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr) {
+int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(d);
         _cleanup_error_ Error no_image = ERROR_NULL;
         _cleanup_free_ char *image = NULL, *beside = NULL;
@@ -329,6 +329,9 @@ int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr
                 if (r < 0)
                         return r;
         }
+        r = spec_draft_read_profiles(d, reterr);
+        if (r < 0)
+                return r;
         if (!spec->root.directory) {
                 r = image_find(spec->name, &image, &no_image);
                 if (r < 0 && no_image.id == ERROR_INVALID_NAME)
@@ -339,8 +342,10 @@ int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr
                 const char *root = spec->root.directory ?: image;
                 if (root && !streq(root, "/") && path_extract_directory(root, &beside) < 0)
                         return error_oom(reterr); /* nothing lies beside the root directory */
-                r = spec_settings_load(d, spec->name, beside, q->settings == SETTINGS_TRUSTED,
-                                       q->settings == SETTINGS_OVERRIDE, ret_path, reterr);
+                const SettingsSearch search = { .image_directory = beside,
+                                                .trust_image = q->settings == SETTINGS_TRUSTED,
+                                                .override = q->settings == SETTINGS_OVERRIDE };
+                r = spec_settings_load(d, spec->name, &search, ret_files, reterr);
                 if (r < 0)
                         return r;
         }
@@ -408,17 +413,46 @@ int compile_check_unit(const char *name, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_spec_ ContainerSpec *spec = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_free_ char *path = NULL;
 
         if (!d)
                 return error_oom(reterr);
         int r = compile_unit_request(name, &q, reterr);
         if (r < 0)
                 return r;
-        r = compile_settings(&q, d, &path, &e);
+        r = compile_settings(&q, d, /* ret_files= */ NULL, &e);
         if (r >= 0)
                 r = compile_finish(&q, d, /* resolve_console= */ false, &spec, &e);
         if (r >= 0 || IN_SET(r, -EACCES, -EPERM)) /* the unit runs as root and sees more */
                 return 0;
         return error_take(reterr, &e);
+}
+
+int compile_check_edited(const char *name, const SettingsText *edited, char ***ret_warnings,
+                         Error *reterr) {
+        _cleanup_(run_request_done) RunRequest q = { 0 };
+        _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
+        _cleanup_spec_ ContainerSpec *spec = NULL;
+        _cleanup_free_ char *image = NULL, *beside = NULL;
+
+        if (!d)
+                return error_oom(reterr);
+        int r = compile_unit_request(name, &q, reterr);
+        if (r >= 0)
+                r = spec_args_apply_environment(d, reterr);
+        if (r >= 0)
+                r = apply_unit_defaults(&q, d, reterr);
+        if (r < 0)
+                return r;
+        if (image_find(name, &image, NULL) >= 0 && path_extract_directory(image, &beside) < 0)
+                return error_oom(reterr);
+        const SettingsSearch search = { .image_directory = beside,
+                                        .override = true,
+                                        .edited = edited };
+        r = spec_settings_load(d, spec_draft_spec(d)->name, &search, NULL, reterr);
+        if (ret_warnings && strv_extend_strv(ret_warnings, spec_draft_warnings(d)) < 0)
+                return error_oom(reterr);
+        if (r >= 0 && !spec_draft_spec(d)->root.directory)
+                r = set_option(d, "directory", image ?: "/var/lib/machines", "the image's name",
+                               reterr);
+        return r < 0 ? r : compile_finish(&q, d, /* resolve_console= */ false, &spec, reterr);
 }

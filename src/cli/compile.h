@@ -5,7 +5,7 @@
 
 #include "cli/options.h"
 #include "cli/table.h"
-#include "spec/spec-draft.h"
+#include "spec/spec-files.h"
 
 typedef enum SettingsMode {
         SETTINGS_NO,
@@ -48,11 +48,14 @@ int compile_arguments(int argc, char **argv, RunRequest *q, SpecDraft *d, Error 
 int compile_usage_status(const Error *e, int status);
 /* The request that berth@NAME.service makes. */
 int compile_unit_request(const char *name, RunRequest *q, Error *reterr);
-/* Settings files, image, name; everything that is not an option. The path of the settings file that was read, or NULL. */
-int compile_settings(RunRequest *q, SpecDraft *d, char **ret_path, Error *reterr);
+/* Settings files, image, name; everything that is not an option. Which settings files were read; may be NULL. */
+int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Error *reterr);
 /* Checks, and the finished spec. resolve_console: choose the console's mode by what stdin and stdout are. */
 int compile_finish(const RunRequest *q, SpecDraft *d, bool resolve_console, ContainerSpec **ret,
                    Error *reterr);
 
 /* Would berth@NAME.service start? Only as far as this user can look: what he may not read is left to the unit. */
 int compile_check_unit(const char *name, Error *reterr);
+/* The same for settings files alone, the image may be missing yet: edited is taken for what its file says; NULL: all as it is. */
+int compile_check_edited(const char *name, const SettingsText *edited, char ***ret_warnings,
+                         Error *reterr);

@@ -145,7 +145,6 @@ static int check_privileges(Error *reterr) {
 static int compile_and_start(int argc, char **argv, RunRequest *q, bool *ret_words, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_spec_ ContainerSpec *spec = NULL;
-        _cleanup_free_ char *path = NULL;
 
         if (!d)
                 return error_oom(reterr);
@@ -155,7 +154,7 @@ static int compile_and_start(int argc, char **argv, RunRequest *q, bool *ret_wor
                 return r;
         r = check_privileges(reterr);
         if (r >= 0)
-                r = compile_settings(q, d, &path, reterr);
+                r = compile_settings(q, d, /* ret_files= */ NULL, reterr);
         if (r >= 0)
                 r = compile_finish(q, d, /* resolve_console= */ true, &spec, reterr);
         STRV_FOREACH(w, spec_draft_warnings(d))

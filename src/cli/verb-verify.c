@@ -8,12 +8,14 @@
 #include "cli/complain.h"
 #include "cli/json.h"
 #include "cli/run.h"
+#include "spec/spec-specifier.h"
 #include "spec/spec-text.h"
 
 static const char *const source_words[_SOURCE_MAX] = {
         [SOURCE_DEFAULT] = "default",
         [SOURCE_IMAGE_FILE] = "settings file beside the image",
         [SOURCE_FILE] = "settings file",
+        [SOURCE_PROFILE] = "profile",
         [SOURCE_COMMAND] = "command line",
         [SOURCE_IMAGE_OVERRIDE] = "settings file beside the image",
         [SOURCE_OVERRIDE] = "settings file",
@@ -83,13 +85,14 @@ static int add_field(Table *t, const SpecDraft *d, const SpecField *f, const Con
         return 0;
 }
 
-static int print_json(const Table *t, const char *text, const char *path, char *const *warnings,
-                      bool pretty, Error *reterr) {
+static int print_json(const Table *t, const char *text, const SettingsFiles *files,
+                      char *const *warnings, bool pretty, Error *reterr) {
         _cleanup_(json_writer_done) JsonWriter w = { .pretty = pretty };
         _cleanup_free_ char *json = NULL;
 
         json_begin_object(&w, NULL);
-        json_add_string(&w, "settings_file", path);
+        json_add_string(&w, "settings_file", files->main);
+        json_add_strv(&w, "drop_ins", files->drop_ins);
         json_add_string(&w, "spec", text);
         json_begin_array(&w, "settings");
         for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns) {
@@ -109,31 +112,38 @@ static int print_json(const Table *t, const char *text, const char *path, char *
 }
 
 /* Words, paths, may hold what steers a terminal: whoever wrote a file beside the image chose them. */
-static void print_text(const char *path, char *text) {
-        _cleanup_free_ char *safe = path ? str_escape_for_display(path) : NULL;
+static void print_safely(const char *before, const char *text) {
+        _cleanup_free_ char *safe = str_escape_for_display(text);
 
-        printf("# settings file: %s\n", safe ?: "none");
-        for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
-                _cleanup_free_ char *shown = str_escape_for_display(line);
-                (void) puts(strempty(shown)); /* the caller checks the stream */
-        }
+        printf("%s%s\n", before, strempty(safe)); /* the caller checks the stream */
+}
+
+static void print_text(const SettingsFiles *files, char *text) {
+        print_safely("# settings file: ", files->main ?: "none");
+        STRV_FOREACH(path, files->drop_ins)
+                print_safely("# drop-in: ", *path);
+        for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
+                print_safely("", line);
 }
 
 static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *spec,
-                const char *path, Error *reterr) {
+                const SettingsFiles *files, Error *reterr) {
         _cleanup_(table_done) Table t = { .columns = columns, .n_columns = ELEMENTSOF(columns) };
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *canonical = NULL, *text = NULL;
         const TableStyle style = { .legend = true, .color = terminal_wants_color(STDOUT_FILENO) };
 
-        if (spec_text_print(spec, /* internal= */ false, &text) < 0)
+        if (spec_text_print(spec, /* internal= */ false, &canonical) < 0)
+                return error_oom(reterr);
+        text = spec_specifiers_escape_text(canonical); /* it can be used as a settings file */
+        if (!text)
                 return error_oom(reterr);
         for (size_t i = 0; i < spec_n_fields; i++)
                 if (is_shown(spec_fields + i) && add_field(&t, d, spec_fields + i, spec) < 0)
                         return error_oom(reterr);
         if (q->json != JSON_OFF)
-                return print_json(&t, text, path, spec_draft_warnings(d), q->json == JSON_PRETTY,
+                return print_json(&t, text, files, spec_draft_warnings(d), q->json == JSON_PRETTY,
                                   reterr);
-        print_text(path, text);
+        print_text(files, text);
         int r = table_print(&t, stdout, &style, reterr);
         if (r >= 0)
                 (void) fflush(stdout); /* warnings come last; the caller checks the stream */
@@ -154,7 +164,7 @@ static bool names_a_unit(const RunRequest *q, SpecDraft *d) {
 static int verify(RunRequest *q, int argc, char **argv, bool *ret_words, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_spec_ ContainerSpec *spec = NULL;
-        _cleanup_free_ char *path = NULL;
+        _cleanup_(settings_files_done) SettingsFiles files = { 0 };
 
         if (!d)
                 return error_oom(reterr);
@@ -168,10 +178,10 @@ static int verify(RunRequest *q, int argc, char **argv, bool *ret_words, Error *
                 if (!q->in_unit)
                         return error_oom(reterr);
         }
-        r = compile_settings(q, d, &path, reterr);
+        r = compile_settings(q, d, &files, reterr);
         if (r >= 0)
                 r = compile_finish(q, d, /* resolve_console= */ false, &spec, reterr);
-        return r < 0 ? r : show(q, d, spec, path, reterr);
+        return r < 0 ? r : show(q, d, spec, &files, reterr);
 }
 
 int verify_main(int argc, char **argv) {

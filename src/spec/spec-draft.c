@@ -6,7 +6,9 @@
 #include <stdio.h>
 
 #include "basic/alloc.h"
+#include "basic/path.h"
 #include "basic/strv.h"
+#include "spec/spec-files.h"
 #include "spec/spec-types.h"
 
 typedef struct Origin {
@@ -18,7 +20,13 @@ struct SpecDraft {
         ContainerSpec *spec; /* NULL once spec_check() has handed it over */
         Origin *origins;     /* one per row of the field table */
         char **warnings;
+        char *const *profile_directories;
+        char **profiles;        /* that are being read, the outermost first */
+        char **wanted_profiles; /* of the command line */
 };
+
+static const char *const profile_directories[] = { "/etc/berth/profiles", "/run/berth/profiles",
+                                                   "/usr/lib/berth/profiles", NULL };
 
 SpecDraft *spec_draft_new(void) {
         SpecDraft *d = new0(SpecDraft, 1);
@@ -27,6 +35,7 @@ SpecDraft *spec_draft_new(void) {
                 return NULL;
         d->spec = spec_new();
         d->origins = new0(Origin, spec_n_fields);
+        d->profile_directories = (char *const *) profile_directories;
         return d->spec && d->origins ? d : spec_draft_free(d);
 }
 
@@ -38,6 +47,8 @@ SpecDraft *spec_draft_free(SpecDraft *d) {
                 free(d->origins[i].where);
         free(d->origins);
         strv_free(d->warnings);
+        strv_free(d->profiles);
+        strv_free(d->wanted_profiles);
         return mfree(d);
 }
 
@@ -168,6 +179,80 @@ static int row_set(SpecDraft *d, const SpecField *f, const char *value, bool emp
         return 0;
 }
 
+/* ---- profiles ---- */
+
+void spec_draft_set_profile_directories(SpecDraft *d, char *const *directories) {
+        d->profile_directories = directories;
+}
+
+static int check_profile(const SpecDraft *d, const char *name, const char *where, Error *reterr) {
+        if (!container_name_is_valid(name))
+                return error_set(
+                        reterr, -EINVAL, ERROR_INVALID_SETTING,
+                        "Invalid value '%.80s' for Profile= (%s): a name like that of a container is expected",
+                        name, where);
+        if (strv_contains(d->profiles, name)) {
+                _cleanup_free_ char *way = strv_join(d->profiles, "' reads '");
+                return error_set(reterr, -ELOOP, ERROR_CONFLICT,
+                                 "Profile '%s' (%s) reads itself: '%s' reads '%s'", name, where,
+                                 strempty(way), name);
+        }
+        if (strv_length(d->profiles) >= SPEC_PROFILES_MAX)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "Profile '%s' (%s) is more than %u profiles deep", name, where,
+                                 SPEC_PROFILES_MAX);
+        return 0;
+}
+
+static int profile_read(SpecDraft *d, const char *name, SpecSource source, const char *where,
+                        Error *reterr) {
+        if (strv_extend(&d->profiles, name) < 0)
+                return error_oom(reterr);
+        int r = spec_profile_read(d, d->profile_directories, name, source, reterr);
+        const size_t n = strv_length(d->profiles);
+        d->profiles[n - 1] = mfree(d->profiles[n - 1]);
+        if (r != 0)
+                return MIN(r, 0);
+        _cleanup_free_ char *places = strv_join(d->profile_directories, "', '");
+        r = error_set(reterr, -ENOENT, ERROR_INVALID_SETTING, "There is no profile '%s' (%s)", name,
+                      where);
+        error_hint(reterr, "it would be a file '%s.conf' in '%s'", name, strempty(places));
+        return r;
+}
+
+/* value: names of profiles, in their order. */
+static int profiles_read(SpecDraft *d, const char *value, SpecSource source, const char *where,
+                         Error *reterr) {
+        _cleanup_strv_free_ char **names = NULL;
+
+        int r = strv_split(&names, value, NULL, WORD_UNQUOTE);
+        if (r == -ENOMEM)
+                return error_oom(reterr);
+        if (r < 0)
+                return error_set(reterr, r, ERROR_INVALID_SETTING,
+                                 "Invalid value '%.80s' for Profile= (%s): names are expected",
+                                 value, strempty(where));
+        STRV_FOREACH(name, names) {
+                r = check_profile(d, *name, strempty(where), reterr);
+                if (r >= 0 && source == SOURCE_COMMAND)
+                        r = strv_extend(&d->wanted_profiles, *name) < 0 ? error_oom(reterr) : 0;
+                else if (r >= 0)
+                        r = profile_read(d, *name, source, strempty(where), reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int spec_draft_read_profiles(SpecDraft *d, Error *reterr) {
+        STRV_FOREACH(name, d->wanted_profiles) {
+                int r = profile_read(d, *name, SOURCE_PROFILE, "--profile", reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int draft_set(SpecDraft *d, const SpecField *f, const char *value, bool empty_clears,
                      SpecSource source, const char *where, Error *reterr) {
         const SpecField *other = f->type->redirect ? f->type->redirect(f, &value) : NULL;
@@ -178,6 +263,8 @@ static int draft_set(SpecDraft *d, const SpecField *f, const char *value, bool e
         }
         if (!source_is_trusted(source) && needs_trust(f, value))
                 return warn_untrusted(d, f, strempty(where), reterr);
+        if (f->flags & FIELD_PROFILE)
+                return profiles_read(d, value, source, where, reterr);
         if (!is_table_row(f)) /* an empty value of what is not built asks for nothing */
                 return isempty(value) ? 0 : spec_field_parse(f, value, where, d->spec, reterr);
         return row_set(d, f, value, empty_clears, source, where, reterr);

@@ -26,6 +26,7 @@ enum {
         NO_ARG      = FIELD_NO_ARG,
         HIDDEN      = FIELD_HIDDEN,
         WORDS       = FIELD_WORDS,
+        SPECIFIERS  = FIELD_SPECIFIERS,
 };
 
 #define IMAGE       "Root directory"
@@ -44,23 +45,24 @@ static const usec_t default_stop_timeout = SPEC_STOP_TIMEOUT_USEC;
 const SpecField spec_fields[] = {
         /* section     key                      option               letter argument       type                 offset                          flags                    value   data                 group       help */
         { "Container", "Name",                  "machine",              'M', "NAME",         &field_name,         AT(name),                       FIELD_COMMAND,           NULL,   NULL,                IDENTITY,   "Name of the container" },
-        { "Container", "Description",           "description",          0,   "TEXT",         &field_text,         AT(description),                0,                       NULL,   NULL,                IDENTITY,   "Description of the scope" },
-        { "Container", "Directory",             "directory",            'D', "PATH",         &field_directory,    AT(root.directory),             TRUSTED,                 NULL,   NULL,                IMAGE,      "Root directory of the container" },
+        { "Container", "Description",           "description",          0,   "TEXT",         &field_text,         AT(description),                SPECIFIERS,              NULL,   NULL,                IDENTITY,   "Description of the scope" },
+        { "Container", "Directory",             "directory",            'D', "PATH",         &field_directory,    AT(root.directory),             TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "Root directory of the container" },
+        { "Container", "Profile",               "profile",              0,   "NAME",         &field_profile,      AT(name),                       LIST | WORDS | TRUSTED | SPECIFIERS | FIELD_PROFILE, NULL, NULL,     EXECUTION,  "Read the settings of this profile, too" },
 
         { "Exec",      "Boot",                  "boot",                 'b', NULL,           &field_start,        AT(payload.start),              NO_ARG,                  "yes",  VALUE(START_BOOT),   EXECUTION,  "Boot the container's init" },
         { "Exec",      "ProcessTwo",            "as-pid2",              'a', NULL,           &field_start,        AT(payload.start),              NO_ARG,                  "yes",  VALUE(START_PID2),   EXECUTION,  "A stub init is PID 1, the command is PID 2" },
-        { "Exec",      "Parameters",            NULL,                   0,   "WORDS",        &field_words,        AT(payload.argv),               LIST | WORDS,            NULL,   NULL,                NULL,       NULL },
-        { "Exec",      "Environment",           "setenv",               'E', "NAME[=VALUE]", &field_environment,  AT(payload.environment),        LIST | WORDS,            NULL,   NULL,                EXECUTION,  "Environment variable; alone: the caller's value" },
-        { "Exec",      "User",                  "user",                 'u', "USER",         &field_user,         AT(payload.user),               0,                       NULL,   NULL,                EXECUTION,  "Run as this user of the container" },
+        { "Exec",      "Parameters",            NULL,                   0,   "WORDS",        &field_words,        AT(payload.argv),               LIST | WORDS | SPECIFIERS, NULL,   NULL,                NULL,       NULL },
+        { "Exec",      "Environment",           "setenv",               'E', "NAME[=VALUE]", &field_environment,  AT(payload.environment),        LIST | WORDS | SPECIFIERS, NULL,   NULL,                EXECUTION,  "Environment variable; alone: the caller's value" },
+        { "Exec",      "User",                  "user",                 'u', "USER",         &field_user,         AT(payload.user),               SPECIFIERS,              NULL,   NULL,                EXECUTION,  "Run as this user of the container" },
         { NULL,        NULL,                    "uid",                  0,   "USER",         &field_user,         AT(payload.user),               HIDDEN,                  NULL,   NULL,                EXECUTION,  "Same as --user=" },
-        { "Exec",      "WorkingDirectory",      "chdir",                0,   "PATH",         &field_inner_path,   AT(payload.working_directory),  0,                       NULL,   NULL,                EXECUTION,  "Working directory in the container" },
+        { "Exec",      "WorkingDirectory",      "chdir",                0,   "PATH",         &field_inner_path,   AT(payload.working_directory),  SPECIFIERS,              NULL,   NULL,                EXECUTION,  "Working directory in the container" },
         { "Exec",      "Console",               "console",              0,   "MODE",         &field_enum,         AT(console.mode),               TRUSTED,                 NULL,   &console_mode_names, CONSOLE,    "auto, interactive, read-only, passive or pipe" },
         { NULL,        NULL,                    "pipe",                 'P', NULL,           &field_enum,         AT(console.mode),               NO_ARG,                  "pipe", &console_mode_names, CONSOLE,    "Same as --console=pipe" },
         { "Exec",      "KillSignal",            "kill-signal",          0,   "SIGNAL",       &field_signal,       AT(payload.kill_signal),        0,                       NULL,   NULL,                EXECUTION,  "Signal that asks the payload to end" },
         { "Exec",      "StopTimeoutSec",        "stop-timeout",         0,   "TIME",         &field_usec,         AT(payload.stop_timeout_usec),  TRUSTED,                 NULL,   &default_stop_timeout, EXECUTION, "From that signal to SIGKILL (90s)" },
         { "Exec",      "NotifyReady",           "notify-ready",         0,   "BOOL",         &field_bool,         AT(payload.notify_ready),       0,                       NULL,   NULL,                EXECUTION,  "Ready only when the payload says so" },
-        { "Exec",      "MachineID",             "uuid",                 0,   "UUID",         &field_id,           AT(id),                         TRUSTED,                 NULL,   NULL,                IDENTITY,   "Machine ID of the container" },
-        { "Exec",      "Hostname",              "hostname",             0,   "NAME",         &field_hostname,     AT(hostname),                   0,                       NULL,   NULL,                IDENTITY,   "Host name, if it is not the container's name" },
+        { "Exec",      "MachineID",             "uuid",                 0,   "UUID",         &field_id,           AT(id),                         TRUSTED | SPECIFIERS,    NULL,   NULL,                IDENTITY,   "Machine ID of the container" },
+        { "Exec",      "Hostname",              "hostname",             0,   "NAME",         &field_hostname,     AT(hostname),                   SPECIFIERS,              NULL,   NULL,                IDENTITY,   "Host name, if it is not the container's name" },
         { "Exec",      "PrivateUsers",          "private-users",        0,   "RANGE",        &field_private_users, AT(users),                     TRUSTED | FIELD_OPTIONAL_ARG, "yes", NULL,            USERS,      "no, yes, pick, identity or UID[:COUNT]" },
         { NULL,        NULL,                    NULL,                   'U', NULL,           &field_private_users, AT(users),                     NO_ARG,                  "pick", NULL,                USERS,      "Same as --private-users=pick" },
         { "Exec",      "Capability",            "capability",           0,   "CAP[,CAP]",         &field_caps,         AT(security.capabilities),      LIST | TRUSTED,          NULL,   NULL,                SECURITY,   "Add capabilities to the default ones, or all" },
@@ -93,16 +95,16 @@ const SpecField spec_fields[] = {
         { "Exec",      "TimeOffsetBoottime",    "time-offset-boottime", 0,   "TIME",         &field_offset,       AT(time.boottime_set),          0,                       NULL,   VALUE(AT(time.boottime_nsec)), TIME, "Offset of the time since boot" },
 
         { "Files",     "ReadOnly",              "read-only",            0,   NULL,           &field_bool,         AT(root.read_only),             NO_ARG,                  "yes",  NULL,                IMAGE,      "Mount the root directory read-only" },
-        { "Files",     "Bind",                  "bind",                 0,   "SRC[:DST[:OPT]]", &field_bind,      AT(mounts),                     LIST | TRUSTED,          NULL,   NULL,                MOUNTS,     "Bind a file or directory of the host" },
-        { "Files",     "BindReadOnly",          "bind-ro",              0,   "SRC[:DST[:OPT]]", &field_bind_read_only, AT(mounts),                LIST | TRUSTED,          NULL,   NULL,                MOUNTS,     "The same, read-only" },
+        { "Files",     "Bind",                  "bind",                 0,   "SRC[:DST[:OPT]]", &field_bind,      AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Bind a file or directory of the host" },
+        { "Files",     "BindReadOnly",          "bind-ro",              0,   "SRC[:DST[:OPT]]", &field_bind_read_only, AT(mounts),                LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "The same, read-only" },
         { "Files",     "TemporaryFileSystem",   "tmpfs",                0,   "PATH[:OPTIONS]", &field_tmpfs,      AT(mounts),                     LIST | TRUSTED,          NULL,   NULL,                MOUNTS,     "Mount an empty tmpfs" },
-        { "Files",     "Inaccessible",          "inaccessible",         0,   "PATH",         &field_inaccessible, AT(mounts),                     LIST | TRUSTED,          NULL,   NULL,                MOUNTS,     "Hide a file or directory" },
+        { "Files",     "Inaccessible",          "inaccessible",         0,   "PATH",         &field_inaccessible, AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Hide a file or directory" },
         { "Files",     "PrivateUsersOwnership", "private-users-ownership", 0, "MODE",        &field_enum,         AT(users.ownership),            TRUSTED,                 NULL,   &ownership_mode_names, USERS,    "How files get its ids: auto, map or off" },
         { "Files",     "PrivateUsersChown",     NULL,                   0,   "BOOL",         &field_chown,        AT(users.ownership),            TRUSTED | HIDDEN,        NULL,   NULL,                NULL,       NULL },
 
         { "Network",   "Private",               "private-network",      0,   NULL,           &field_bool,         AT(network.private_),           NO_ARG | TRUSTED,        "yes",  NULL,                NETWORKING, "A network of its own, with nothing but loopback" },
 
-        { "Resources", "Slice",                 "slice",                'S', "SLICE",        &field_slice,        AT(resources.slice),            TRUSTED,                 NULL,   NULL,                RESOURCES,  "Slice of the scope (machine.slice)" },
+        { "Resources", "Slice",                 "slice",                'S', "SLICE",        &field_slice,        AT(resources.slice),            TRUSTED | SPECIFIERS,    NULL,   NULL,                RESOURCES,  "Slice of the scope (machine.slice)" },
         PROPERTY("MemoryMax",          "memory-max",           "SIZE",    field_memory,   NULL,     "Most memory it may use"),
         PROPERTY("MemoryHigh",         "memory-high",          "SIZE",    field_memory,   NULL,     "Memory above which it is slowed down"),
         PROPERTY("MemoryLow",          "memory-low",           "SIZE",    field_memory,   VALUE(1), "Memory that is kept for it if possible"),

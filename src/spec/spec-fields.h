@@ -23,6 +23,8 @@ typedef enum FieldFlags {
         FIELD_TRUSTED_ADD =
                 1
                 << 9, /* like FIELD_TRUSTED, but values that begin with "~" (they only take away) are fine */
+        FIELD_SPECIFIERS = 1 << 10, /* "%i" and the like are replaced in settings files */
+        FIELD_PROFILE = 1 << 11,    /* names files whose settings are read in its place */
 } FieldFlags;
 
 
@@ -79,3 +81,6 @@ int spec_field_parse(const SpecField *f, const char *value, const char *where, C
 /* Canonical "Key=value\n" lines of one row, nothing for a default. */
 int spec_field_print(const SpecField *f, const ContainerSpec *spec, StrBuf *out);
 void spec_field_clear(const SpecField *f, ContainerSpec *spec);
+
+/* A unit has several of this property: a value adds to those before. */
+bool spec_property_is_list(const char *name);

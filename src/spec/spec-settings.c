@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Settings files: the grammar of systemd.syntax(7), and where NAME.berth and NAME.nspawn are looked for.
- *
- * Files: open(O_NONBLOCK: a FIFO must not hold us), fstat, read. Beside an image O_NOFOLLOW as well: who owns that directory must
- * not make us read another file. */
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
-#include "basic/fd.h"
-#include "basic/path.h"
-#include "basic/strv.h"
+/* Settings files: the grammar of systemd.syntax(7). */
 #include "spec/spec-draft.h"
+#include "spec/spec-specifier.h"
 
 typedef struct SettingsFile {
         SpecDraft *draft;
@@ -18,6 +10,7 @@ typedef struct SettingsFile {
         unsigned line;        /* where the current logical line began */
         char *section;        /* NULL: none yet */
         bool section_unknown; /* its keys are skipped without a word */
+        bool specifiers;      /* are replaced */
 } SettingsFile;
 
 static void settings_file_done(SettingsFile *s) {
@@ -62,8 +55,28 @@ static int command_key(SettingsFile *s, const SpecField *f, const char *value, E
         return 0;
 }
 
+/* Untrusted files learn nothing of the host: 1 if the setting is to be ignored. */
+static int expand(SettingsFile *s, const SpecField *f, const char *value, const char *where,
+                  char **ret, Error *reterr) {
+        const bool trusted = !IN_SET(s->source, SOURCE_IMAGE_FILE, SOURCE_IMAGE_OVERRIDE);
+        _cleanup_free_ char *subject = strf("%s= at %s", f->key, where);
+        char secret;
+
+        if (!subject)
+                return error_oom(reterr);
+        int r = spec_specifiers_expand(value, spec_draft_spec(s->draft)->name, trusted, subject,
+                                       ret, &secret, reterr);
+        if (r > 0 &&
+            spec_draft_warn(
+                    s->draft,
+                    "Ignoring %s: a file beside an image is not told what '%%%c' is on this host",
+                    subject, secret) < 0)
+                return error_oom(reterr);
+        return r;
+}
+
 static int assignment(SettingsFile *s, const char *key, const char *value, Error *reterr) {
-        _cleanup_free_ char *where = strf("%s:%u", s->path, s->line);
+        _cleanup_free_ char *where = strf("%s:%u", s->path, s->line), *expanded = NULL;
         const SpecField *f;
 
         if (!where)
@@ -79,6 +92,12 @@ static int assignment(SettingsFile *s, const char *key, const char *value, Error
         }
         if (f->flags & FIELD_COMMAND)
                 return command_key(s, f, value, reterr);
+        if (s->specifiers && (f->flags & FIELD_SPECIFIERS) && strchr(value, '%')) {
+                int r = expand(s, f, value, where, &expanded, reterr);
+                if (r != 0)
+                        return MIN(r, 0);
+                value = expanded;
+        }
         return spec_draft_set(s->draft, f, value, s->source, where, reterr);
 }
 
@@ -141,8 +160,9 @@ static int lines_parse(SettingsFile *s, char *text, Error *reterr) {
 
 int spec_settings_parse(SpecDraft *d, const char *text, SpecSource source, const char *path,
                         Error *reterr) {
-        _cleanup_(settings_file_done)
-                SettingsFile s = { .draft = d, .source = source, .path = path };
+        _cleanup_(settings_file_done) SettingsFile s = {
+                .draft = d, .source = source, .path = path, .specifiers = !endswith(path, ".nspawn")
+        };
         _cleanup_free_ char *copy = NULL;
         size_t n = strlen(text);
 
@@ -154,111 +174,4 @@ int spec_settings_parse(SpecDraft *d, const char *text, SpecSource source, const
                                  "Settings file '%s' is not valid UTF-8", path);
         copy = strdup(text);
         return copy ? lines_parse(&s, copy, reterr) : error_oom(reterr);
-}
-
-/* Reads a file: 1, 0 if there is none, or (only if untrusted) none that is fit to be read. */
-static int settings_read(SpecDraft *d, const char *path, bool trusted, char **ret, Error *reterr) {
-        _cleanup_close_ int fd = -EBADF;
-        struct stat st;
-        int r;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (trusted ? 0 : O_NOFOLLOW));
-        if (fd < 0 && errno == ENOENT &&
-            lstat(path, &st) >= 0) /* not to be taken for "no settings" */
-                return error_set(reterr, -ENOENT, ERROR_FAILED,
-                                 "Settings file '%s' is a symbolic link that leads nowhere", path);
-        if (fd < 0 && IN_SET(errno, ENOENT, ENOTDIR))
-                return 0;
-        if (fd < 0 && errno == ELOOP && !trusted)
-                return spec_draft_warn(d, "Ignoring '%s': it is a symbolic link", path) < 0
-                               ? error_oom(reterr)
-                               : 0;
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return error_set_errno(reterr, -errno, ERROR_FAILED,
-                                       "Settings file '%s' cannot be read", path);
-        /* A link to /dev/null says that there are no settings, as with units. */
-        if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) {
-                *ret = strdup("");
-                return *ret ? 1 : error_oom(reterr);
-        }
-        if (!S_ISREG(st.st_mode) && !trusted)
-                return spec_draft_warn(d, "Ignoring '%s': it is not a regular file", path) < 0
-                               ? error_oom(reterr)
-                               : 0;
-        if (!S_ISREG(st.st_mode))
-                return error_set(reterr, -EINVAL, ERROR_FAILED,
-                                 "Settings file '%s' is not a regular file", path);
-        r = fd_read_all(fd, SPEC_TEXT_MAX, ret, NULL);
-        if (r == -E2BIG)
-                return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
-                                 "Settings file '%s' is longer than %u bytes", path, SPEC_TEXT_MAX);
-        if (r == -EBADMSG)
-                return error_set(reterr, r, ERROR_INVALID_SETTING,
-                                 "Settings file '%s' has NUL bytes", path);
-        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Settings file '%s' cannot be read",
-                                       path)
-                     : 1;
-}
-
-/* Tries NAME.berth, then NAME.nspawn in one directory. */
-static int directory_load(SpecDraft *d, const char *directory, const char *name, bool trusted,
-                          SpecSource source, char **ret_path, Error *reterr) {
-        static const char *const suffixes[] = { ".berth", ".nspawn" };
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                _cleanup_free_ char *file = strjoin(name, suffixes[i]), *path = NULL, *text = NULL;
-
-                path = file ? path_join(directory, file) : NULL;
-                if (!path)
-                        return error_oom(reterr);
-                r = settings_read(d, path, trusted, &text, reterr);
-                if (r == 0)
-                        continue;
-                if (r > 0)
-                        r = spec_settings_parse(d, text, source, path, reterr);
-                if (r < 0)
-                        return r;
-                if (ret_path)
-                        *ret_path = TAKE_PTR(path);
-                return 1;
-        }
-        return 0;
-}
-
-int spec_settings_load_from(SpecDraft *d, char *const *trusted_directories, const char *name,
-                            const char *image_directory, bool trust_image_files, bool override,
-                            char **ret_path, Error *reterr) {
-        const SpecSource trusted = override ? SOURCE_OVERRIDE : SOURCE_FILE;
-        int r;
-
-        r = spec_check_name(name, reterr);
-        if (r < 0)
-                return r;
-        STRV_FOREACH(directory, trusted_directories) {
-                r = directory_load(d, *directory, name, /* trusted= */ true, trusted, ret_path,
-                                   reterr);
-                if (r != 0)
-                        return r;
-        }
-        if (!image_directory)
-                return 0;
-        if (trust_image_files)
-                return directory_load(d, image_directory, name, /* trusted= */ true, trusted,
-                                      ret_path, reterr);
-        return directory_load(d, image_directory, name, /* trusted= */ false,
-                              override ? SOURCE_IMAGE_OVERRIDE : SOURCE_IMAGE_FILE, ret_path,
-                              reterr);
-}
-
-int spec_settings_load(SpecDraft *d, const char *name, const char *image_directory,
-                       bool trust_image_files, bool override, char **ret_path, Error *reterr) {
-        _cleanup_strv_free_ char **directories = NULL;
-
-        directories = strv_new("/etc/berth", "/run/berth/settings", "/etc/systemd/nspawn",
-                               "/run/systemd/nspawn");
-        if (!directories)
-                return error_oom(reterr);
-        return spec_settings_load_from(d, directories, name, image_directory, trust_image_files,
-                                       override, ret_path, reterr);
 }

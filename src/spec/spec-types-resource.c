@@ -164,6 +164,10 @@ static const char list_properties[] =
         "SocketBindDeny RestrictNetworkInterfaces Requires Requisite Wants BindsTo PartOf Upholds Conflicts Before After "
         "OnFailure OnSuccess PropagatesStopTo StopPropagatedFrom RequiresMountsFor Documentation ";
 
+bool spec_property_is_list(const char *name) {
+        return type_word_in(list_properties, name);
+}
+
 /* Compares the names of two assignments. */
 static int assignment_compare(const char *a, const char *b) {
         size_t n_a = strcspn(a, "="), n_b = strcspn(b, "=");
@@ -190,7 +194,7 @@ static int properties_set(char ***l, const char *name, const char *value, Error 
         char **properties;
         size_t n;
 
-        if (!type_word_in(list_properties, name) || isempty(value))
+        if (!spec_property_is_list(name) || isempty(value))
                 properties_remove(*l, name);
         if (isempty(value))
                 return 0;

@@ -439,3 +439,11 @@ static void unsupported_clear(const SpecField *f, void *at) {}
 
 const FieldType field_unsupported = { "s", unsupported_parse, unsupported_print,
                                       unsupported_clear };
+
+/* Whoever sets rows reads the files; where that is not done a profile has no meaning. */
+static int profile_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        return type_expected(reterr,
+                             "a settings file, or the command line, to read a profile from");
+}
+
+const FieldType field_profile = { "as", profile_parse, unsupported_print, unsupported_clear };

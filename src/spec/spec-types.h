@@ -34,6 +34,8 @@ extern const FieldType field_usec;   /* data: usec_t, the default */
 extern const FieldType field_offset; /* at bool SET; data: offset of the int64_t in ContainerSpec */
 extern const FieldType field_fd;
 extern const FieldType field_mask; /* 0x… */
+extern const FieldType
+        field_profile; /* spec_draft_set() reads the profile; nothing of it is stored here */
 /* data: values that ask for nothing, " auto try-guest "; "@no" stands for any "no" */
 extern const FieldType field_unsupported;
 

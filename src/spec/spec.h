@@ -21,6 +21,8 @@
 #define SPEC_ARGV_MAX 4096U      /* words of a command, and of its environment */
 #define SPEC_PROPERTIES_MAX 256U /* unit properties */
 #define SPEC_FILTER_MAX 1024U    /* words of SystemCallFilter= */
+#define SPEC_DROP_INS_MAX 256U   /* of one container */
+#define SPEC_PROFILES_MAX 8U     /* deep */
 #define SPEC_STOP_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define SPEC_IDS_MAX 65536U /* ids in a user namespace unless told otherwise */
 

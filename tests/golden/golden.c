@@ -77,6 +77,8 @@ static int compile(const char *name, const char *text, SpecDraft *d, ContainerSp
                 r = endswith(name, ".args")    ? compile_args(d, text, e)
                     : endswith(name, ".props") ? compile_props(d, text, e)
                                                : spec_settings_parse(d, text, SOURCE_FILE, path, e);
+        if (r >= 0)
+                r = spec_draft_read_profiles(d, e);
         return r < 0 ? r : spec_check(d, ret, e);
 }
 

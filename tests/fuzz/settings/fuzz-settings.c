@@ -5,9 +5,11 @@
 static void parse(const char *text, SpecSource source) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
+        static char *const nowhere[] = { NULL };
         int r;
 
         FUZZ_REQUIRE(d);
+        spec_draft_set_profile_directories(d, nowhere);
         r = spec_draft_set(d, spec_field_by_name("Name"), "web", SOURCE_COMMAND, NULL, &e);
         if (r >= 0)
                 r = spec_draft_set(d, spec_field_by_name("Directory"), "/srv/web", SOURCE_DEFAULT,

@@ -46,7 +46,6 @@ static ContainerSpec *compile(RunFace face, const Place *p, const char *line, Er
         _cleanup_(run_request_done) RunRequest q = RUN_REQUEST_NULL(face);
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
         _cleanup_strv_free_ char **words = NULL;
-        _cleanup_free_ char *path = NULL;
         ContainerSpec *spec = NULL;
 
         ASSERT_NOT_NULL(d);
@@ -56,7 +55,7 @@ static ContainerSpec *compile(RunFace face, const Place *p, const char *line, Er
                         ASSERT_OK(free_and_strdup(w, p->root));
         int r = compile_arguments((int) strv_length(words), words, &q, d, e);
         if (r >= 0)
-                r = compile_settings(&q, d, &path, e);
+                r = compile_settings(&q, d, /* ret_files= */ NULL, e);
         if (r >= 0)
                 r = compile_finish(&q, d, /* resolve_console= */ true, &spec, e);
         ASSERT_EQ(r < 0, spec == NULL);
@@ -310,7 +309,6 @@ TEST(unit) {
         place_begin(&p, "[Exec]\nHostname=file\nPrivateUsers=no\n");
         _cleanup_(run_request_done) RunRequest q = { 0 };
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
-        _cleanup_free_ char *path = NULL;
         _cleanup_spec_ ContainerSpec *s = NULL;
         Error e = ERROR_NULL;
 
@@ -318,7 +316,7 @@ TEST(unit) {
         const SpecField *f = spec_field_by_option("directory", strlen("directory"));
         ASSERT_NOT_NULL(f);
         ASSERT_OK(spec_draft_set(d, f, p.root, SOURCE_COMMAND, "test", &e));
-        ASSERT_OK(compile_settings(&q, d, &path, &e));
+        ASSERT_OK(compile_settings(&q, d, /* ret_files= */ NULL, &e));
         ASSERT_OK(compile_finish(&q, d, true, &s, &e));
         ASSERT_STREQ(s->name, "my-web");
         ASSERT_TRUE(q.keep_unit);

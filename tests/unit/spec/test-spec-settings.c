@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Settings files: the grammar, and which file is taken. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "basic/fd.h"
-#include "basic/path.h"
+/* Settings files: the grammar. */
 #include "spec-helpers.h"
 
 static int parse(SpecDraft *d, const char *text, Error *e) {
@@ -108,175 +101,43 @@ TEST(limit) {
         ASSERT_EQ(e.id, ERROR_LIMIT_EXCEEDED);
 }
 
-/* ---- which file ---- */
-
-typedef struct Places {
-        char root[32];
-        char *first, *second, *image;
-        char **trusted;
-} Places;
-
-static void places_done(Places *p) {
-        _cleanup_free_ char *command = strf("rm -rf %s", p->root);
-        FILE *f = popen(command, "re");
-
-        if (f)
-                (void) pclose(f);
-        free(p->first);
-        free(p->second);
-        free(p->image);
-        strv_free(p->trusted);
-}
-
-static void places_make(Places *p) {
-        strcpy(p->root, "/tmp/berth-test.XXXXXX");
-        ASSERT_NOT_NULL(mkdtemp(p->root));
-        p->first = path_join(p->root, "etc");
-        p->second = path_join(p->root, "run");
-        p->image = path_join(p->root, "machines");
-        p->trusted = strv_new(p->first, p->second);
-        ASSERT_OK(mkdir(p->first, 0755));
-        ASSERT_OK(mkdir(p->second, 0755));
-        ASSERT_OK(mkdir(p->image, 0755));
-}
-
-static void put(const char *directory, const char *name, const char *text) {
-        _cleanup_free_ char *path = path_join(directory, name);
-        FILE *f = fopen(path, "we");
-
-        ASSERT_NOT_NULL(f);
-        ASSERT_TRUE(fputs(text, f) >= 0);
-        ASSERT_EQ(fclose(f), 0);
-}
-
-static int load(const Places *p, bool trust, bool override, SpecDraft *d, char **path, Error *e) {
-        return spec_settings_load_from(d, p->trusted, "web", p->image, trust, override, path, e);
-}
-
-TEST(first_hit_wins) {
-        _cleanup_(places_done) Places p = { 0 };
-        _cleanup_draft_ SpecDraft *d = spec_draft_new(), *d2 = spec_draft_new(),
-                                  *d3 = spec_draft_new();
+TEST(specifiers) {
+        _cleanup_draft_ SpecDraft *d = spec_draft_new(), *d2 = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_free_ char *path = NULL, *expected = NULL;
+        const char *where;
 
-        places_make(&p);
-        ASSERT_EQ(load(&p, false, false, d, &path, &e), 0);
-        ASSERT_NULL(path);
-        put(p.image, "web.berth", "[Exec]\nUser=image\nCapability=all\n");
-        put(p.second, "web.nspawn", "[Exec]\nUser=second\n");
-        put(p.first, "web.nspawn", "[Exec]\nUser=nspawn\nCapability=CAP_BPF\n");
-        put(p.first, "web.berth", "[Exec]\nUser=berth\n");
-        ASSERT_EQ(load(&p, false, false, d, &path, &e), 1);
-        ASSERT_STREQ(spec_draft_spec(d)->payload.user, "berth");
-        ASSERT_EQ(spec_draft_spec(d)->security.capabilities, 0); /* one file alone */
-        expected = path_join(p.first, "web.berth");
-        ASSERT_STREQ(path, expected);
-        ASSERT_OK(unlink(path));
-        ASSERT_EQ(load(&p, false, false, d2, NULL, &e), 1);
-        ASSERT_STREQ(spec_draft_spec(d2)->payload.user, "nspawn");
-        ASSERT_TRUE(spec_draft_spec(d2)->security.capabilities != 0);
+        ASSERT_OK(set(d, "Name", "web", SOURCE_COMMAND, &e));
+        ASSERT_OK(parse(d, "[Exec]\nHostname=h-%i\n[Files]\nBind=%S/%n:/a%%b\n", &e));
+        ASSERT_STREQ(spec_draft_spec(d)->hostname, "h-web");
+        ASSERT_STREQ(spec_draft_spec(d)->mounts[0].source, "/var/lib/web");
+        ASSERT_STREQ(spec_draft_spec(d)->mounts[0].target, "/a%b");
+        (void) spec_draft_source(d, row("Hostname"), &where);
+        ASSERT_STREQ(where, "/etc/berth/web.berth:2");
+        ASSERT_ERROR(parse(d, "[Files]\n\nBind=/%y\n", &e), EINVAL);
+        ASSERT_STREQ(e.message, "Unknown specifier '%y' in Bind= at /etc/berth/web.berth:3");
+        ASSERT_CONTAINS(e.hint, "'%%'");
 
-        /* a link to /dev/null hides all others */
-        ASSERT_OK(symlink("/dev/null", expected));
-        ASSERT_EQ(load(&p, false, false, d3, NULL, &e), 1);
-        ASSERT_NULL(spec_draft_spec(d3)->payload.user);
+        /* percentages are no specifiers, and systemd-nspawn has none */
+        ASSERT_OK(parse(d, "[Resources]\nCPUQuota=50%\n", NULL));
+        ASSERT_OK(spec_settings_parse(d2, "[Exec]\nEnvironment=A=%i%\n", SOURCE_FILE,
+                                      "/etc/systemd/nspawn/web.nspawn", NULL));
+        ASSERT_STREQ(spec_draft_spec(d2)->payload.environment[0], "A=%i%");
 }
 
-TEST(beside_the_image) {
-        _cleanup_(places_done) Places p = { 0 };
-        _cleanup_draft_ SpecDraft *d = spec_draft_new(), *d2 = spec_draft_new(),
-                                  *d3 = spec_draft_new();
-        _cleanup_error_ Error e = ERROR_NULL;
-
-        places_make(&p);
-        put(p.image, "web.nspawn", "[Exec]\nUser=bob\nPrivateUsers=no\nCapability=all\n");
-        ASSERT_OK(set(d, "User", "root", SOURCE_COMMAND, &e));
-        ASSERT_EQ(load(&p, false, false, d, NULL, &e), 1);
-        ASSERT_STREQ(spec_draft_spec(d)->payload.user, "root");
-        ASSERT_EQ(spec_draft_spec(d)->security.capabilities, 0);
-        ASSERT_EQ(strv_length(spec_draft_warnings(d)), 2);
-
-        ASSERT_OK(set(d2, "User", "root", SOURCE_COMMAND, &e));
-        ASSERT_EQ(load(&p, false, true, d2, NULL, &e), 1);
-        ASSERT_STREQ(spec_draft_spec(d2)->payload.user, "bob");
-        ASSERT_EQ(spec_draft_spec(d2)->security.capabilities, 0);
-
-        ASSERT_EQ(load(&p, true, false, d3, NULL, &e), 1);
-        ASSERT_TRUE(spec_draft_spec(d3)->security.capabilities != 0);
-}
-
-/* Who owns the image's directory must not make us read elsewhere, or wait. */
-TEST(hostile_file_beside_the_image) {
-        _cleanup_(places_done) Places p = { 0 };
+TEST(specifiers_beside_the_image) {
         _cleanup_draft_ SpecDraft *d = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_free_ char *path = NULL;
 
-        places_make(&p);
-        put(p.root, "secret", "[Exec]\nUser=bob\n");
-        path = path_join(p.image, "web.berth");
-        ASSERT_OK(symlink("../secret", path));
-        ASSERT_EQ(load(&p, false, false, d, NULL, &e), 0);
-        ASSERT_CONTAINS(spec_draft_warnings(d)[0], "it is a symbolic link");
-        ASSERT_OK(unlink(path));
-        ASSERT_OK(mkfifo(path, 0666));
-        ASSERT_EQ(load(&p, false, false, d, NULL, &e), 0);
-        ASSERT_CONTAINS(spec_draft_warnings(d)[1], "it is not a regular file");
-        ASSERT_OK(unlink(path));
-        ASSERT_OK(mkdir(path, 0755));
-        ASSERT_EQ(load(&p, false, false, d, NULL, &e), 0);
+        ASSERT_OK(set(d, "Name", "web", SOURCE_COMMAND, &e));
+        ASSERT_OK(spec_settings_parse(d, "[Exec]\nEnvironment=ID=%m\nHostname=%i\nUser=%v\n",
+                                      SOURCE_IMAGE_FILE, "/x/web.berth", &e));
+        ASSERT_STREQ(spec_draft_spec(d)->hostname, "web");
+        ASSERT_NULL(spec_draft_spec(d)->payload.environment);
         ASSERT_NULL(spec_draft_spec(d)->payload.user);
-}
-
-TEST(unreadable_trusted_files) {
-        _cleanup_(places_done) Places p = { 0 };
-        _cleanup_draft_ SpecDraft *d = spec_draft_new();
-        _cleanup_error_ Error e = ERROR_NULL, e2 = ERROR_NULL, e3 = ERROR_NULL;
-        _cleanup_free_ char *path = NULL;
-
-        places_make(&p);
-        path = path_join(p.first, "web.berth");
-        ASSERT_OK(mkdir(path, 0755));
-        ASSERT_ERROR(load(&p, false, false, d, NULL, &e), EINVAL);
-        ASSERT_CONTAINS(e.message, "web.berth' is not a regular file");
-        ASSERT_OK(rmdir(path));
-
-        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-        ASSERT_OK(fd_write_full(fd, "[Exec]\n\0\n", 9));
-        ASSERT_OK(close(fd));
-        ASSERT_ERROR(load(&p, false, false, d, NULL, &e2), EBADMSG);
-        ASSERT_CONTAINS(e2.message, "has NUL bytes");
-        ASSERT_OK(truncate(path, SPEC_TEXT_MAX + 1));
-        ASSERT_ERROR(load(&p, false, false, d, NULL, &e3), E2BIG);
-        ASSERT_EQ(e3.id, ERROR_LIMIT_EXCEEDED);
-}
-
-/* The limits in a file that went away are not to be forgotten without a word. */
-TEST(link_that_leads_nowhere) {
-        _cleanup_draft_ SpecDraft *d = spec_draft_new();
-        _cleanup_error_ Error e = ERROR_NULL;
-        char top[] = "/tmp/test-settings.XXXXXX";
-        char *places[] = { top, NULL };
-
-        ASSERT_NOT_NULL(mkdtemp(top));
-        _cleanup_free_ char *link = path_join(top, "web.berth");
-        ASSERT_OK(symlink("/nonexistent/web.berth", link));
-        ASSERT_ERROR(spec_settings_load_from(d, places, "web", NULL, false, false, NULL, &e),
-                     ENOENT);
-        ASSERT_CONTAINS(e.message, "is a symbolic link that leads nowhere");
-        ASSERT_OK(unlink(link));
-        ASSERT_EQ(spec_settings_load_from(d, places, "web", NULL, false, false, NULL, &e), 0);
-        ASSERT_OK(rmdir(top));
-}
-
-TEST(names_are_checked) {
-        _cleanup_draft_ SpecDraft *d = spec_draft_new();
-        _cleanup_error_ Error e = ERROR_NULL;
-
-        ASSERT_ERROR(spec_settings_load(d, "../../etc/passwd", NULL, false, false, NULL, &e),
-                     EINVAL);
-        ASSERT_EQ(e.id, ERROR_INVALID_NAME);
+        ASSERT_EQ(strv_length(spec_draft_warnings(d)), 2);
+        ASSERT_STREQ(
+                spec_draft_warnings(d)[0],
+                "Ignoring Environment= at /x/web.berth:2: a file beside an image is not told what '%m' is on this host");
 }
 
 TEST_MAIN
