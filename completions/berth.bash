@@ -39,6 +39,9 @@ _berth() {
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         elif [[ $verb == exec || $verb == shell ]] && ((COMP_CWORD > i + 1)); then
                 return
+        elif [[ $verb == set ]] && ((COMP_CWORD > i + 1)); then
+                compopt -o nospace 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -W "$(_berth_words changes)" -- "$cur")
         elif [[ $verb == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_berth_words verbs)" -- "$cur")
         else

@@ -17,6 +17,8 @@ function __berth_words
         berth complete options "$verb" 2>/dev/null
     else if test -z "$verb"; or test "$verb" = help
         berth complete verbs 2>/dev/null
+    else if test "$verb" = set; and not string match -q set (commandline -opc)[-1]
+        berth complete changes 2>/dev/null
     else
         berth complete arguments "$verb" 2>/dev/null
     end

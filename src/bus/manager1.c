@@ -304,3 +304,14 @@ int manager1_kill(sd_bus *bus, const char *name, const char *whom, int signal, E
                 return error_oom(reterr);
         return manager1_call(bus, m, 0, NULL, reterr);
 }
+
+int manager1_set_properties(sd_bus *bus, const char *name, char *const *changes, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = manager1_new_call(bus, "SetContainerProperties", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "s", name) < 0 ||
+            sd_bus_message_append_strv(m, (char **) changes) < 0)
+                return error_oom(reterr);
+        return manager1_call(bus, m, 0, NULL, reterr);
+}

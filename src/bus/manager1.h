@@ -52,6 +52,9 @@ int manager1_resume(sd_bus *bus, const char *name, Error *reterr);
 int manager1_kill(sd_bus *bus, const char *name, const char *whom /* leader, supervisor, all */,
                   int signal, Error *reterr);
 
+/* changes: "MemoryMax=1G", "MemoryMax="; all or none of them */
+int manager1_set_properties(sd_bus *bus, const char *name, char *const *changes, Error *reterr);
+
 /* For the other files of this client: a call of the Manager interface, and its answer. timeout_usec 0: the bus' default. */
 int manager1_new_call(sd_bus *bus, const char *method, sd_bus_message **ret, Error *reterr);
 int manager1_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,

@@ -42,4 +42,5 @@
 #define ACTION_LOGIN "org.berth.containers1.login"
 #define ACTION_COPY "org.berth.containers1.copy"
 #define ACTION_BIND "org.berth.containers1.bind"
+#define ACTION_SET_PROPERTIES "org.berth.containers1.set-properties"
 #define ACTION_INSPECT "org.berth.containers1.inspect"

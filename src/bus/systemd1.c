@@ -245,21 +245,32 @@ static int reload(sd_bus *bus, Error *reterr) {
                      : 0;
 }
 
+/* Was there one? */
+static int remove_drop_in(const char *unit, const char *name, const char *suffix, Error *reterr) {
+        _cleanup_free_ char *path =
+                strf("/run/systemd/system.control/%s.d/50-%s%s.conf", unit, name, suffix);
+
+        if (!path)
+                return error_oom(reterr);
+        if (unlink(path) == 0)
+                return 1;
+        if (errno == ENOENT)
+                return 0;
+        return error_set_errno(reterr, -errno, ERROR_UNIT_FAILED,
+                               "'%s' of '%s' cannot be taken back: removing '%s' failed", name,
+                               unit, path);
+}
+
 int systemd1_forget_properties(sd_bus *bus, const char *unit, char *const *names, Error *reterr) {
         bool any = false;
 
         STRV_FOREACH(name, names) {
-                _cleanup_free_ char *path =
-                        strf("/run/systemd/system.control/%s.d/50-%s.conf", unit, *name);
-                if (!path)
-                        return error_oom(reterr);
-                if (unlink(path) == 0)
-                        any = true;
-                else if (errno != ENOENT)
-                        return error_set_errno(
-                                reterr, -errno, ERROR_UNIT_FAILED,
-                                "'%s' of '%s' cannot be taken back: removing '%s' failed", *name,
-                                unit, path);
+                /* a percentage has a file of its own */
+                int r = remove_drop_in(unit, *name, "", reterr),
+                    scale = r < 0 ? r : remove_drop_in(unit, *name, "Scale", reterr);
+                if (scale < 0)
+                        return scale;
+                any = any || r > 0 || scale > 0;
         }
         return any ? reload(bus, reterr) : 0;
 }

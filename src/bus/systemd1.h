@@ -20,6 +20,7 @@ char *systemd1_service_name(const char *container);
 int systemd1_append_property(sd_bus_message *m, const char *assignment, Error *reterr);
 /* Checks without a bus: for `berth verify` and before anything is started. */
 int systemd1_check_property(const char *assignment, Error *reterr);
+bool systemd1_property_is_known(const char *name);
 
 /* Applies properties at run time to a loaded unit (SetUnitProperties, runtime). Blocking; for programs that may wait. */
 int systemd1_set_properties(sd_bus *bus, const char *unit, char *const *assignments, Error *reterr);

@@ -525,6 +525,17 @@ static int unknown_property(const char *name, Error *reterr) {
         return r;
 }
 
+static const Property *property_find(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++)
+                if (streq(properties[i].name, name))
+                        return &properties[i];
+        return NULL;
+}
+
+bool systemd1_property_is_known(const char *name) {
+        return property_find(name) != NULL;
+}
+
 static int apply(const char *assignment, sd_bus_message *m, Error *reterr) {
         const char *equals = strchr(assignment, '=');
         if (!equals || equals == assignment)
@@ -534,10 +545,7 @@ static int apply(const char *assignment, sd_bus_message *m, Error *reterr) {
         if (!name)
                 return error_oom(reterr);
 
-        const Property *p = NULL;
-        for (size_t i = 0; i < ELEMENTSOF(properties) && !p; i++)
-                if (streq(properties[i].name, name))
-                        p = &properties[i];
+        const Property *p = property_find(name);
         if (!p)
                 return unknown_property(name, reterr);
 

@@ -4,6 +4,7 @@
 
 #include "bus/bus.h"
 #include "bus/manager1.h"
+#include "bus/unit-change.h"
 #include "cli/compile.h"
 #include "cli/verbs.h"
 #include "image/image-find.h"
@@ -59,6 +60,8 @@ int verb_complete(const Invocation *v, Error *reterr) {
 
         if (n == 1 && streq(a[0], "verbs"))
                 print_verbs();
+        else if (n == 1 && streq(a[0], "changes"))
+                r = unit_change_list_names(&words);
         else if (n >= 1 && streq(a[0], "options"))
                 r = list_options(n > 1 ? a[1] : "", &words);
         else if (n == 2 && streq(a[0], "arguments"))
@@ -66,7 +69,7 @@ int verb_complete(const Invocation *v, Error *reterr) {
         else
                 return error_set(
                         reterr, -EINVAL, ERROR_USAGE,
-                        "'berth complete' is for completion scripts: verbs, options VERB, arguments VERB");
+                        "'berth complete' is for completion scripts: verbs, options VERB, arguments VERB, changes");
         if (r < 0)
                 return error_oom(reterr);
         STRV_FOREACH(w, words)

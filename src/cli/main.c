@@ -106,9 +106,12 @@ static int check_argument_count(const Verb *v, const Invocation *call, Error *re
 
         if (n >= v->min && n <= v->max)
                 return 0;
-        if (n < v->min)
+        if (n == 0)
                 r = error_set(reterr, -EINVAL, ERROR_USAGE,
                               "Verb '%s' needs the name of a container", v->name);
+        else if (n < v->min)
+                r = error_set(reterr, -EINVAL, ERROR_USAGE, "Verb '%s' needs more arguments: %s",
+                              v->name, v->arguments);
         else
                 r = error_set(reterr, -EINVAL, ERROR_USAGE, "Verb '%s' takes no argument '%s'",
                               v->name, call->arguments[v->max]);

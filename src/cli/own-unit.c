@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Resource settings of a container that lives in the caller's unit. What was applied is remembered in UNITS_DIRECTORY/UNIT, a
- * name a line, so that the next start can take it back. */
+/* Resource settings of a container that lives in the caller's unit. What was applied is remembered in the unit's record, so that the
+ * next start can take it back. */
 #include "cli/own-unit.h"
 
-#include <unistd.h>
-
-#include "basic/fd.h"
-#include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/bus.h"
 #include "bus/systemd1.h"
+#include "bus/unit-change.h"
 #include "sys/cgroup.h"
-
-#define UNITS_DIRECTORY "/run/berth/units"
-#define RECORD_MAX 65536U /* bytes */
 
 char *unit_from_cgroup_path(const char *path) {
         const char *unit = NULL;
@@ -65,36 +59,6 @@ int properties_to_forget(char *const *before, char *const *assignments, char ***
         return 0;
 }
 
-static int read_record(const char *path, char ***ret) {
-        _cleanup_free_ char *text = NULL;
-
-        int r = file_read_all(AT_FDCWD, path, RECORD_MAX, &text, NULL);
-        if (r == -ENOENT)
-                return 0;
-        return r < 0 ? r : strv_split(ret, text, "\n", 0);
-}
-
-/* Before anything is applied: a start that dies in between is taken back as well. */
-static int write_record(const char *path, char *const *assignments) {
-        _cleanup_(strbuf_done) StrBuf b = { 0 };
-        _cleanup_free_ char *text = NULL;
-
-        if (strv_isempty(assignments))
-                return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-        STRV_FOREACH(a, assignments) {
-                strbuf_add_bytes(&b, *a, strcspn(*a, "="));
-                strbuf_add(&b, "\n");
-        }
-        int r = strbuf_finish(&b, &text);
-        if (r >= 0)
-                r = mkdir_parents(UNITS_DIRECTORY, 0755);
-        if (r < 0)
-                return r;
-        _cleanup_close_ int fd =
-                open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-        return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
-}
-
 int unit_assignments(const ContainerSpec *spec, char ***ret) {
         _cleanup_strv_free_ char **l = strv_copy(spec->resources.properties);
 
@@ -127,10 +91,10 @@ int own_unit_apply(const ContainerSpec *spec, Error *reterr) {
         r = find_unit(&unit, strv_isempty(assignments) ? NULL : reterr);
         if (r < 0)
                 return strv_isempty(assignments) ? 0 : r;
-        record = path_join(UNITS_DIRECTORY, unit);
+        record = unit_record_path(unit);
         if (!record)
                 return error_oom(reterr);
-        r = read_record(record, &before);
+        r = unit_record_read(record, &before);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "'%s' cannot be read",
                                        record);
@@ -144,7 +108,7 @@ int own_unit_apply(const ContainerSpec *spec, Error *reterr) {
                 r = systemd1_forget_properties(bus, unit, stale, reterr);
         if (r < 0)
                 return r;
-        r = write_record(record, assignments);
+        r = unit_record_write(record, assignments);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "'%s' cannot be written",
                                        record);

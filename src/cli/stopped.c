@@ -16,11 +16,6 @@
 #include "cli/compile.h"
 #include "image/image-find.h"
 
-/* Where a settings file is trusted, see spec_settings_load(). One beside an image is of no account: the image is there. */
-static const char *const settings_directories[] = {
-        "/etc/berth", "/run/berth/settings", "/etc/systemd/nspawn", "/run/systemd/nspawn", NULL,
-};
-
 static int add_settings_name(int dir_fd, const char *file, char ***names) {
         static const char *const suffixes[] = { ".berth", ".nspawn" };
         struct stat st;
@@ -56,13 +51,15 @@ int stopped_settings_names(char *const *directories, char ***names) {
 static int find_root(const char *name, char **ret_root, char **ret_settings) {
         _cleanup_(run_request_done) RunRequest q = { 0 };
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
+        _cleanup_(settings_files_done) SettingsFiles files = { 0 };
         _cleanup_error_ Error e = ERROR_NULL;
 
         if (!d)
                 return -ENOMEM;
         int r = compile_unit_request(name, &q, &e);
         if (r >= 0)
-                r = compile_settings(&q, d, ret_settings, &e);
+                r = compile_settings(&q, d, &files, &e);
+        *ret_settings = TAKE_PTR(files.main);
         return r == -ENOMEM ? r : free_and_strdup(ret_root, spec_draft_spec(d)->root.directory);
 }
 
@@ -128,7 +125,7 @@ int stopped_list(sd_bus *bus, ContainerInfo **infos, size_t *n, Error *reterr) {
         if (r >= 0)
                 r = append(infos, n, failed, "failed");
         if (r >= 0)
-                r = stopped_settings_names((char *const *) settings_directories, &names);
+                r = stopped_settings_names(settings_directories, &names);
         if (r >= 0)
                 r = append(infos, n, names, "stopped");
         return r < 0 ? error_oom(reterr) : 0;
@@ -152,7 +149,7 @@ static bool exists(const StoppedContainer *c, const UnitEnding *ending) {
         /* an image, or settings, that something is wrong with */
         if (image_find(c->info.name, &image, &e) >= 0 || e.id != ERROR_ROOT_NOT_FOUND)
                 return true;
-        return stopped_settings_names((char *const *) settings_directories, &names) >= 0 &&
+        return stopped_settings_names(settings_directories, &names) >= 0 &&
                strv_contains(names, c->info.name);
 }
 

@@ -37,7 +37,11 @@ enum {
         V_LIST_BINDS = 1 << 23,
         V_TOP = 1 << 24,
         V_STATS = 1 << 25,
-        V_ANY = (1 << 26) - 1,
+        V_SET = 1 << 26,
+        V_CAT = 1 << 27,
+        V_EDIT = 1 << 28,
+        V_REVERT = 1 << 29,
+        V_ANY = (1 << 30) - 1,
 };
 
 /* clang-format off */
@@ -76,6 +80,10 @@ const Verb verbs[] = {
         { "wait",      "NAME…", V_WAIT,      1, ANY, VERB_IMAGES,     verb_wait,      "Information", "Wait until containers have ended, or are ready" },
         { "enable",    "NAME…", V_ENABLE,    1, ANY, VERB_IMAGES,     verb_enable,    "Configuration", "Start with the host" },
         { "disable",   "NAME…", V_DISABLE,   1, ANY, VERB_IMAGES,     verb_disable,   "Configuration", "No longer start with the host" },
+        { "set",       "NAME KEY=VALUE…", V_SET, 2, ANY, VERB_IMAGES, verb_set,       "Configuration", "Change limits, now and for later" },
+        { "cat",       "NAME…", V_CAT,       1, ANY, VERB_IMAGES,     verb_cat,       "Configuration", "Show the settings files" },
+        { "edit",      "NAME…", V_EDIT,      1, ANY, VERB_IMAGES,     verb_edit,      "Configuration", "Edit settings, in a drop-in" },
+        { "revert",    "NAME…", V_REVERT,    1, ANY, VERB_IMAGES,     verb_revert,    "Configuration", "Take back what 'edit' and 'set' have written" },
         { "verify",    "NAME|OPTION…", 0,    0, 0,   VERB_ITSELF | VERB_IMAGES,
           NULL,           "Configuration", "Show the settings in force and their origin" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
@@ -86,12 +94,11 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume",  "unbind-volume", "list-images",    "images",
-        "image-status", "show-image",    "edit",           "cat",
-        "clone",        "rename",        "read-only",      "remove",
-        "set-limit",    "clean",         "pull",           "pull-tar",
-        "pull-raw",     "import-tar",    "import-raw",     "import-fs",
-        "export-tar",   "export-raw",    "list-transfers", "cancel-transfer",
+        "bind-volume",    "unbind-volume",   "list-images", "images",     "image-status",
+        "show-image",     "clone",           "rename",      "read-only",  "remove",
+        "set-limit",      "clean",           "pull",        "pull-tar",   "pull-raw",
+        "import-tar",     "import-raw",      "import-fs",   "export-tar", "export-raw",
+        "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -248,6 +255,10 @@ static const Option verb_options[] = {
         { 0,   "ro",        NULL,       OPTION_HIDDEN, V_BIND,               option_parse_true,    AT(read_only),    NULL, "" },
         { 0,   "mkdir",     NULL,       0,             V_BIND,               option_parse_true,    AT(mkdir),        NULL, "Make the mount point" },
         { 0,   "no-idmap",  NULL,       0,             V_BIND,               option_parse_true,    AT(no_idmap),     NULL, "Files keep the host's owners" },
+        { 0,   "runtime",   NULL,       0,             V_SET | V_EDIT,       option_parse_true,    AT(runtime),      NULL, "Only until the next start, or boot" },
+        { 0,   "full",      NULL,       0,             V_EDIT,               option_parse_true,    AT(full),         NULL, "Edit the settings file, not a drop-in" },
+        { 0,   "drop-in",   "NAME",     0,             V_EDIT,               option_parse_string,  AT(drop_in),      NULL, "Edit this drop-in (override.conf)" },
+        { 0,   "stdin",     NULL,       0,             V_EDIT,               option_parse_true,    AT(from_stdin),   NULL, "Take the new text from standard input" },
         { 't', "tty",       NULL,       0,             V_EXEC,               option_parse_true,    AT(tty),          NULL, "With a terminal" },
         { 'u', "user",      "USER",     0,             V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "As this user of the container" },
         { 0,   "uid",       "USER",     OPTION_HIDDEN, V_EXEC | V_SHELL,     option_parse_string,  AT(user),         NULL, "" },
@@ -291,6 +302,7 @@ void verb_options_done(VerbOptions *o) {
         o->whom = mfree(o->whom);
         o->host = mfree(o->host);
         o->machine = mfree(o->machine);
+        o->drop_in = mfree(o->drop_in);
         o->user = mfree(o->user);
         o->working_directory = mfree(o->working_directory);
         o->environment = strv_free(o->environment);

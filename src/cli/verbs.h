@@ -43,6 +43,8 @@ typedef struct VerbOptions {
         unsigned iterations; /* 0: as the verb likes it */
         SampleOrder order;
         bool batch, no_stream;
+        bool runtime, from_stdin;
+        char *drop_in;
         bool quiet;
         bool no_ask_password;
         char *host, *machine; /* whose berthd is asked; NULL: ours */
@@ -105,7 +107,7 @@ OptionTable verb_option_table(uint64_t scope);
 void verbs_format_help(StrBuf *out);
 void verb_format_help(const Verb *v, StrBuf *out);
 
-/* `berth complete WHAT…`, for the shells' completions: verbs, options VERB, arguments VERB; one word a line (a verb with its help
+/* `berth complete WHAT…`, for the shells' completions: verbs, options VERB, arguments VERB, changes (of `set`); one word a line (a verb with its help
  * behind a tab). They ask this program, so they cannot be out of date. */
 int verb_complete(const Invocation *v, Error *reterr);
 
@@ -133,6 +135,10 @@ int verb_list_binds(const Invocation *v, Error *reterr);
 int verb_wait(const Invocation *v, Error *reterr);
 int verb_events(const Invocation *v, Error *reterr);
 int verb_logs(const Invocation *v, Error *reterr);
+int verb_set(const Invocation *v, Error *reterr);
+int verb_cat(const Invocation *v, Error *reterr);
+int verb_edit(const Invocation *v, Error *reterr);
+int verb_revert(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);
 int verb_enable(const Invocation *v, Error *reterr);
 int verb_disable(const Invocation *v, Error *reterr);

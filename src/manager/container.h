@@ -112,3 +112,7 @@ int container_create(Manager *m, sd_bus_message *call, Error *reterr);
 void container_create_fail(Container *c, const Error *e);
 void container_create_succeed(Container *c);
 Creation *creation_free(Creation *r);
+
+/* in container-limits.c */
+/* The body of SetContainerProperties, authorised; replies when systemd has. */
+int body_set_properties(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

@@ -72,7 +72,7 @@ def test_names(host, busybox, clean):
     for name in ("", "..", long, "a/b", "a\nb"):
         rows.append((["berth", "run", name, "true"], 125, "is not a valid container name"))
         for verb in ("stop", "reboot", "terminate", "kill", "pause", "resume", "restart", "attach", "enable", "disable", "show", "status", "verify", "wait",
-                     "logs"):
+                     "logs", "cat", "edit", "revert"):
             rows.append((["berth", verb, name], 1, "is not a valid container name"))
     for verb in ("stop", "reboot", "terminate", "kill", "pause", "resume", "attach", "show", "status"):
         rows.append((["berth", verb, "nosuch"], 1, "'nosuch'"))
@@ -82,6 +82,11 @@ def test_names(host, busybox, clean):
                          ("bind", "/etc"), ("unbind", "/etc"), ("list-binds", )):
         rows.append((["berth", verb, "nosuch", *words], 1, "'nosuch'"))
         rows.append((["berth", verb, "..", *words], 1, "is not a valid container name"))
+    for name in ("", "..", long, "a/b", "a\nb"):
+        rows.append((["berth", "set", name, "TasksMax=5"], 1, "is not a valid container name"))
+    rows.append((["berth", "set", "nosuch", "TasksMax=5"], 1, "no image 'nosuch'"))
+    rows.append((["berth", "set", "--runtime", "nosuch", "TasksMax=5"], 1, "'nosuch'"))
+    rows.append((["berth", "cat", "nosuch"], 1, "'nosuch'"))
     rows.append((["berth", "run", "nosuch", "true"], 125, "no image 'nosuch'"))
     rows.append((run("-u", "nosuch", "true"), 125, "'nosuch'"))
     run_table(host, rows)
@@ -150,12 +155,12 @@ VALUES = [
     "--user=99999999999", "--kill-signal=SIGFOO", "--kill-signal=99", "--stop-timeout=x", "--notify-ready=x",
     "--console=x", "--settings=x", "--register=x", "--timezone=x", "--resolv-conf=x", "--time-namespace=x",
     "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch",
-    "--description=a\nb", "--system-call-filter=a,b",
+    "--description=a\nb", "--system-call-filter=a,b", "--profile=a/b",
 ]
 CHECKED_LATER = {
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
-    "--property=After=nosuch": "nosuch",
+    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'",
 }
 UNSUPPORTED = ["--image=/x", "-i/x", "--ephemeral", "-x", "--volatile=yes", "--overlay=/a:/b", "--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
@@ -225,10 +230,57 @@ def test_options(host, busybox, clean):
         (["berth", "stop", "--timeout=x", "y"], 2, "'x'"),
         (["berth", "stop"], 2, "'stop'"),
         (["berth", "start"], 2, "'start'"),
+        (["berth", "set"], 2, "'set'"),
+        (["berth", "set", "busybox"], 2, "'set'"),
+        (["berth", "cat"], 2, "'cat'"),
+        (["berth", "edit"], 2, "'edit'"),
+        (["berth", "revert"], 2, "'revert'"),
+        (["berth", "revert", "--runtime", "busybox"], 2, "'--runtime'"),
+        (["berth", "edit", "--drop-in=../x", "busybox"], 2, "'../x'"),
+        (["berth", "edit", "--drop-in=.x", "busybox"], 2, "'.x'"),
+        (["berth", "edit", "--drop-in=", "busybox"], 2, "''"),
+        (["berth", "edit", "--drop-in=x", "--full", "busybox"], 2, "'--drop-in'"),
+        (["berth", "edit", "--stdin", "busybox", "other"], 2, "'--stdin'"),
+        (["berth", "-M", "x", "edit", "busybox"], 2, "'--machine'"),
+        (["berth", "-H", "x", "cat", "busybox"], 2, "'--host'"),
+        (["berth", "-H", "x", "revert", "busybox"], 2, "'--host'"),
+        (["berth", "-H", "x", "set", "busybox", "TasksMax=5"], 2, "'--host'"),
+        (["berth", "edit", "busybox"], 1, "terminal"),
+        (["sh", "-c", "SYSTEMD_EDITOR=/nosuch/editor exec berth edit busybox"], 1, "'/nosuch/editor'"),
+        (["sh", "-c", "SYSTEMD_EDITOR=false exec berth edit busybox"], 1, "'false'"),
+        (["sh", "-c", "printf '[Exec]\\nBoot=maybe\\n' | berth edit --stdin busybox"], 1, "/etc/berth/busybox.berth.d/override.conf:2"),
+        (["sh", "-c", "printf '[Exec]\\nHostname=%%y' | berth edit --stdin --runtime busybox"], 1, "override.conf:2"),
+        (["sh", "-c", "printf '[Container]\\nProfile=nosuch\\n' | berth edit --stdin --full busybox"], 1, "/etc/berth/busybox.berth:2"),
         (["berth", "help", "frobnicate"], 2, "'frobnicate'"),
         (["berth", "import-tar", "x"], 1, "'import-tar'"),
     ]
     run_table(host, rows)
+
+
+#: changes that nobody can make, and what the sentence names
+CHANGES = {
+    "x": "'x'", "=x": "'=x'", "MemoryMax=x": "'x'", "MemoryMax=0": "'0'", "TasksMax=0": "'0'", "CPUQuota=0%": "'0%'", "IOWeight=10001": "'10001'",
+    "AllowedCPUs=x": "'x'", "Nope=1": "'Nope'", "MemoryMaxx=1": "'MemoryMaxx'", "Nope=": "'Nope'", "Slice=a": "'Slice'", "Boot=yes": "'Boot'",
+    "KillMode=mixed": "'KillMode'", "Delegate=no": "'Delegate'", "PIDs=1": "'PIDs'", "DeviceAllow=relative": "'relative'", "DeviceAllow=": "'DeviceAllow'",
+    "IPAddressDeny=300.1.1.1": "'300.1.1.1'", "Property=x": "'x'", "Property=Nope=1": "'Nope'", "MemoryMax=1G\n[Exec]": "[Exec]'",
+    "DevicePolicy=x": "'x'", "ManagedOOMSwap=x": "'x'", "ManagedOOMPreference=auto": "'auto'", "IODeviceWeight=x 5": "'x 5'",
+}
+
+
+def test_set(host, busybox, clean):
+    """Nothing is changed when one of several changes is wrong, whether the container runs or not."""
+    rows = [(["berth", "set", "busybox", "TasksMax=77", change], 1, words) for change, words in CHANGES.items()]
+    run_table(host, rows)
+    p = host.spawn(f"exec berth run -q -D {busybox} -- sleep 60")
+    host.wait_for("berth show busybox -p State | grep -q running")
+    run_table(host, rows + [
+        (NOBODY + "berth set busybox TasksMax=77", 1, "root"),
+        (NOBODY + "berth set --runtime busybox TasksMax=77", 1, "org.berth.containers1.set-properties"),
+    ])
+    assert host.properties("machine-busybox.scope", "TasksMax") == {"TasksMax": "16384"}
+    assert not host.run("ls /etc/berth 2>/dev/null || :").out
+    host.berth("terminate", "busybox")
+    host.end(p)
 
 
 def settings(text, file="/etc/berth/busybox.berth", command="berth run busybox true"):
@@ -262,6 +314,12 @@ def test_settings_files(host, busybox, clean):
         (settings(r"[Exec]\nBoot=maybe\n", command="berth start busybox").replace("berth run busybox true", ""), 1, at),
         (settings(r"[Exec]\nBoot=maybe\n", command="berth verify busybox"), 1, at),
         (settings(r"[Exec]\nBoot=maybe\n", command="berth enable busybox"), 1, at),
+        (settings(r"[Exec]\nHostname=%%y\n"), 125, at),
+        (settings(r"[Exec]\nHostname=x%%\n"), 125, at),
+        (settings(r"[Container]\nProfile=nosuch\n"), 125, at),
+        (settings(r"[Container]\nProfile=../../etc/passwd\n"), 125, at),
+        (settings(r"[Exec]\nBoot=maybe\n", file="/etc/berth/busybox.berth.d/a.conf").replace("/etc/berth;", "/etc/berth/busybox.berth.d;", 1)
+         .replace("rmdir", "rmdir /etc/berth/busybox.berth.d"), 125, "/etc/berth/busybox.berth.d/a.conf:2"),
         (made("mkdir"), 125, file),
         (made("mkfifo"), 125, file),
         (made("ln -s /nosuch"), 125, file),
@@ -320,6 +378,8 @@ def test_no_privileges(host, busybox, clean):
         (NOBODY + "berth show busybox", 1, "org.berth.containers1.inspect"),
         (NOBODY + "berth stop busybox", 1, "org.berth.containers1.stop"),
         (NOBODY + "berth terminate busybox", 1, "org.berth.containers1.stop"),
+        (NOBODY + "berth edit busybox", 1, "root"),
+        (NOBODY + "berth revert busybox", 1, "root"),
         (NOBODY + "berth kill busybox", 1, "org.berth.containers1.kill"),
         (NOBODY + "berth reboot busybox", 1, "org.berth.containers1.reboot"),
         (NOBODY + "berth attach busybox", 1, "org.berth.containers1.attach"),

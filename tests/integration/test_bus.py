@@ -24,6 +24,7 @@ CALLS = {
     "PauseContainer": ["s", "NAME"],
     "AttachContainer": ["st", "NAME", "0"],
     "ResumeContainer": ["s", "NAME"],
+    "SetContainerProperties": ["sas", "NAME", "1", "TasksMax=100"],
     "ExecContainer": ["sasa{sv}ah", "NAME", "1", "true", "1", "Terminal", "b", "true", "0"],
     "OpenContainerShell": ["sssasas", "NAME", "root", "", "0", "0"],
     "OpenContainerLogin": ["s", "NAME"],

@@ -17,7 +17,7 @@ ELSEWHERE = "# berth -H "
 
 def examples():
     text = MANUAL.read_text().split(".SH EXAMPLES\n")[1].split("\n.SH ")[0]
-    return [line.replace("\\-", "-") for line in text.splitlines() if re.match("[#$] ", line)]
+    return [line.replace("\\-", "-").replace("\\e", "\\") for line in text.splitlines() if re.match("[#$] ", line)]
 
 
 def verb_of(line):

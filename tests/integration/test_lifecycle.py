@@ -467,6 +467,10 @@ class TestLimits:
             r = host.run("nsenter", "-t", str(shown["Leader"]), "-a", "-r", "sh", "-c",
                          "mount -t cgroup2 c /tmp 2>/dev/null; echo max >/tmp/memory.max; echo max >/sys/fs/cgroup/memory.max", check=False)
             assert host.run(f"cat {base}/memory.max").out == "67108864", r
+            # and they can be changed
+            host.berth("set", "--runtime", "lim", "MemoryMax=48M", "TasksMax=44", "CPUQuota=", "CPUWeight=66")
+            values = host.run(f"cat {base}/memory.max {base}/pids.max {base}/cpu.max {base}/cpu.weight").stdout.split("\n")[:4]
+            assert values == [str(48 << 20), "44", "max 100000", "66"]
             host.berth("terminate", "lim")
             p.communicate(timeout=20)
         finally:

@@ -40,7 +40,7 @@ bash_words() {
 zsh_words() {
         # shellcheck disable=SC2016 # for zsh
         zsh -f -c '
-                compadd() { [[ $1 == -a ]] && print -l -- ${(P)2} }
+                compadd() { [[ ${@[-2]} == -a ]] && print -l -- ${(P)@[-1]} }
                 _describe() { print -l -- ${${(P)2}%%:*} }
                 _files() { print -l -- * }
                 file=$1; shift
@@ -102,6 +102,7 @@ for shell in bash zsh fish; do
         expect "$shell" '' = "$(xargs <<<"$verbs")"
         expect "$shell" help '' = "$(xargs <<<"$verbs")"
         expect "$shell" stop w = ''
+        expect "$shell" set web TasksM = "$([ "$shell" = zsh ] && "$berth" complete changes | sort | xargs || echo TasksMax=)"
         for verb in $verbs; do
                 [ "$verb" = help ] || expect_all "$shell" "$verb"
         done
