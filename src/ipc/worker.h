@@ -45,6 +45,8 @@ typedef enum OperationFlags {
         OPERATION_NO_IDMAP = 1 << 3,  /* bind: files keep the owners that they have on the host */
         OPERATION_ARCHIVE = 1 << 4,   /* copy: the host's side is a tar archive, in stdio[0] */
         OPERATION_PROGRESS = 1 << 5,  /* copy: "FILES BYTES" lines are written to stdio[2] */
+        /* copy, as by machined: a link is copied as one, directories on the way are not made */
+        OPERATION_AS_MACHINED = 1 << 6,
 } OperationFlags;
 
 /* What to do; all borrowed. What a type does not need is ignored. */

@@ -214,6 +214,7 @@ int body_machine_copy(Manager *m, sd_bus_message *call, const char *container, E
         if (r >= 0 && (q.flags & ~(uint64_t) OPERATION_REPLACE))
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%llx",
                                  (unsigned long long) q.flags);
+        q.flags |= OPERATION_AS_MACHINED;
         return r < 0 ? bad_arguments(r, reterr)
                      : operation_start(c, &q, call, on_copied, NULL, reterr);
 }

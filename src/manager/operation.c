@@ -212,8 +212,8 @@ static int check_paths(const OperationRequest *q, Error *reterr) {
                                 q->type == OPERATION_BIND,
                    needs_destination =
                            is_bind(q->type) || (archive && q->type == OPERATION_COPY_TO);
-        const uint64_t known = is_copy(q->type)
-                                       ? OPERATION_REPLACE | OPERATION_ARCHIVE | OPERATION_PROGRESS
+        const uint64_t known = is_copy(q->type) ? OPERATION_REPLACE | OPERATION_ARCHIVE |
+                                                          OPERATION_PROGRESS | OPERATION_AS_MACHINED
                                : q->type == OPERATION_BIND
                                        ? OPERATION_READ_ONLY | OPERATION_MKDIR | OPERATION_NO_IDMAP
                                        : 0U;

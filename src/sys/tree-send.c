@@ -271,3 +271,14 @@ int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name) {
         *ret_name = TAKE_PTR(s.failed);
         return r < 0 ? r : k;
 }
+
+int tree_send_link(int stream_fd, int dir_fd, const char *name) {
+        _cleanup_(sender_done) Sender s = { 0 };
+        struct stat st;
+        int r = stream_init(&s.stream, stream_fd);
+        if (r >= 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = send_link(&s, dir_fd, name, &st);
+        return r < 0 ? r : stream_flush(&s.stream);
+}

@@ -181,8 +181,9 @@ static int receive_data(Receiver *v, int fd, const Record *part, char *buffer) {
 }
 
 /* Whatever has the name goes, but no directory. */
-static int make_room(int dir_fd, const char *name, const Record *rec) {
-        if (!(rec->flags & RECORD_MAY_EXIST) || unlinkat(dir_fd, name, 0) >= 0 || errno == ENOENT)
+static int make_room(const Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        if ((!v->owners->merge && !(rec->flags & RECORD_MAY_EXIST)) ||
+            unlinkat(dir_fd, name, 0) >= 0 || errno == ENOENT)
                 return 0;
         return -errno;
 }
@@ -205,7 +206,7 @@ static int receive_contents(Receiver *v, int fd, Xattr **list) {
 
 static int receive_file(Receiver *v, int dir_fd, const char *name, const Record *rec) {
         Xattr *list = NULL;
-        int r = make_room(dir_fd, name, rec);
+        int r = make_room(v, dir_fd, name, rec);
         if (r < 0)
                 return r;
         _cleanup_close_ int fd =
@@ -232,7 +233,7 @@ static int receive_link(Receiver *v, int dir_fd, const char *name, const Record 
         char target[PATH_MAX];
         int r = receive_target(v, rec, target);
         if (r >= 0)
-                r = make_room(dir_fd, name, rec);
+                r = make_room(v, dir_fd, name, rec);
         if (r >= 0 && symlinkat(target, dir_fd, name) < 0)
                 r = -errno;
         v->made = v->made || r >= 0;
@@ -250,7 +251,7 @@ static int receive_hard_link(Receiver *v, int dir_fd, const char *name, const Re
                 return -EBADMSG;
         r = path_extract_directory(target, &parent);
         if (r >= 0)
-                r = make_room(dir_fd, name, rec);
+                r = make_room(v, dir_fd, name, rec);
         if (r < 0)
                 return r;
         _cleanup_close_ int parent_fd = resolve_beneath(v->top_fd, parent, O_DIRECTORY);
@@ -306,7 +307,7 @@ static int receive_directory(Receiver *v, int dir_fd, const char *name, const Re
         if (depth > TREE_DEPTH_MAX)
                 return -ELOOP;
         const bool made = mkdirat(dir_fd, name, 0700) >= 0;
-        if (!made && (errno != EEXIST || !(rec->flags & RECORD_MAY_EXIST)))
+        if (!made && (errno != EEXIST || !(v->owners->merge || (rec->flags & RECORD_MAY_EXIST))))
                 return -errno;
         v->made = true;
         _cleanup_close_ int fd =
@@ -334,7 +335,7 @@ int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwner
                 r = stream_get_record(&v.stream, &rec, unused);
         if (r >= 0) {
                 r = receive_entry(&v, parent_fd, name, &rec, 0);
-                if (r < 0 && v.made)
+                if (r < 0 && v.made && !owners->merge)
                         /* the first failure is the one to tell */
                         (void) tree_remove(parent_fd, name);
         }

@@ -17,18 +17,21 @@
 #define TREE_LINKS_MAX 65536U      /* files with several names; of more, each name becomes a file */
 #define TREE_XATTRS_MAX (1U << 20) /* bytes of attributes of one file; -E2BIG beyond */
 
-/* The owners that the receiver gives: those of the stream, through this. */
+/* What the receiver makes of the stream's owners, and of what is there already. */
 typedef struct TreeOwners {
         bool keep;   /* else everything belongs to who writes it */
         bool mapped; /* through the ranges; what is in none of them gets 0 */
         const struct TreeRange { uint32_t from, to, count; } * uids, *gids;
         size_t n_uids, n_gids;
+        bool merge; /* what is there stays, or is replaced by what has its name; what fails stays, too */
         bool safe_modes; /* no set-user-ID and its kin, and no access lists */
 } TreeOwners;
 
 /* Sends what fd is (opened for reading; a directory, or a regular file). -EPIPE: the receiver has given up; -EINVAL: it is of no such
  * kind. progress may be NULL. *ret_name (allocated, may be NULL): what could not be read. */
 int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name);
+/* Sends the symbolic link dir_fd/name. */
+int tree_send_link(int stream_fd, int dir_fd, const char *name);
 /* Makes it as parent_fd/name, which must not be there. When it fails, nothing stays. -ECANCELED: the sender has failed. */
 int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
                  TreeProgress *progress);

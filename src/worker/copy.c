@@ -28,7 +28,7 @@
 #define NOBODY 65534U
 
 typedef struct Copy {
-        bool to_container;
+        bool to_container, as_machined;
         const char *source, *destination;
         int pipe[2]; /* [0] is read from */
         struct TreeRange uids[RANGES_MAX], gids[RANGES_MAX];
@@ -67,11 +67,33 @@ static int open_source(const char *path) {
         return resolve_in_root(root_fd, path, O_RDONLY | O_NONBLOCK);
 }
 
+/* As machined does. 1: it is a link, and was sent. */
+static int send_link_itself(const Copy *c) {
+        _cleanup_free_ char *parent = NULL, *path = path_simplify(c->source);
+        struct stat st;
+        if (!path)
+                return -ENOMEM;
+        const char *name = path_last_component(path);
+        int r = path_extract_directory(path, &parent);
+        _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (r < 0 || root_fd < 0)
+                return r < 0 ? r : -errno;
+        _cleanup_close_ int parent_fd = resolve_in_root(root_fd, parent, O_PATH | O_DIRECTORY);
+        if (parent_fd < 0 || isempty(name) ||
+            fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
+                return 0; /* what is wrong with it is told by the usual way */
+        r = tree_send_link(c->pipe[1], parent_fd, name);
+        return r < 0 ? r : 1;
+}
+
 static int send_side(Copy *c, const char *where, TreeProgress *progress, Error *reterr) {
         _cleanup_free_ char *name = NULL;
         c->pipe[0] = fd_close(c->pipe[0]);
-        _cleanup_close_ int fd = open_source(c->source);
-        int r = fd < 0 ? fd : tree_send(c->pipe[1], fd, progress, &name);
+        int r = c->as_machined ? send_link_itself(c) : 0;
+        if (r == 0) {
+                _cleanup_close_ int fd = open_source(c->source);
+                r = fd < 0 ? fd : tree_send(c->pipe[1], fd, progress, &name);
+        }
         c->pipe[1] = fd_close(c->pipe[1]);
         if (r == -EINVAL)
                 return error_set(reterr, r, ERROR_UNSUPPORTED,
@@ -82,12 +104,30 @@ static int send_side(Copy *c, const char *where, TreeProgress *progress, Error *
         return r < 0 ? failed(r, "Reading", strempty(shown), where, reterr) : 0;
 }
 
+static bool is_directory(int parent_fd, const char *name) {
+        struct stat st;
+        return fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISDIR(st.st_mode);
+}
+
+/* As by machined: a directory takes the place of an empty one. */
+static int put_as_machined(int parent_fd, const char *temporary, const char *name) {
+        if (!is_directory(parent_fd, temporary) || !is_directory(parent_fd, name))
+                return 0;
+        return renameat(parent_fd, temporary, parent_fd, name) < 0 ? -errno : 1;
+}
+
 /* Gives the finished copy its name. */
 static int put_in_place(const Copy *c, int parent_fd, const char *temporary, const char *name,
                         bool replace) {
         if (renameat2(parent_fd, temporary, parent_fd, name, RENAME_NOREPLACE) >= 0)
                 return 0;
         int r = -errno;
+        if (r == -EEXIST && c->as_machined) {
+                int k = put_as_machined(parent_fd, temporary, name);
+                if (k > 0)
+                        return 0;
+                r = k < 0 ? k : r;
+        }
         if (r == -EEXIST && replace) {
                 r = renameat2(parent_fd, temporary, parent_fd, name, RENAME_EXCHANGE) < 0 ? -errno
                                                                                           : 0;
@@ -112,12 +152,19 @@ static int receive_into(Copy *c, uint64_t flags, TreeProgress *progress) {
         if (r < 0 || root_fd < 0)
                 return r < 0 ? r : -errno;
         _cleanup_close_ int parent_fd =
-                resolve_make_mount_point(root_fd, parent, S_IFDIR, geteuid(), getegid());
+                c->as_machined
+                        ? resolve_in_root(root_fd, parent, O_PATH | O_DIRECTORY)
+                        : resolve_make_mount_point(root_fd, parent, S_IFDIR, geteuid(), getegid());
         if (parent_fd < 0)
                 return parent_fd;
         const bool replace = flags & OPERATION_REPLACE;
-        if (!replace && fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0)
+        if (!replace && !(c->as_machined && is_directory(parent_fd, name)) &&
+            fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0)
                 return -EEXIST;
+        if (replace && c->as_machined && is_directory(parent_fd, name)) {
+                c->owners.merge = true;
+                return tree_receive(c->pipe[0], parent_fd, name, &c->owners, progress);
+        }
         r = id128_random(&random);
         if (r < 0)
                 return r;
@@ -311,6 +358,7 @@ static int prepare(Worker *w, Copy *c, Error *reterr) {
         int r = 0;
         c->archive_fd = c->progress.fd = -EBADF;
         c->to_container = q->type == OPERATION_COPY_TO;
+        c->as_machined = q->flags & OPERATION_AS_MACHINED;
         c->source = q->source;
         c->destination = isempty(q->destination) ? q->source : q->destination;
         if (q->flags & OPERATION_ARCHIVE)

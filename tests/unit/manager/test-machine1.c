@@ -159,6 +159,9 @@ TEST(signals_and_files) {
                                       MACHINE1_MANAGER_INTERFACE, NULL, on_signal, &seen));
         s = supervisor_start(&h, "web", "running");
         expect_state(&h, "web", "running");
+        /* the manager hears later than the bus says so that the name is its own */
+        for (unsigned i = 0; i < 300 && !state_has(&h, "web", "\nCLASS="); i++)
+                usleep(10000);
         ASSERT_TRUE(state_has(&h, "web", "\nID=0123456789abcdef0123456789abcdef\n"));
         ASSERT_TRUE(state_has(&h, "web", "\nSCOPE=\"machine-x.scope\"\n"));
         ASSERT_TRUE(state_has(&h, "web", "\nCLASS=container\n"));

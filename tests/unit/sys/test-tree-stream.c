@@ -249,6 +249,33 @@ TEST(names_are_components) {
         }
 }
 
+TEST(merging) {
+        const TreeOwners merge = { .keep = true, .merge = true };
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        int sender;
+        make_tree(from);
+        ASSERT_OK(mkdirat(to, "copy", 0700));
+        ASSERT_OK(write_file_at(to, "copy/kept", "x"));
+        ASSERT_OK(write_file_at(to, "copy/file", "old and longer"));
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_OK(transfer(source, to, "copy", &merge, &sender));
+        ASSERT_OK(fstatat(to, "copy/kept", &st, 0));
+        ASSERT_OK(fstatat(to, "copy/file", &st, 0));
+        ASSERT_EQ(st.st_size, 5);
+        ASSERT_OK(fstatat(to, "copy", &st, 0));
+        ASSERT_EQ(st.st_mode, S_IFDIR | 0750);
+        /* a file does not take the place of a directory, and what was there stays when something fails */
+        ASSERT_OK(unlinkat(to, "copy/file", 0));
+        ASSERT_OK(mkdirat(to, "copy/file", 0700));
+        ASSERT_ERROR(transfer(source, to, "copy", &merge, &sender), EISDIR);
+        ASSERT_OK(fstatat(to, "copy/kept", &st, 0));
+        /* nor is a link followed */
+        ASSERT_OK(symlinkat(".", to, "link"));
+        ASSERT_TRUE(transfer(source, to, "link", &merge, &sender) < 0);
+        ASSERT_TRUE(faccessat(to, "holes", F_OK, 0) < 0);
+}
+
 /* ---- what else files have ---- */
 
 static void set_xattr(int dir, const char *file, const char *name, const void *value, size_t size) {
