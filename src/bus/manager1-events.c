@@ -8,7 +8,8 @@
 
 static const char *const event_names[_EVENT_TYPE_MAX] = {
         [EVENT_NEW] = "new",         [EVENT_STATE] = "state",   [EVENT_READY] = "ready",
-        [EVENT_UNREADY] = "unready", [EVENT_STATUS] = "status", [EVENT_REMOVED] = "removed",
+        [EVENT_UNREADY] = "unready", [EVENT_HEALTH] = "health", [EVENT_STATUS] = "status",
+        [EVENT_REMOVED] = "removed",
 };
 
 const char *container_event_type_to_string(ContainerEventType t) {
@@ -36,15 +37,26 @@ static int on_manager_signal(sd_bus_message *m, void *userdata, sd_bus_error *re
 }
 
 static int on_property(ContainerWatch *w, sd_bus_message *m, const char *name) {
+        static const struct {
+                const char *property;
+                ContainerEventType type;
+        } texts[] = {
+                { "State", EVENT_STATE },
+                { "StatusText", EVENT_STATUS },
+                { "Health", EVENT_HEALTH },
+        };
         const char *key, *text;
         int ready, r = sd_bus_message_read_basic(m, 's', &key);
         if (r < 0)
                 return r;
-        if (streq(key, "State") || streq(key, "StatusText")) {
-                r = sd_bus_message_read(m, "v", "s", &text);
-                if (r >= 0)
-                        tell(w, streq(key, "State") ? EVENT_STATE : EVENT_STATUS, name, text);
-        } else if (streq(key, "Ready")) {
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (streq(key, texts[i].property)) {
+                        r = sd_bus_message_read(m, "v", "s", &text);
+                        if (r >= 0)
+                                tell(w, texts[i].type, name, text);
+                        return r;
+                }
+        if (streq(key, "Ready")) {
                 r = sd_bus_message_read(m, "v", "b", &ready);
                 if (r >= 0)
                         tell(w, ready ? EVENT_READY : EVENT_UNREADY, name, NULL);

@@ -12,6 +12,7 @@ typedef enum ContainerEventType {
         EVENT_STATE,   /* detail: the new state */
         EVENT_READY,   /* the payload is ready, */
         EVENT_UNREADY, /* or no longer, for it reboots */
+        EVENT_HEALTH,  /* detail: starting, healthy or unhealthy */
         EVENT_STATUS,  /* detail: the payload's status text */
         EVENT_REMOVED, /* detail: how it ended, "exited with status 7" */
         _EVENT_TYPE_MAX,

@@ -20,6 +20,7 @@ void container_info_done(ContainerInfo *i) {
         free(i->status_text);
         free(i->result);
         strv_free(i->addresses);
+        free(i->health);
         *i = (ContainerInfo){ 0 };
 }
 
@@ -41,6 +42,7 @@ static const InfoField info_fields[] = {
         { "RootDirectory",  's', offsetof(ContainerInfo, root_directory) },
         { "StatusText",     's', offsetof(ContainerInfo, status_text) },
         { "Result",         's', offsetof(ContainerInfo, result) },
+        { "Health",         's', offsetof(ContainerInfo, health) },
         { "Leader",         'u', offsetof(ContainerInfo, leader) },
         { "Supervisor",     'u', offsetof(ContainerInfo, supervisor) },
         { "StartTimestamp", 't', offsetof(ContainerInfo, started_usec) },

@@ -19,6 +19,7 @@ typedef struct ContainerInfo {
         char *root_directory;
         char *status_text; /* of the payload, escaped */
         char *result;      /* why it ended, if it did */
+        char *health;      /* none, starting, healthy, unhealthy */
         uint32_t leader, supervisor;
         usec_t started_usec; /* realtime */
         bool remote; /* of another system: what this one has of its names and numbers is not meant; set by who asked */

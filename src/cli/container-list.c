@@ -22,6 +22,7 @@ const TableColumn container_columns[] = {
         { "LEADER",     "leader",         true,  true,  0,   0,    false },
         { "SUPERVISOR", "supervisor",     true,  true,  0,   0,    false },
         { "ID",         "id",             false, true,  0,   0,    false },
+        { "HEALTH",     "health",         false, true,  0,   0,    false },
 };
 /* clang-format on */
 const size_t n_container_columns = ELEMENTSOF(container_columns);
@@ -74,6 +75,21 @@ static void add_start(Table *t, usec_t started, const RowStyle *style) {
                                              : format_ago(style->now_usec - started));
 }
 
+bool container_has_health(const ContainerInfo *i) {
+        return !isempty(i->health) && !streq(i->health, "none");
+}
+
+/* "yes, unhealthy" */
+static void add_ready(Table *t, const ContainerInfo *i) {
+        TableCell *cell = table_add_boolean(t, i->ready);
+
+        if (!container_has_health(i))
+                return;
+        table_cell_take_text(t, cell, strf("%s, %s", i->ready ? "yes" : "no", i->health));
+        if (cell && streq(i->health, "unhealthy"))
+                cell->color = COLOR_RED;
+}
+
 static bool is_there(const ContainerInfo *i) {
         return i->supervisor > 0 || i->leader > 0 ||
                !(streq(i->state, "stopped") || streq(i->state, "failed"));
@@ -87,7 +103,7 @@ void container_add_row(Table *t, const ContainerInfo *i, const RowStyle *style) 
         if (state)
                 state->color = container_state_color(strempty(i->state));
         if (there)
-                table_add_boolean(t, i->ready);
+                add_ready(t, i);
         else
                 table_add_string(t, NULL);
         if (i->remote)
@@ -103,6 +119,7 @@ void container_add_row(Table *t, const ContainerInfo *i, const RowStyle *style) 
         add_pid(t, i->leader);
         add_pid(t, i->supervisor);
         table_add_string(t, null_if_empty(i->id));
+        table_add_string(t, null_if_empty(i->health));
 }
 
 int container_info_compare(const void *a, const void *b) {

@@ -20,6 +20,9 @@ typedef struct RowStyle {
 /* Containers that do not run have a name, a state, perhaps a unit and a root. */
 void container_add_row(Table *t, const ContainerInfo *i, const RowStyle *style);
 
+/* Somebody looks after its health. */
+bool container_has_health(const ContainerInfo *i);
+
 /* Colours of states, of the amounts and times of tables. */
 const char *container_state_color(const char *state);
 void table_add_bytes(Table *t, uint64_t n);    /* USAGE_UNKNOWN: an empty cell */

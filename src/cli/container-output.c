@@ -29,6 +29,7 @@ static const Property properties_table[] = {
         { "Id", PROPERTY_STRING, AT(id) },
         { "State", PROPERTY_STRING, AT(state) },
         { "Ready", PROPERTY_BOOLEAN, AT(ready) },
+        { "Health", PROPERTY_STRING, AT(health) },
         { "Leader", PROPERTY_U32, AT(leader) },
         { "Supervisor", PROPERTY_U32, AT(supervisor) },
         { "Unit", PROPERTY_STRING, AT(unit) },

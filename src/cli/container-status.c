@@ -57,8 +57,9 @@ static void add_head(StrBuf *b, const char *mark, const ContainerInfo *i,
                    *color = style->color ? container_state_color(state) : "",
                    *off = style->color ? COLOR_OFF : "";
 
-        strbuf_addf(b, "%s%s%s %s\n%*s: %s%s%s%s\n", color, mark, off, i->name, LABEL_WIDTH,
-                    "State", color, state, off, i->ready ? ", ready" : "");
+        strbuf_addf(b, "%s%s%s %s\n%*s: %s%s%s%s%s%s\n", color, mark, off, i->name, LABEL_WIDTH,
+                    "State", color, state, off, i->ready ? ", ready" : "",
+                    container_has_health(i) ? ", " : "", container_has_health(i) ? i->health : "");
 }
 
 static void add_process_line(StrBuf *b, const char *label, uint32_t pid, bool remote) {

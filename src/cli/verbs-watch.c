@@ -84,9 +84,16 @@ static int look(sd_bus *bus, Awaited *a, WaitTarget target, Error *reterr) {
         a->removed = false;
         a->missed_usec = 0;
         const bool running = streq(strempty(info.state), "running");
-        a->met = target == WAIT_RUNNING ? running
-                 : target == WAIT_READY ? running && info.ready
-                                        : false;
+        if (target == WAIT_HEALTHY && running && streq(strempty(info.health), "none")) {
+                (void) error_set(reterr, -EINVAL, ERROR_UNSUPPORTED,
+                                 "Container '%s' has no health check", a->name);
+                error_hint(reterr, "its settings need a HealthCommand=");
+                return -EINVAL;
+        }
+        a->met = target == WAIT_RUNNING   ? running
+                 : target == WAIT_READY   ? running && info.ready
+                 : target == WAIT_HEALTHY ? running && streq(strempty(info.health), "healthy")
+                                          : false;
         return 0;
 }
 

@@ -136,6 +136,7 @@ static const char *const wait_targets[_WAIT_TARGET_MAX] = {
         [WAIT_STOPPED] = "stopped",
         [WAIT_RUNNING] = "running",
         [WAIT_READY] = "ready",
+        [WAIT_HEALTHY] = "healthy",
 };
 
 const char *wait_target_to_string(WaitTarget t) {
@@ -147,7 +148,7 @@ static int parse_wait_target(const Option *o, const char *value, void *at, Error
         if (target < 0)
                 return error_set(
                         reterr, -EINVAL, ERROR_USAGE,
-                        "Invalid value '%s' for '--for': stopped, running or ready is expected",
+                        "Invalid value '%s' for '--for': stopped, running, ready or healthy is expected",
                         value);
         *(WaitTarget *) at = (WaitTarget) target;
         return 0;
@@ -243,7 +244,7 @@ static const Option verb_options[] = {
         { 'n', "lines",     "N",        0,             V_STATUS | V_LOGS,    parse_lines,          AT(lines),        NULL, "Lines of the log to show" },
         { 'n', "iterations", "N",       0,             LIVE_VERBS,           parse_iterations,     AT(iterations),   NULL, "End after so many" },
         { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
-        { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "Wait for stopped (default), running, ready" },
+        { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "stopped (default), running, ready, healthy" },
         { 'p', "property",  "NAME",     0,             V_SHOW,               parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
         { 0,   "value",     NULL,       0,             V_SHOW,               option_parse_true,    AT(value),        NULL, "Values alone, without names" },
         { 's', "signal",    "SIGNAL",   0,             V_KILL,               option_parse_signal,  AT(signal),       NULL, "Signal to send (SIGTERM)" },

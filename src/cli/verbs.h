@@ -17,6 +17,7 @@ typedef enum WaitTarget {
         WAIT_STOPPED,
         WAIT_RUNNING,
         WAIT_READY,
+        WAIT_HEALTHY,
         _WAIT_TARGET_MAX
 } WaitTarget;
 const char *wait_target_to_string(WaitTarget t);

@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/container-log.h"
+#include "manager/health.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 #include "manager/supervisor-link.h"
@@ -25,6 +26,7 @@
 void container_free(Container *c) {
         waiters_free(c);
         operations_end(c);
+        c->health = health_free(c->health);
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
         creation_free(c->creation);
@@ -153,6 +155,9 @@ int container_set_spec(Container *c, const ContainerSpec *spec) {
         if (!c->id || !isempty(id)) /* else what its supervisor has found */
                 container_set_text(c, &c->id, id, "Id");
         container_set_text(c, &c->root_directory, spec->root.directory, "RootDirectory");
+        r = health_configure(c, spec);
+        if (r < 0)
+                return r;
         free(c->spec_text);
         c->spec_text = TAKE_PTR(text);
         return 0;
@@ -163,6 +168,7 @@ void container_set_state(Container *c, ContainerState state) {
                 return;
         c->state = state;
         container_changed(c, "State");
+        health_update(c);
 }
 
 void container_set_paused(Container *c, bool paused) {
@@ -170,6 +176,7 @@ void container_set_paused(Container *c, bool paused) {
                 return;
         c->paused = paused;
         container_changed(c, "State");
+        health_update(c);
 }
 
 const char *container_shown_state(const Container *c) {
@@ -330,6 +337,7 @@ static void on_restarting(Container *c, const ControlMessage *m) {
         container_changed(c, "Leader");
         machine1_update(c);
         container_set_state(c, STATE_LAUNCHING);
+        health_reset(c);
 }
 
 /* "exited with status 1", "killed by SIGKILL (out of memory)", "powered off" */

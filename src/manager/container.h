@@ -12,6 +12,7 @@
 
 typedef struct Creation Creation;
 typedef struct Foreign Foreign;
+typedef struct Health Health;
 typedef struct Waiter Waiter;
 
 struct Container {
@@ -34,6 +35,8 @@ struct Container {
         sd_event_source *supervisor_source; /* its end */
         LIST_HEAD(Waiter, waiters);         /* calls that wait for the end */
         size_t n_operations;                /* of the manager's, in this container */
+        Health *health;                     /* NULL: nobody looks */
+        const char *health_name;            /* the property Health; not to be freed */
         bool shown;                         /* on machine1 */
         Foreign *foreign; /* registered there by another program: has no supervisor of ours */
 

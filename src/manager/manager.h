@@ -37,6 +37,7 @@ struct Manager {
         LIST_HEAD(Access, accesses);
         LIST_HEAD(Operation, operations);
         size_t n_operations;
+        size_t n_health_checks;
         sd_bus_slot *callers_slot; /* tells of callers that leave while operations run */
         LIST_HEAD(Measurement, measurements);
         sd_event_source *measure_source;

@@ -39,8 +39,11 @@ enum {
 #define TIME        "Time"
 #define MOUNTS      "Mounts and files"
 #define CONSOLE     "Console"
+#define LIFECYCLE   "Lifecycle"
 
-static const usec_t default_stop_timeout = SPEC_STOP_TIMEOUT_USEC;
+static const usec_t default_stop_timeout = SPEC_STOP_TIMEOUT_USEC,
+                    default_health_interval = SPEC_HEALTH_INTERVAL_USEC,
+                    default_health_timeout = SPEC_HEALTH_TIMEOUT_USEC, no_time = 0;
 
 const SpecField spec_fields[] = {
         /* section     key                      option               letter argument       type                 offset                          flags                    value   data                 group       help */
@@ -119,6 +122,13 @@ const SpecField spec_fields[] = {
         { "Resources", "Property",              "property",             0,   "NAME=VALUE",   &field_property,     AT(resources.properties),       LIST | TRUSTED,          NULL,   NULL,                RESOURCES,  "Any property of the scope" },
 
         { "Security",  "Seccomp",               "seccomp",              0,   "BOOL",         &field_bool,         AT(security.seccomp),           TRUSTED,                 NULL,   VALUE(1),            SECURITY,   "no: without any system call filter" },
+
+        { "Lifecycle", "HealthCommand",         "health-command",       0,   "COMMAND",      &field_command,      AT(health.command),             0,                       NULL,   NULL,                LIFECYCLE,  "Run inside to see whether it is healthy" },
+        { "Lifecycle", "HealthIntervalSec",     "health-interval",      0,   "TIME",         &field_period,       AT(health.interval_usec),       0,                       NULL,   &default_health_interval, LIFECYCLE, "Time between two health checks (30s)" },
+        { "Lifecycle", "HealthTimeoutSec",      "health-timeout",       0,   "TIME",         &field_period,       AT(health.timeout_usec),        0,                       NULL,   &default_health_timeout, LIFECYCLE, "Time that one may take (30s)" },
+        { "Lifecycle", "HealthStartPeriodSec",  "health-start-period",  0,   "TIME",         &field_usec,         AT(health.start_period_usec),   0,                       NULL,   &no_time,            LIFECYCLE,  "Time in which failures do not count (0)" },
+        { "Lifecycle", "HealthRetries",         "health-retries",       0,   "NUMBER",       &field_count,        AT(health.retries),             0,                       NULL,   VALUE(SPEC_HEALTH_RETRIES), LIFECYCLE, "Failures in a row until it is unhealthy (3)" },
+        { "Lifecycle", "HealthAction",          "health-action",        0,   "ACTION",       &field_enum,         AT(health.action),              TRUSTED,                 NULL,   &health_action_names, LIFECYCLE, "Then: none, restart, stop or kill" },
 
         { "Launch",    "RootDescriptor",        NULL,                   0,   NULL,           &field_fd,           AT(root.fd),                    INTERNAL,                NULL,   NULL,                NULL,       NULL },
         { "Launch",    "BoundingSet",           NULL,                   0,   NULL,           &field_mask,         AT(security.bounding),          INTERNAL,                NULL,   NULL,                NULL,       NULL },

@@ -14,7 +14,8 @@ typedef struct EnumNames {
 } EnumNames;
 
 /* in spec.c, beside the lookups */
-extern const EnumNames console_mode_names, ownership_mode_names, cgroup_mode_names;
+extern const EnumNames console_mode_names, ownership_mode_names, cgroup_mode_names,
+        health_action_names;
 
 /* spec-types.c: plain values; `data` is named where it matters */
 extern const FieldType field_bool; /* data not NULL: the default is yes */
@@ -67,6 +68,11 @@ extern const FieldType field_tasks;
 extern const FieldType field_quota;
 extern const FieldType field_weight; /* data: another word that is allowed, or NULL */
 extern const FieldType field_cpu_list;
+
+/* spec-types-lifecycle.c */
+extern const FieldType field_command; /* words as one line; a later one replaces */
+extern const FieldType field_period;  /* data: usec_t, the default; at least a second */
+extern const FieldType field_count;   /* uint32_t, not 0; data: VALUE(default) */
 
 /* For parse functions. "%s is expected", -EINVAL. */
 int type_expected(Error *reterr, const char *what);

@@ -48,6 +48,14 @@ static const char *const cgroup_mode_table[_CGROUP_MODE_MAX] = {
 };
 DEFINE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode)
 
+static const char *const health_action_table[_HEALTH_ACTION_MAX] = {
+        [HEALTH_ACTION_NONE] = "none",
+        [HEALTH_ACTION_RESTART] = "restart",
+        [HEALTH_ACTION_STOP] = "stop",
+        [HEALTH_ACTION_KILL] = "kill",
+};
+DEFINE_STRING_TABLE_LOOKUP(health_action, HealthAction)
+
 const EnumNames console_mode_names = {
         .names = console_mode_table,
         .n = ELEMENTSOF(console_mode_table),
@@ -63,6 +71,11 @@ const EnumNames cgroup_mode_names = {
         .n = ELEMENTSOF(cgroup_mode_table),
 };
 
+const EnumNames health_action_names = {
+        .names = health_action_table,
+        .n = ELEMENTSOF(health_action_table),
+};
+
 ContainerSpec *spec_new(void) {
         ContainerSpec *s;
 
@@ -72,6 +85,9 @@ ContainerSpec *spec_new(void) {
         s->root.fd = -EBADF;
         s->payload.stop_timeout_usec = SPEC_STOP_TIMEOUT_USEC;
         s->security.seccomp = true;
+        s->health.interval_usec = SPEC_HEALTH_INTERVAL_USEC;
+        s->health.timeout_usec = SPEC_HEALTH_TIMEOUT_USEC;
+        s->health.retries = SPEC_HEALTH_RETRIES;
         return s;
 }
 
@@ -97,6 +113,7 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         strv_free(s->security.system_call_filter);
         free(s->resources.slice);
         strv_free(s->resources.properties);
+        free(s->health.command);
         for (size_t i = 0; i < s->n_mounts; i++)
                 spec_mount_done(s->mounts + i);
         free(s->mounts);

@@ -24,6 +24,13 @@
 #define SPEC_DROP_INS_MAX 256U   /* of one container */
 #define SPEC_PROFILES_MAX 8U     /* deep */
 #define SPEC_STOP_TIMEOUT_USEC (90 * USEC_PER_SEC)
+#define SPEC_COMMAND_MAX 16384U     /* bytes of one command line, */
+#define SPEC_COMMAND_WORDS_MAX 256U /* and its words */
+#define SPEC_COUNT_MAX 1000U
+#define SPEC_PERIOD_MAX_USEC (365 * USEC_PER_DAY)
+#define SPEC_HEALTH_INTERVAL_USEC (30 * USEC_PER_SEC)
+#define SPEC_HEALTH_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define SPEC_HEALTH_RETRIES 3U
 #define SPEC_IDS_MAX 65536U /* ids in a user namespace unless told otherwise */
 
 typedef enum StartMode {
@@ -101,6 +108,15 @@ typedef struct SpecMount {
         BindIdmap idmap;
 } SpecMount;
 
+typedef enum HealthAction { /* when a container has become unhealthy */
+        HEALTH_ACTION_NONE,
+        HEALTH_ACTION_RESTART,
+        HEALTH_ACTION_STOP,
+        HEALTH_ACTION_KILL,
+        _HEALTH_ACTION_MAX,
+        _HEALTH_ACTION_INVALID = -EINVAL,
+} HealthAction;
+
 typedef struct SpecLimit { /* soft == hard == RLIM_INFINITY - 1 … see set */
         bool set;          /* unset: the kernel's own default for PID 1 */
         rlim_t soft, hard;
@@ -175,6 +191,13 @@ typedef struct ContainerSpec {
                 CopyMode resolv_conf;
                 CopyMode timezone;
         } files;
+        struct {
+                char *command; /* run inside, as `berth exec` does: quoted words; NULL: none */
+                usec_t interval_usec, timeout_usec; /* from one end to the next begin; of one run */
+                usec_t start_period_usec; /* from the start, in which failures do not count */
+                uint32_t retries;         /* failures in a row that make it unhealthy */
+                HealthAction action;
+        } health;
         SpecMount *mounts; /* in the order given */
         size_t n_mounts;
 } ContainerSpec;
@@ -185,6 +208,7 @@ DECLARE_STRING_TABLE_LOOKUP(ownership_mode, OwnershipMode);
 DECLARE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode);
 DECLARE_STRING_TABLE_LOOKUP(copy_mode, CopyMode);
 DECLARE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode);
+DECLARE_STRING_TABLE_LOOKUP(health_action, HealthAction);
 
 /* A spec with all defaults; NULL when out of memory. */
 ContainerSpec *spec_new(void);

@@ -81,7 +81,7 @@ grep -qF 'WorkingDirectory=/a\xc2\x9b1mb\xe2\x80\xaec' "$work/out" && ok || fail
 
 # ---- error texts and exit statuses ----
 expect 2 "berth: Containers have no property 'Nope'
-Hint: they have Name, Id, State, Ready, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp, MemoryCurrent, MemoryPeak, MemoryMax, CPUUsageNSec, CPUQuotaPerSecUSec, TasksCurrent, TasksMax, IOReadBytes, IOWriteBytes, Addresses" \
+Hint: they have Name, Id, State, Ready, Health, Leader, Supervisor, Unit, ControlGroup, RootDirectory, StatusText, Result, StartTimestamp, MemoryCurrent, MemoryPeak, MemoryMax, CPUUsageNSec, CPUQuotaPerSecUSec, TasksCurrent, TasksMax, IOReadBytes, IOWriteBytes, Addresses" \
         show -p Nope
 expect 2 "berth: Unknown option '-y' in '-aly'" list -aly
 expect 1 "berth: Option '--runner' is not supported yet" list --runner=x

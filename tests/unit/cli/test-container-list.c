@@ -64,6 +64,18 @@ TEST(people) {
         ASSERT_CONTAINS(coloured, COLOR_RED "failed" COLOR_OFF);
 }
 
+TEST(health) {
+        ContainerInfo infos[] = { example(), example() };
+        infos[0].health = (char *) "unhealthy";
+        infos[1].health = (char *) "none"; /* nobody looks after it: nothing to be said */
+        _cleanup_free_ char *text = format(infos, 2, false, (TableStyle){ 0 });
+        ASSERT_CONTAINS(text, "web  running  yes, unhealthy  no ");
+        ASSERT_CONTAINS(text, "web  running  yes             no ");
+        _cleanup_free_ char *json = format(infos, 1, false, (TableStyle){ .json = JSON_SHORT });
+        ASSERT_CONTAINS(json, "\"ready\":true,");
+        ASSERT_CONTAINS(json, "\"health\":\"unhealthy\"}");
+}
+
 TEST(eighty_columns) {
         const ContainerInfo infos[] = { example(), { .name = db, .state = stopped } };
         _cleanup_free_ char *text =
@@ -104,11 +116,11 @@ TEST(programs) {
                      "\"unit\":\"machine-web.scope\",\"root\":\"/srv/web\","
                      "\"addresses\":[\"192.0.2.2\",\"fd00::2\"],\"memory_bytes\":35756442,"
                      "\"cpu_nsec\":1550000000,\"since_usec\":1699992200000000,\"leader\":4194305,"
-                     "\"supervisor\":4194306,\"id\":null},"
+                     "\"supervisor\":4194306,\"id\":null,\"health\":null},"
                      "{\"name\":\"db\",\"state\":\"stopped\",\"ready\":null,\"autostart\":true,"
                      "\"unit\":null,\"root\":null,\"addresses\":[],\"memory_bytes\":null,"
                      "\"cpu_nsec\":null,\"since_usec\":null,\"leader\":null,\"supervisor\":null,"
-                     "\"id\":null}]\n");
+                     "\"id\":null,\"health\":null}]\n");
 }
 
 TEST(order_of_names) {

@@ -400,7 +400,7 @@ TEST(new_objects_are_complete) {
         while (sd_bus_process(h.bus, NULL) > 0)
                 ;
         ASSERT_OK(strbuf_finish(&seen, &text));
-        ASSERT_STREQ(text, "Name=web Id=0123456789abcdef0123456789abcdef State=running "
+        ASSERT_STREQ(text, "Name=web Id=0123456789abcdef0123456789abcdef State=running Health=none "
                            "Unit=machine-x.scope ControlGroup=/machine.slice/machine-x.scope "
                            "RootDirectory=/srv/root ");
 }
