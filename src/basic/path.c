@@ -6,7 +6,6 @@
 
 #include "basic/str.h"
 
-#define NAME_LENGTH_MAX 64  /* HOST_NAME_MAX, and what systemd-machined takes */
 #define LABEL_LENGTH_MAX 63 /* RFC 1035 */
 
 static const char *skip_slashes(const char *p) {
@@ -168,7 +167,7 @@ static bool name_is_valid(const char *s, size_t label_max) {
         for (; s && s[n]; n++) {
                 char c = s[n];
 
-                if (n >= NAME_LENGTH_MAX)
+                if (n >= CONTAINER_NAME_MAX)
                         return false;
                 /* Labels are not empty, and neither begin nor end with a dash. */
                 if (c == '.' && (previous == '.' || previous == '-'))
@@ -186,7 +185,7 @@ static bool name_is_valid(const char *s, size_t label_max) {
 }
 
 bool container_name_is_valid(const char *s) {
-        return name_is_valid(s, NAME_LENGTH_MAX);
+        return name_is_valid(s, CONTAINER_NAME_MAX);
 }
 
 bool hostname_is_valid(const char *s) {

@@ -27,6 +27,7 @@ int path_extract_directory(const char *p, char **ret); /* "/a/b" â†’ "/a", "b" â
 
 /* A container (or image) name: labels of [a-zA-Z0-9_-] with single dots between, none beginning or ending with a dash, at
  * most 64 characters together. systemd-machined takes the same, but not the underscore. */
+#define CONTAINER_NAME_MAX 64U /* bytes: HOST_NAME_MAX, and what systemd-machined takes */
 bool container_name_is_valid(const char *s);
 /* A host name for the payload: like a container name, labels at most 63 characters. */
 bool hostname_is_valid(const char *s);

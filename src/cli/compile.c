@@ -300,6 +300,19 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
         return 0;
 }
 
+/* Of an image that nobody changes many can run: "web-2f9c01d3". */
+static int take_own_name(SpecDraft *d, Error *reterr) {
+        Id128 id;
+        int r = id128_random(&id);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_FAILED, "Making up a name failed");
+        _cleanup_free_ char *name =
+                strf("%.*s-%02x%02x%02x%02x", (int) (CONTAINER_NAME_MAX - STRLEN("-12345678")),
+                     spec_draft_spec(d)->name, id.bytes[0], id.bytes[1], id.bytes[2], id.bytes[3]);
+        return name ? set_option(d, "machine", name, "made up for an ephemeral container", reterr)
+                    : error_oom(reterr);
+}
+
 int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(d);
         _cleanup_error_ Error no_image = ERROR_NULL;
@@ -311,6 +324,7 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
                 r = apply_unit_defaults(q, d, reterr);
         if (r < 0)
                 return r;
+        const bool named = spec->name;
         if (!spec->name && !spec->root.directory)
                 r = q->face == FACE_NSPAWN ? take_current_directory(d, reterr)
                                            : take_name_word(q, d, reterr);
@@ -350,11 +364,11 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
                         return r;
         }
         if (spec->root.directory)
-                return resolve_directory(d,
-                                         reterr); /* a settings file may have named another one */
-        if (!image)
-                return error_take(reterr, &no_image);
-        return set_option(d, "directory", image, "the image's name", reterr);
+                r = resolve_directory(d, reterr); /* a settings file may have named another one */
+        else
+                r = image ? set_option(d, "directory", image, "the image's name", reterr)
+                          : error_take(reterr, &no_image);
+        return r >= 0 && spec->root.ephemeral && !named ? take_own_name(d, reterr) : r;
 }
 
 static ConsoleMode choose_console(const RunRequest *q, const ContainerSpec *spec) {

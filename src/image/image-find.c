@@ -12,8 +12,7 @@
 #include "basic/strv.h"
 #include "spec/spec.h"
 
-#define IMAGES_MAX 4096U    /* of one listing */
-#define NAME_LENGTH_MAX 64U /* of a container, see container_name_is_valid() */
+#define IMAGES_MAX 4096U /* of one listing */
 
 static const char *const search_path[] = {
         "/etc/machines",
@@ -158,7 +157,7 @@ static bool name_character_is_valid(char c) {
 static void clean_name(char *s) {
         size_t n = 0;
 
-        for (const char *p = s; *p && n < NAME_LENGTH_MAX; p++) {
+        for (const char *p = s; *p && n < CONTAINER_NAME_MAX; p++) {
                 if (!name_character_is_valid(*p))
                         continue;
                 if (IN_SET(*p, '.', '-') && (n == 0 || (*p == '.' && s[n - 1] == '.')))

@@ -17,6 +17,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
@@ -136,6 +137,11 @@ static const char *root_name(const ContainerSpec *spec) {
         return spec->root.directory ?: "(descriptor)";
 }
 
+/* Does the container change the directory itself? */
+static bool is_written(const ContainerSpec *spec) {
+        return !spec->root.read_only && !spec->root.ephemeral;
+}
+
 static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         struct stat *st = &r->directory_stat, host;
 
@@ -143,10 +149,12 @@ static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "looking at the root directory '%s' failed",
                                        root_name(spec));
-        if (st->st_dev == host.st_dev && st->st_ino == host.st_ino && !spec->root.read_only) {
+        if (st->st_dev == host.st_dev && st->st_ino == host.st_ino && is_written(spec)) {
                 error_set(reterr, -EBUSY, ERROR_CONFLICT,
                           "'%s' is the root directory of the running system", root_name(spec));
-                error_hint(reterr, "add --read-only, so that the container cannot change it");
+                error_hint(
+                        reterr,
+                        "add --read-only or --ephemeral, so that the container cannot change it");
                 return -EBUSY;
         }
         for (size_t i = 0; spec->root.directory && i < ELEMENTSOF(places_refused); i++) {
@@ -165,14 +173,15 @@ static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 
 static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         r->lock_fd = lock_take_inode(&r->directory_stat,
-                                     spec->root.read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE);
+                                     is_written(spec) ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
         if (r->lock_fd >= 0)
                 return 0;
         if (r->lock_fd == -EBUSY) {
                 error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
                           "root directory '%s' is in use by another container", root_name(spec));
-                error_hint(reterr, "stop that container first; containers that only read a root "
-                                   "(--read-only) can share it");
+                error_hint(reterr,
+                           "stop that container first; containers that do not change a root "
+                           "(--read-only, --ephemeral) can share it");
                 return -EBUSY;
         }
         error_set_errno(reterr, r->lock_fd, ERROR_SETUP_FAILED,
@@ -248,13 +257,14 @@ static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
 
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const uint64_t attributes =
-                MOUNT_ATTR_NODEV | (spec->root.read_only ? (uint64_t) MOUNT_ATTR_RDONLY : 0);
+                MOUNT_ATTR_NODEV | (is_written(spec) ? 0 : (uint64_t) MOUNT_ATTR_RDONLY);
         const bool idmap = wants_idmap(spec, r);
 
         int k = idmap ? idmap_holder(r, reterr) : 0;
         if (k < 0)
                 return k;
-        _cleanup_close_ int tree_fd = mount_clone(r->directory_fd, true);
+        /* what is mounted below a layer cannot be seen through it */
+        _cleanup_close_ int tree_fd = mount_clone(r->directory_fd, !spec->root.ephemeral);
         k = tree_fd;
         if (k >= 0)
                 k = mount_set_tree(tree_fd, attributes, MS_PRIVATE, idmap ? r->userns_fd : -EBADF);
@@ -267,6 +277,14 @@ int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                                        "making a mount of the root directory '%s' failed",
                                        root_name(spec));
         k = mount_attach(tree_fd, r->directory_fd);
+        if (k >= 0 && spec->root.ephemeral) {
+                int layer_fd = ephemeral_layer(tree_fd, spec->root.read_only, reterr);
+                if (layer_fd < 0)
+                        return layer_fd;
+                fd_close(tree_fd);
+                tree_fd = layer_fd;
+                k = mount_attach(tree_fd, r->directory_fd);
+        }
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
                                        "attaching the root directory '%s' failed", root_name(spec));

@@ -70,11 +70,11 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "give one with --directory=");
                 return -EINVAL;
         }
-        if (path_equal(s->root.directory, "/") && !s->root.read_only) {
+        if (path_equal(s->root.directory, "/") && !s->root.read_only && !s->root.ephemeral) {
                 (void) error_set(
                         reterr, -EINVAL, ERROR_CONFLICT,
-                        "The host's own root directory can be used with --read-only alone");
-                error_hint(reterr, "add --read-only");
+                        "The host's own root directory can be used with --read-only or --ephemeral alone");
+                error_hint(reterr, "add one of them");
                 return -EINVAL;
         }
         return 0;

@@ -97,6 +97,7 @@ const SpecField spec_fields[] = {
         { "Exec",      "TimeOffsetMonotonic",   "time-offset-monotonic", 0,  "TIME",         &field_offset,       AT(time.monotonic_set),         0,                       NULL,   VALUE(AT(time.monotonic_nsec)), TIME, "Offset of the monotonic clock, like -2h" },
         { "Exec",      "TimeOffsetBoottime",    "time-offset-boottime", 0,   "TIME",         &field_offset,       AT(time.boottime_set),          0,                       NULL,   VALUE(AT(time.boottime_nsec)), TIME, "Offset of the time since boot" },
 
+        { "Exec",      "Ephemeral",             "ephemeral",            'x', NULL,           &field_bool,         AT(root.ephemeral),             NO_ARG | TRUSTED,        "yes",  NULL,                IMAGE,      "Forget all changes when it ends" },
         { "Files",     "ReadOnly",              "read-only",            0,   NULL,           &field_bool,         AT(root.read_only),             NO_ARG,                  "yes",  NULL,                IMAGE,      "Mount the root directory read-only" },
         { "Files",     "Bind",                  "bind",                 0,   "SRC[:DST[:OPT]]", &field_bind,      AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Bind a file or directory of the host" },
         { "Files",     "BindReadOnly",          "bind-ro",              0,   "SRC[:DST[:OPT]]", &field_bind_read_only, AT(mounts),                LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "The same, read-only" },

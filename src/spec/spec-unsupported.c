@@ -29,7 +29,6 @@ const SpecField spec_fields_unsupported[] = {
         PLAIN_ROW("Exec", "RestrictAddressFamilies", "restrict-address-families", NULL), /* "none" is no family at all */
         PLAIN_ROW("Exec", "SuppressSync",            "suppress-sync",            NO),
         ROW("Exec",    "LinkJournal",             "link-journal",             NO "auto try-guest try-host "),
-        UNSUPPORTED("Exec",  "Ephemeral", "ephemeral", 'x', FIELD_TRUSTED | FIELD_NO_ARG, "yes", NO),
         UNSUPPORTED("Files", "Volatile",  "volatile",  0,   FIELD_OPTIONAL_ARG, "yes", NO),
         ROW("Files",   "Overlay",                 "overlay",                  NULL),
         ROW("Files",   "OverlayReadOnly",         "overlay-ro",               NULL),

@@ -140,6 +140,7 @@ typedef struct ContainerSpec {
         struct {
                 char *directory; /* absolute, simplified host path of the root directory (may have symlinks) */
                 bool read_only;
+                bool ephemeral; /* changes go to a layer in memory that ends with the container */
                 int fd; /* the supervisor's descriptor of the root directory if a client handed one in; else -EBADF */
         } root;
         struct {

@@ -162,7 +162,7 @@ CHECKED_LATER = {
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
     "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'",
 }
-UNSUPPORTED = ["--image=/x", "-i/x", "--ephemeral", "-x", "--volatile=yes", "--overlay=/a:/b", "--network-veth", "-n",
+UNSUPPORTED = ["--image=/x", "-i/x", "--volatile=yes", "--overlay=/a:/b", "--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
                "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
                "--bind=/x:/y:owneridmap", "--personality=x86", "--pivot-root=/x", "--suppress-sync=yes"]

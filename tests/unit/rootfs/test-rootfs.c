@@ -197,6 +197,42 @@ TEST(busy) {
         ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
 }
 
+TEST(ephemeral) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL;
+        struct stat st;
+
+        ASSERT_OK(chmod(root, 0711));
+        ASSERT_OK(mkdir(in_root(root, "data"), 0755));
+        s->root.ephemeral = true;
+        ASSERT_OK(attach(s, &a, NULL));
+        ASSERT_OK(fstat(a.root_fd, &st));
+        ASSERT_EQ(st.st_mode & 07777, 0711);
+        ASSERT_OK(mkdirat(a.root_fd, "new", 0755));
+        ASSERT_OK(renameat(a.root_fd, "data", a.root_fd, "moved"));
+        ASSERT_OK(mknodat(a.root_fd, "usr/device", S_IFCHR | 0666, makedev(1, 3)));
+        ASSERT_ERROR(openat(a.root_fd, "usr/device", O_RDONLY) < 0 ? -errno : 0, EACCES);
+        ASSERT_OK(mount_detach(a.root_fd));
+        /* one more, that sees nothing of it, but none that changes the directory itself */
+        ASSERT_OK(attach(s, &b, NULL));
+        ASSERT_ERROR(faccessat(b.root_fd, "new", F_OK, 0) < 0 ? -errno : 0, ENOENT);
+        ASSERT_OK(faccessat(b.root_fd, "data", F_OK, 0));
+        ASSERT_OK(mount_detach(b.root_fd));
+        s->root.ephemeral = false;
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        rootfs_done(&a);
+        rootfs_done(&b);
+        ASSERT_OK(attach(s, &a, NULL));
+        s->root.ephemeral = true;
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        /* nothing is left below */
+        ASSERT_OK(mount_detach(a.root_fd));
+        ASSERT_ERROR(access(in_root(root, "new"), F_OK) < 0 ? -errno : 0, ENOENT);
+        ASSERT_OK(access(in_root(root, "data"), F_OK));
+        ASSERT_ERROR(umount2(root, MNT_DETACH) < 0 ? -errno : 0, EINVAL);
+}
+
 TEST(boot_wants_an_init) {
         _cleanup_free_ char *root = fake_root();
         _cleanup_spec_ ContainerSpec *s = fake_spec(root);

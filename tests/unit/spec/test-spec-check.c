@@ -80,7 +80,7 @@ TEST(refused) {
                 { "Directory", "", NULL, NULL, ERROR_ROOT_NOT_FOUND,
                   "Container 'web' has no root directory" },
                 { "Directory", "//", NULL, NULL, ERROR_CONFLICT,
-                  "The host's own root directory can be used with --read-only alone" },
+                  "The host's own root directory can be used with --read-only or --ephemeral alone" },
                 { "Boot", "yes", "User", "bob", ERROR_CONFLICT,
                   "A container that boots starts its init as root, not as user 'bob'" },
                 { "WorkingDirectory", "/proc", NULL, NULL, ERROR_CONFLICT,

@@ -9,7 +9,6 @@ TEST(refused) {
                                             "RestrictAddressFamilies",
                                             "SuppressSync",
                                             "LinkJournal",
-                                            "Ephemeral",
                                             "Volatile",
                                             "Overlay",
                                             "OverlayReadOnly",
@@ -38,7 +37,6 @@ TEST(refused) {
 
 TEST(asking_for_nothing) {
         static const char *const pairs[][2] = { { "VirtualEthernet", "no" },
-                                                { "Ephemeral", "false" },
                                                 { "LinkJournal", "no" },
                                                 { "LinkJournal", "auto" },
                                                 { "LinkJournal", "try-guest" },
