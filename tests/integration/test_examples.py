@@ -49,5 +49,5 @@ def test_examples_work(host, machine, clean):
                 t.send(keys)
                 assert t.wait() == status, line
     finally:
-        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rm -f /etc/berth/web.berth /tmp/web.release",
+        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rmdir -p --ignore-fail-on-non-empty /run/systemd/system.control/berth@web.service.d; rm -f /etc/berth/web.berth /tmp/web.release",
                  check=False)
