@@ -112,7 +112,7 @@ void container_add_row(Table *t, const ContainerInfo *i, const RowStyle *style) 
                 table_add_boolean(t, autostart_contains(style->autostart, i->name));
         table_add_string(t, null_if_empty(i->unit));
         table_add_string(t, null_if_empty(i->root_directory));
-        table_add_strv(t, i->addresses, style->full);
+        table_add_strv(t, i->addresses, style->full ? SIZE_MAX : style->addresses);
         table_add_bytes(t, there ? i->usage[USAGE_MEMORY_CURRENT] : USAGE_UNKNOWN);
         table_add_cpu_time(t, there ? i->usage[USAGE_CPU_NSEC] : USAGE_UNKNOWN);
         add_start(t, i->started_usec, style);

@@ -13,6 +13,7 @@ extern const char *const container_list_measured[];
 
 typedef struct RowStyle {
         bool full;        /* nothing is abbreviated */
+        size_t addresses; /* shown of each container, unless it is full; 0: one */
         usec_t now_usec;  /* CLOCK_REALTIME */
         char **autostart; /* autostart_list(); borrowed */
 } RowStyle;

@@ -98,17 +98,29 @@ void table_cell_take_text(Table *t, TableCell *c, char *take_text) {
         c->text = take_text;
 }
 
-TableCell *table_add_strv(Table *t, char *const *l, bool full) {
-        TableCell *c = append_cell(t, CELL_LIST);
+/* Allocated. */
+static char *join_first(char *const *l, size_t shown) {
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
         const size_t n = strv_length(l);
+        char *text;
+
+        for (size_t i = 0; i < MIN(n, shown); i++)
+                strbuf_addf(&b, "%s%s", i > 0 ? " " : "", l[i]);
+        if (n > shown)
+                strbuf_addf(&b, " +%zu", n - shown);
+        return strbuf_finish(&b, &text) < 0 ? NULL : text;
+}
+
+TableCell *table_add_strv(Table *t, char *const *l, size_t shown) {
+        TableCell *c = append_cell(t, CELL_LIST);
+
         if (!c)
                 return NULL;
         c->list = strv_copy(l);
         if (!c->list)
                 t->failed = true;
-        if (n > 0)
-                table_cell_take_text(
-                        t, c, full || n == 1 ? strv_join(l, " ") : strf("%s +%zu", l[0], n - 1));
+        if (!strv_isempty(l))
+                table_cell_take_text(t, c, join_first(l, MAX(shown, (size_t) 1)));
         return c;
 }
 

@@ -67,8 +67,8 @@ typedef struct Table {
 TableCell *table_add_string(Table *t, const char *s);
 TableCell *table_add_number(Table *t, uint64_t n);
 TableCell *table_add_boolean(Table *t, bool b);
-/* For people the first word and how many more there are ("192.0.2.2 +1"), or all of them. */
-TableCell *table_add_strv(Table *t, char *const *l, bool full);
+/* For people the first `shown` words (at least one) and how many more there are: "192.0.2.2 +1". */
+TableCell *table_add_strv(Table *t, char *const *l, size_t shown);
 /* 1234 with two digits: 12.34 */
 TableCell *table_add_decimal(Table *t, uint64_t scaled, unsigned digits);
 /* What people read instead of the number. Takes the text; NULL is out of memory. */

@@ -65,6 +65,7 @@ int verb_list(const Invocation *v, Error *reterr) {
                 return r;
 
         const RowStyle row = { .full = v->options.full,
+                               .addresses = v->options.max_addresses,
                                .now_usec = now_usec(CLOCK_REALTIME),
                                .autostart = autostart };
         mark(v, &l);

@@ -178,6 +178,17 @@ static int parse_iterations(const Option *o, const char *value, void *at, Error 
         return 0;
 }
 
+static int parse_max_addresses(const Option *o, const char *value, void *at, Error *reterr) {
+        uint32_t n = UINT32_MAX;
+        if (!streq(value, "all") && (parse_u32(value, &n) < 0 || n == 0))
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--max-addresses': a number above 0 or 'all' is expected",
+                        value);
+        *(size_t *) at = n;
+        return 0;
+}
+
 static int parse_order(const Option *o, const char *value, void *at, Error *reterr) {
         const SampleOrder order = sample_order_from_string(value);
         if (order < 0)
@@ -237,6 +248,7 @@ static const Option verb_options[] = {
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
         { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS, option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also those that do not run" },
+        { 0,   "max-addresses", "N",    0,             V_LIST,               parse_max_addresses,  AT(max_addresses), NULL, "Show so many addresses (1), or 'all'" },
         { 'd', "delay",     "TIME",     0,             LIVE_VERBS,           parse_delay,          AT(delay_usec),   NULL, "Time between two looks (1s)" },
         { 'b', "batch",     NULL,       0,             LIVE_VERBS,           option_parse_true,    AT(batch),        NULL, "Tables one below the other" },
         { 0,   "order",     "COLUMN",   0,             V_TOP,                parse_order,          AT(order),        NULL, "By name, cpu (default), memory, tasks, io" },
@@ -282,7 +294,7 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--user", "--runner", "-V", "--max-addresses", "--verify", "--format",
+        "--user", "--runner", "-V", "--verify", "--format",
 };
 
 bool verb_option_is_unsupported(const char *word) {

@@ -40,8 +40,9 @@ typedef struct VerbOptions {
         unsigned lines; /* LINES_UNSET: as the verb likes it */
         bool follow;
         WaitTarget wait_target;
-        usec_t delay_usec;   /* between samples */
-        unsigned iterations; /* 0: as the verb likes it */
+        size_t max_addresses; /* 0: as the verb likes it */
+        usec_t delay_usec;    /* between samples */
+        unsigned iterations;  /* 0: as the verb likes it */
         SampleOrder order;
         bool batch, no_stream;
         bool runtime, from_stdin;

@@ -207,6 +207,8 @@ def test_options(host, busybox, clean):
         (["berth", "list", "--output=xml"], 2, "'xml'"),
         (["berth", "list", "--full=yes"], 2, "'--full'"),
         (["berth", "list", "-d", "1s"], 2, "'-d'"),
+        (["berth", "list", "--max-addresses=0"], 2, "'0'"),
+        (["berth", "list", "--max-addresses=some"], 2, "'some'"),
         (["berth", "status", "-n", "x"], 2, "'x'"),
         (["berth", "status", "nosuch"], 1, "'nosuch'"),
         (["berth", "status", "../x"], 1, "'../x'"),

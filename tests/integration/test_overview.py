@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an admin sees of containers: list, top, stats, status, and the numbers behind them on D-Bus."""
 import json
+import os
 import re
+import select
 import time
 
 import pytest
@@ -125,6 +127,7 @@ def test_list(host, clean, containers, service):
     assert re.search(r"^two10 +running +yes +no +machine-two10.scope +/var/lib/machines/two10 +192.0.2.7 \+\d ", text, re.M), text
     assert re.search(r"^db +failed +- +yes ", text, re.M), text
     assert "192.0.2.7 2001:db8::7" in host.berth("list", "--full").stdout
+    assert re.search(r" 192.0.2.7 2001:db8::7( \+\d)?  ", host.berth("list", "--max-addresses=2").stdout)
     for columns in (60, 80):
         with host.terminal("berth list -a", columns=columns) as t:
             t.wait()
@@ -218,8 +221,28 @@ def test_status(host, clean, containers, service):
 
 
 def test_numbers_without_a_call_for_each(host, clean, containers):
-    """Twenty containers in one answer; the manager goes on meanwhile."""
-    containers("one")
+    """All containers in one answer, however many there are."""
+    calls = {}
+    for name in ("one", "two"):
+        containers(name)
+        # what the list asks of others, between two calls that are seen
+        monitor = host.spawn("exec timeout 30 dbus-monitor --system \"type='method_call'\"")
+        poke = "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.DBus.Peer "
+        text = b""
+        try:
+            while not select.select([monitor.stdout], [], [], 0.2)[0]:
+                host.run(poke + "Ping")
+            host.run("berth list --all && " + poke + "GetMachineId")
+            while b"GetMachineId" not in text:
+                chunk = os.read(monitor.stdout.fileno(), 65536)
+                assert chunk, text
+                text += chunk
+        finally:
+            host.end(monitor)
+        calls[name] = re.findall(r"interface=org\.(?:berth|freedesktop\.systemd1)\S*; member=(\w+)", text.decode())
+    assert calls["one"] == calls["two"] == ["MeasureContainers", "ListUnitsByPatterns"]
+    host.berth("terminate", "two")
+    host.wait_for("! berth list | grep -q two")
     out = host.run("busctl", "call", "--json=short", *MANAGER, "MeasureContainers", "as", "2", "CPUUsageNSec", "Addresses").out
     (name, props, path), = json.loads(out)["data"][0]
     assert name == "one" and path.endswith("/container/one")

@@ -131,13 +131,13 @@ TEST(lists_and_decimals) {
         Table t = { .columns = typed_columns, .n_columns = ELEMENTSOF(typed_columns) };
         _cleanup_free_ char *text = NULL, *json = NULL;
 
-        table_add_strv(&t, two, /* full= */ false);
+        table_add_strv(&t, two, 0);
         table_add_decimal(&t, 1205, 2);
         table_cell_take_text(&t, table_add_number(&t, 1024), strdup("1K"));
-        table_add_strv(&t, two, /* full= */ true);
+        table_add_strv(&t, two, 2);
         table_add_decimal(&t, 7, 2);
         table_add_number(&t, 1);
-        table_add_strv(&t, NULL, /* full= */ true);
+        table_add_strv(&t, NULL, SIZE_MAX);
         table_add_decimal(&t, 7, 0);
         table_add_number(&t, 1);
         ASSERT_OK(table_format(&t, &(TableStyle){ .width = 10 }, &text, NULL));
