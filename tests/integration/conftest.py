@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def pytest_addoption(parser):
     group.addoption("--build-dir", default=os.environ.get("BERTH_BUILD_DIR", "/var/tmp/berth-build/integration"),
                     help="build directory to install from; set up when it is not there")
     group.addoption("--sanitized", action="store_true", help="what is installed was built with sanitizers: look for their reports")
+    group.addoption("--share", default="1/1", metavar="K/N", help="only the K-th of N shares of the tests that several suites have")
     group.addoption("--campaign", action="store_true", help="the long form of tests that have one (test_load.py)")
     group.addoption("--stage", default=os.environ.get("BERTH_STAGE", ""),
                     help="an installed tree (DESTDIR) to use instead of building one")
@@ -73,9 +75,18 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("host", hosts, indirect=True, ids=["-".join(h) for h in hosts], scope="session")
 
 
-def pytest_collection_modifyitems(items):
+def in_share(item, k, n):
+    """By its name without the host: each share has another part of all tests, and those of one suite alone are in all."""
+    if n == 1 or item.get_closest_marker("suites") or "host" not in item.fixturenames:
+        return True
+    kind, suite = item.callspec.params["host"]
+    return zlib.crc32(item.nodeid.replace(f"{kind}-{suite}", "").encode()) % n == k - 1
+
+
+def pytest_collection_modifyitems(config, items):
+    k, n = (int(x) for x in config.getoption("--share").split("/"))
     # a test that none of the wanted hosts can run is not part of this session (pytest would call it skipped)
-    items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS]
+    items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS and in_share(i, k, n)]
 
 
 def install(build_dir, stage):
