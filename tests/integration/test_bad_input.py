@@ -412,7 +412,8 @@ def test_no_bus(host, busybox, clean):
     no_bus = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && exec {}'"
     nothing = "exec unshare -m sh -c 'mount -t tmpfs none /run/dbus && mount --bind /dev/null /run/systemd/private && exec {}'"
     rows = [(nothing.format(f"berth run -D {busybox} true"), 125, "system bus")]
-    for verb in ("list", "list -a", "status", "top", "stats", "show", "stop busybox", "start busybox", "enable busybox", "kill busybox", "reboot busybox"):
+    for verb in ("list", "list -a", "status", "top", "stats", "show", "stop busybox", "start busybox", "enable busybox", "kill busybox", "reboot busybox",
+                 "set busybox TasksMax=5", "set --runtime busybox TasksMax=5"):
         rows.append((no_bus.format(f"berth {verb}"), 1, "system bus"))
     run_table(host, rows)
     # PID 1 can be spoken to without a bus: a container starts, limits included

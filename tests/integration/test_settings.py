@@ -71,6 +71,18 @@ def test_files_of_a_container(host, busybox, clean, tidy):
         host.run("rm -rf /run/berth/profiles /usr/lib/berth/busybox.berth.d")
 
 
+def test_profile_hardened(host, busybox, clean):
+    look = "cat /proc/self/uid_map; grep -E 'NoNewPrivs|CapBnd' /proc/self/status"
+    plain, hardened = (host.berth("run", "-q", *o, "busybox", "sh", "-c", look).stdout.split() for o in ([], ["--profile=hardened"]))
+    assert plain[1] == "0" and hardened[1] != "0", hardened
+    assert hardened[-1] == "1" and plain[-1] == "0", hardened
+    dropped = int(plain[4], 16) & ~int(hardened[4], 16)
+    assert dropped & 1 << 27 and dropped & 1 << 13, hardened        # CAP_MKNOD, CAP_NET_RAW
+    # what the command line says is stronger
+    r = host.berth("run", "-q", "--profile=hardened", "--private-users=no", "busybox", "sh", "-c", look)
+    assert r.stdout.split()[1] == "0", r
+
+
 def test_edit_and_revert(host, busybox, clean, tidy):
     host.run("berth edit --stdin busybox", input="[Exec]\nHostname=a\n")
     assert host.read(f"{DROP_INS}/override.conf") == "[Exec]\nHostname=a\n"
