@@ -249,6 +249,92 @@ TEST(their_number_is_limited) {
         ASSERT_EQ(refused, 7);
 }
 
+static int allow_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "(bba{ss})", true, false, 0);
+}
+
+static const sd_bus_vtable polkit_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", allow_all,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static int on_user_limit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        unsigned *refused = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        *refused += e && streq(e->name, "org.berth.Error.LimitExceeded") &&
+                    strstr(e->message, "operations of one user");
+        return 0;
+}
+
+/* Takes all that one user gets, and seven more; then waits for the end of the pipe. */
+static int flood_as_nobody(int told_fd, int wait_fd) {
+        static const char *const names[] = { "hang1", "hang2", "hang3" };
+        sd_bus *bus = NULL;
+        Error e = ERROR_NULL;
+        unsigned refused = 0;
+        char c;
+        if (setgid(65534) < 0 || setuid(65534) < 0 || bus_connect_system(&bus, &e) < 0)
+                return 1;
+        for (unsigned i = 0; i < OPERATIONS_USER_MAX + 7; i++) {
+                if (sd_bus_call_method_async(bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                             BERTH_MANAGER_INTERFACE, "OpenContainerLogin",
+                                             on_user_limit, &refused, "s", names[i % 3]) < 0)
+                        return 2;
+                /* answered when those before have been allowed: only a few may wait for that */
+                if (i % 4 == 3 && sd_bus_call_method(bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                                     BERTH_MANAGER_INTERFACE, "ListContainers",
+                                                     NULL, NULL, NULL) < 0)
+                        return 3;
+        }
+        for (unsigned i = 0; i < 1000 && refused < 7; i++) {
+                (void) sd_bus_wait(bus, 10 * USEC_PER_MSEC);
+                while (sd_bus_process(bus, NULL) > 0)
+                        ;
+        }
+        if (write(told_fd, "", 1) != 1)
+                return 4;
+        (void) !read(wait_fd, &c, 1);
+        return refused == 7 ? 0 : 5;
+}
+
+TEST(one_user_leaves_room_for_others) {
+        _cleanup_(host_stop) Host h;
+        Supervisor s[4];
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        static const char *const names[] = { "hang1", "hang2", "hang3", "web" };
+        int told[2], wait[2], status = 0;
+        char c;
+        host_start(&h);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                s[i] = run_container(&h, names[i]);
+        pid_t polkit =
+                private_service_start(POLKIT_BUS_NAME, "/org/freedesktop/PolicyKit1/Authority",
+                                      "org.freedesktop.PolicyKit1.Authority", polkit_vtable, NULL);
+        ASSERT_OK(polkit);
+        ASSERT_OK(pipe2(told, O_CLOEXEC));
+        ASSERT_OK(pipe2(wait, O_CLOEXEC));
+        pid_t pid = private_fork();
+        ASSERT_OK(pid);
+        if (pid == 0) {
+                close(wait[1]);
+                _exit(flood_as_nobody(told[1], wait[0]));
+        }
+        close(told[1]);
+        const ssize_t n = read(told[0], &c, 1);
+        ASSERT_OK(call(&h, "GetContainerOSRelease", "web", &reply, NULL)); /* root's */
+        close(wait[1]);
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
+        ASSERT_EQ(n, 1);
+        private_child_stop(&polkit);
+        close(told[0]);
+        close(wait[0]);
+        for (size_t i = 0; i < ELEMENTSOF(s); i++)
+                supervisor_stop(s + i);
+}
+
 TEST(arguments) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
