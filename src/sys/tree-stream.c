@@ -16,6 +16,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "sys/resolve.h"
+#include "sys/syscalls.h"
 
 /* xattr(7), acl(5): a version, then tag, permissions and id of each entry, all little-endian */
 #define ACL_VERSION 2U
@@ -346,27 +347,50 @@ int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwner
 
 /* ---- removing ---- */
 
+/* What is mounted is never entered: -EBUSY. */
+static int open_below(int parent_fd, const char *name, DIR **ret) {
+        int fd = sys_openat2(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0,
+                             RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+        *ret = fd < 0 ? NULL : fdopendir(fd);
+        if (*ret)
+                return 0;
+        int r = errno == EXDEV ? -EBUSY : -errno;
+        fd_close(fd);
+        return r;
+}
+
+static int for_each_below(int parent_fd, const char *name, unsigned depth,
+                          int (*function)(int parent_fd, const char *name, unsigned depth)) {
+        _cleanup_(dir_closep) DIR *d = NULL;
+        int r = depth > TREE_DEPTH_MAX ? -ELOOP : open_below(parent_fd, name, &d);
+        for (const struct dirent *e; r >= 0 && (e = readdir(d));)
+                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
+                        r = function(dirfd(d), e->d_name, depth + 1);
+        return r;
+}
+
 static int remove_below(int parent_fd, const char *name, unsigned depth) {
         if (unlinkat(parent_fd, name, 0) >= 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
                 return -errno;
-        if (depth > TREE_DEPTH_MAX)
-                return -ELOOP;
-        int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        _cleanup_(dir_closep) DIR *d = fd < 0 ? NULL : fdopendir(fd);
-        if (!d) {
-                int r = -errno;
-                fd_close(fd);
-                return r;
-        }
-        int r = 0;
-        for (const struct dirent *e; r >= 0 && (e = readdir(d));)
-                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
-                        r = remove_below(dirfd(d), e->d_name, depth + 1);
+        int r = for_each_below(parent_fd, name, depth, remove_below);
         return r < 0 ? r : unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int check_below(int parent_fd, const char *name, unsigned depth) {
+        struct statx stx;
+        if (statx(parent_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) /* Linux 5.8 */
+                return -EBUSY;
+        return S_ISDIR(stx.stx_mode) ? for_each_below(parent_fd, name, depth, check_below) : 0;
 }
 
 int tree_remove(int parent_fd, const char *name) {
         return is_path_component(name) ? remove_below(parent_fd, name, 0) : -EINVAL;
+}
+
+int tree_check_remove(int parent_fd, const char *name) {
+        return is_path_component(name) ? check_below(parent_fd, name, 0) : -EINVAL;
 }

@@ -35,5 +35,7 @@ int tree_send_link(int stream_fd, int dir_fd, const char *name);
 /* Makes it as parent_fd/name, which must not be there. When it fails, nothing stays. -ECANCELED: the sender has failed. */
 int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
                  TreeProgress *progress);
-/* Removes a file, or a tree that is no deeper than TREE_DEPTH_MAX. */
+/* Removes a file, or a tree that is no deeper than TREE_DEPTH_MAX. What is mounted in it stays: -EBUSY, with a part of the tree gone. */
 int tree_remove(int parent_fd, const char *name);
+/* Would it be removed as a whole? -EBUSY: something is mounted there or in it; -ELOOP: it is too deep. */
+int tree_check_remove(int parent_fd, const char *name);

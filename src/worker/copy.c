@@ -43,6 +43,10 @@ static int failed(int r, const char *what, const char *path, const char *where, 
         r = error_set_errno(reterr, r, ERROR_FAILED, "%s '%s' %s failed", what, path, where);
         if (r == -EEXIST)
                 error_hint(reterr, "choose another destination, or replace it with --force");
+        if (r == -EBUSY)
+                error_hint(
+                        reterr,
+                        "something is mounted there or below it, which is not replaced: choose another destination");
         if (r == -ELOOP)
                 error_hint(reterr,
                            "are there too many links, or more than %d directories in each other?",
@@ -128,7 +132,9 @@ static int put_in_place(const Copy *c, int parent_fd, const char *temporary, con
                         return 0;
                 r = k < 0 ? k : r;
         }
-        if (r == -EEXIST && replace) {
+        if (r == -EEXIST && replace) /* what cannot go as a whole stays as it is */
+                r = tree_check_remove(parent_fd, name);
+        if (r >= 0) {
                 r = renameat2(parent_fd, temporary, parent_fd, name, RENAME_EXCHANGE) < 0 ? -errno
                                                                                           : 0;
                 /* what was there has the other name now */

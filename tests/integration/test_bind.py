@@ -210,3 +210,18 @@ def test_device_nodes(host, running):
     assert r.returncode != 0 and "not permitted" in r.stderr, r
     host.berth("unbind", name, "/dev/mine")
     host.berth("unbind", name, "/dev/theirs")
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_copy_replaces_nothing_that_is_mounted(host, running, shared, options):
+    """--force does not empty directories of the host that are bound below what it replaces, on neither side."""
+    name = running(*options)
+    host.berth("bind", "--mkdir", name, shared, "/data/shared")
+    r = host.berth("copy-to", "--force", name, "/etc/hostname", "/data", check=False)
+    assert r.returncode == 1 and "/data" in r.stderr and "something is mounted" in r.stderr, r
+    assert host.read("/srv/shared/file") == "hello\n"
+    assert sh(host, name, "cat /data/shared/file; ls -a / | grep berth-copy", check=False).out == "hello"
+    r = host.berth("copy-from", "--force", name, "/etc", "/srv/shared", check=False)
+    assert r.returncode == 1 and "/srv/shared" in r.stderr and "something is mounted" in r.stderr, r
+    assert host.read("/srv/shared/file") == "hello\n" and host.read("/srv/shared/below/deep") == "deep\n"
+    assert ".berth-copy" not in host.run("ls -a /srv").stdout

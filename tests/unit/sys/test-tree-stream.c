@@ -8,6 +8,7 @@
 
 #include "basic/str.h"
 #include "sandbox.h"
+#include "sys/mount-api.h"
 
 typedef struct Transfer {
         int pipe[2], from_fd, to_fd;
@@ -202,6 +203,37 @@ TEST(nothing_stays_of_half_a_tree) {
         ASSERT_ERROR(tree_receive(half[0], to, "copy", &as_they_are, NULL), ECANCELED);
         close(half[0]);
         ASSERT_EQ(count_entries(to), 0);
+}
+
+/* What is at `from` is mounted over `to`, which is in "tree": that is no longer removed. */
+static void expect_busy(int dir, const char *from, const char *to) {
+        _cleanup_close_ int source = openat(dir, from, O_PATH | O_CLOEXEC),
+                            place = openat(dir, to, O_PATH | O_CLOEXEC),
+                            fd = mount_clone(source, true);
+        ASSERT_OK(fd);
+        ASSERT_OK(mount_attach(fd, place));
+        ASSERT_ERROR(tree_check_remove(dir, "tree"), EBUSY);
+        ASSERT_ERROR(tree_remove(dir, "tree"), EBUSY);
+        ASSERT_OK(mount_detach(fd));
+        ASSERT_OK(tree_check_remove(dir, "tree"));
+        ASSERT_OK(tree_remove(dir, "tree"));
+}
+
+TEST(what_is_mounted_stays) {
+        _cleanup_close_ int dir = sandbox_dir();
+        ASSERT_OK(mkdirat(dir, "kept", 0755));
+        ASSERT_OK(write_file_at(dir, "kept/file", "precious"));
+        ASSERT_OK(tree_check_remove(dir, "nosuch"));
+        ASSERT_OK(mkdirat(dir, "tree", 0700));
+        ASSERT_OK(mkdirat(dir, "tree/sub", 0700));
+        ASSERT_OK(mkdirat(dir, "tree/sub/mounted", 0700));
+        expect_busy(dir, "kept", "tree/sub/mounted");
+        ASSERT_OK(mkdirat(dir, "tree", 0700));
+        ASSERT_OK(write_file_at(dir, "tree/file", "below"));
+        expect_busy(dir, "kept/file", "tree/file");
+        ASSERT_OK(mkdirat(dir, "tree", 0700));
+        expect_busy(dir, "kept", "tree");
+        ASSERT_OK(faccessat(dir, "kept/file", F_OK, 0));
 }
 
 /* Whatever is sent, nothing is made elsewhere. */
