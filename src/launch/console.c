@@ -209,8 +209,11 @@ static bool send_history(const Console *c, int fd) {
 
 void console_attach(Console *c, int fd, bool history_only) {
         _cleanup_close_ int own_fd = fd;
-        /* one byte, with the terminal for its size; the end instead says that there is no console */
-        if (c->master_fd < 0 || socket_send_now(own_fd, "", 1, &c->slave_fd, 1) < 0 ||
+        /* One byte, with the terminal for its size; the end instead says that there is no console. He may keep that for ever, so what others
+         * type cannot be read from it, nor can it become his controlling terminal. */
+        _cleanup_close_ int size_fd =
+                c->slave_fd < 0 ? -EBADF : tty_open_peer(c->master_fd, O_WRONLY);
+        if (size_fd < 0 || socket_send_now(own_fd, "", 1, &size_fd, 1) < 0 ||
             !send_history(c, own_fd) || history_only)
                 return;
         ConsoleStream *stream = stream_new(own_fd, c->master_fd);

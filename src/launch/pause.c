@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pausing: the payload's cgroup is frozen, and the kernel says in cgroup.events when all of it has come to rest (cgroup-v2.rst, "freezer").
  *
- * Calls: pwrite to cgroup.freeze, which was opened while we might; openat and pread of cgroup.events. */
+ * Calls: pwrite to cgroup.freeze, pread of cgroup.events, which were opened while we might. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "launch/supervisor.h"
 
 static int freeze(const Supervisor *s, bool on) {
-        if (s->freeze_fd < 0)
+        if (s->freeze_fd < 0 || s->frozen_fd < 0)
                 return -EOPNOTSUPP;
         return pwrite(s->freeze_fd, on ? "1" : "0", 1, 0) < 0 ? -errno : 0;
 }
@@ -26,14 +26,12 @@ static void tell_failure(Supervisor *s, int code) {
 }
 
 void pause_begin(Supervisor *s) {
-        if (s->frozen_fd < 0 && s->payload_cgroup_fd >= 0)
-                s->frozen_fd = openat(s->payload_cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        int r = s->frozen_fd < 0 ? -EOPNOTSUPP : freeze(s, true);
+        int r = freeze(s, true);
         if (r < 0) {
-                s->frozen_fd = fd_close(s->frozen_fd);
                 tell_failure(s, r);
                 return;
         }
+        s->freezing = true;
         if (s->paused) /* to who has asked now */
                 links_send(s, CONTROL_PAUSED, NULL, NULL, 0);
         pause_check(s);
@@ -41,7 +39,7 @@ void pause_begin(Supervisor *s) {
 
 void pause_check(Supervisor *s) {
         char text[128] = "";
-        if (s->frozen_fd < 0 || pread(s->frozen_fd, text, sizeof(text) - 1, 0) <= 0)
+        if (!s->freezing || pread(s->frozen_fd, text, sizeof(text) - 1, 0) <= 0)
                 return;
         const bool frozen = strstr(text, "frozen 1") != NULL;
         if (frozen == s->paused)
@@ -50,13 +48,11 @@ void pause_check(Supervisor *s) {
         links_send(s, frozen ? CONTROL_PAUSED : CONTROL_RESUMED, NULL, NULL, 0);
 }
 
+/* RESUMED in any case: without a group it never rested. */
 void pause_end(Supervisor *s) {
-        if (s->frozen_fd < 0 && s->freeze_fd < 0)
-                return;
         int r = freeze(s, false);
-        if (r < 0)
+        if (r < 0 && r != -EOPNOTSUPP)
                 log_warning_errno(r, "Resuming container '%s' failed", s->spec->name);
-        s->frozen_fd = fd_close(s->frozen_fd);
-        s->paused = false;
+        s->freezing = s->paused = false;
         links_send(s, CONTROL_RESUMED, NULL, NULL, 0);
 }

@@ -102,6 +102,8 @@ void payload_cgroup_watch(Supervisor *s) {
                 s->kill_fd = openat(s->payload_cgroup_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
         if (s->payload_cgroup_fd >= 0 && s->freeze_fd < 0)
                 s->freeze_fd = openat(s->payload_cgroup_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+        if (s->freeze_fd >= 0 && s->frozen_fd < 0)
+                s->frozen_fd = openat(s->payload_cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
         if (limited_fd(s) >= 0 && s->events_fd < 0)
                 s->events_fd = openat(limited_fd(s), "memory.events", O_RDONLY | O_CLOEXEC);
 }

@@ -69,7 +69,7 @@ static void stop_with(Supervisor *s, StopOrigin origin, int sig) {
         s->stop_origins |= 1U << origin;
         if (s->stop_requests++ > 0) /* "systemctl stop" after "berth stop", say */
                 return;
-        if (s->frozen_fd >= 0)
+        if (s->freezing)
                 pause_end(s); /* else it would not hear the signal */
         s->state = STATE_STOPPING;
         (void) notify_send(
@@ -103,7 +103,7 @@ void stop_poweroff(Supervisor *s) {
 }
 
 void stop_reboot(Supervisor *s) {
-        if (s->frozen_fd >= 0)
+        if (s->freezing)
                 pause_end(s);
         int r = pidref_kill(&s->leader, s->spec->payload.start == START_COMMAND ? SIGTERM : SIGINT);
         if (r < 0 && r != -ESRCH)

@@ -239,7 +239,8 @@ int supervise(Supervisor *s) {
                         p[POLL_NOTIFY] =
                                 (struct pollfd){ .fd = s->rootfs.notify_fd, .events = POLLIN };
                 p[POLL_EVENTS] = (struct pollfd){ .fd = s->events_fd, .events = POLLPRI };
-                p[POLL_FROZEN] = (struct pollfd){ .fd = s->frozen_fd, .events = POLLPRI };
+                if (s->freezing)
+                        p[POLL_FROZEN] = (struct pollfd){ .fd = s->frozen_fd, .events = POLLPRI };
                 p[POLL_LAUNCHER] = (struct pollfd){ .fd = s->launcher.fd, .events = POLLIN };
                 p[POLL_MANAGER] = (struct pollfd){ .fd = s->manager.fd, .events = POLLIN };
                 fill_console(&s->console, p, console_rests);

@@ -65,10 +65,11 @@ typedef struct Supervisor {
         int payload_cgroup_fd;
         char *own_cgroup; /* CGROUP_OWN: its name below parent_cgroup_fd's parent, removed at the end */
         int kill_fd;      /* cgroup.kill of the payload's cgroup, opened while we may; or -EBADF */
-        int freeze_fd;            /* its cgroup.freeze, likewise */
-        int frozen_fd;            /* its cgroup.events, since it was asked to pause; or -EBADF */
-        bool paused;              /* all of it has come to rest */
-        int events_fd;            /* memory.events of the unit's cgroup, or -EBADF */
+        int freeze_fd; /* its cgroup.freeze, likewise */
+        int frozen_fd; /* its cgroup.events, likewise: the group is the payload's own to lock */
+        bool freezing; /* it was asked to pause, and not to go on since */
+        bool paused;   /* all of it has come to rest */
+        int events_fd; /* memory.events of the unit's cgroup, or -EBADF */
         uint64_t ignored_signals; /* by our caller: bit N-1 is signal N */
         bool out_of_memory;       /* a process in it was killed by the kernel */
         char *unit;               /* from GO */

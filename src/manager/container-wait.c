@@ -45,8 +45,8 @@ static void waiter_succeed(Waiter *w) {
 static void set_failure(const Waiter *w, int code, Error *e) {
         const char *name = w->container->name;
         if (code == -ECANCELED)
-                (void) error_set(e, code, ERROR_FAILED, "Container '%s' was %s meanwhile", name,
-                                 w->what == WAIT_FOR_PAUSE ? "resumed" : "paused");
+                (void) error_set(e, code, ERROR_FAILED, "Container '%s' was resumed meanwhile",
+                                 name);
         else if (code == -EOPNOTSUPP)
                 (void) error_set(e, code, ERROR_UNSUPPORTED,
                                  "Container '%s' has no control group of its own to be paused in",
@@ -56,18 +56,37 @@ static void set_failure(const Waiter *w, int code, Error *e) {
                                        "Freezing the control group of '%s' failed", name);
 }
 
-void waiters_answer(Container *c, WaitFor what, int code) {
-        LIST_FOREACH(waiters, w, c->waiters) {
-                _cleanup_error_ Error e = ERROR_NULL;
-                if (w->what != what)
-                        continue;
-                if (code >= 0) {
-                        waiter_succeed(w);
-                        continue;
-                }
-                set_failure(w, code, &e);
-                waiter_fail(w, &e);
+static void waiter_answer(Waiter *w, int code) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (code >= 0) {
+                waiter_succeed(w);
+                return;
         }
+        set_failure(w, code, &e);
+        waiter_fail(w, &e);
+}
+
+void waiters_answer(Container *c, WaitFor what, int code) {
+        LIST_FOREACH(waiters, w, c->waiters)
+                if (w->what == what)
+                        waiter_answer(w, code);
+}
+
+/* Each RESUME has one answer, so this is that of the oldest which has none: a PAUSE that was sent after it has yet to come about. If we
+ * have sent none, or a PAUSE before it, somebody else was faster. */
+void waiters_answer_resumed(Container *c) {
+        Waiter *oldest = NULL;
+        LIST_FOREACH(waiters, w, c->waiters) /* the newest is the first */
+                if (w->what == WAIT_FOR_RESUME)
+                        oldest = w;
+        bool before = !oldest;
+        LIST_FOREACH(waiters, w, c->waiters) {
+                before = before || w == oldest;
+                if (w != oldest && before && w->what == WAIT_FOR_PAUSE)
+                        waiter_answer(w, -ECANCELED);
+        }
+        if (oldest)
+                waiter_answer(oldest, 0);
 }
 
 void waiters_answer_end(Container *c) {

@@ -311,18 +311,19 @@ static void on_status(Container *c, const ControlMessage *m) {
 
 static void on_paused(Container *c, const ControlMessage *m) {
         container_set_paused(c, true);
-        waiters_answer(c, WAIT_FOR_PAUSE, 0);
-        waiters_answer(c, WAIT_FOR_RESUME, -ECANCELED);
+        waiters_answer(c, WAIT_FOR_PAUSE, 0); /* each RESUME has an answer of its own */
 }
 
 static void on_resumed(Container *c, const ControlMessage *m) {
         const char *text = control_message_get(m, "ERRNO");
-        uint32_t code = ECANCELED; /* somebody else has resumed it */
-        if (text)
-                (void) parse_u32(text, &code);
+        uint32_t code = 0;
         container_set_paused(c, false);
-        waiters_answer(c, WAIT_FOR_PAUSE, code > 0 && code < 4096 ? -(int) code : -EIO);
-        waiters_answer(c, WAIT_FOR_RESUME, 0);
+        if (!text)
+                waiters_answer_resumed(c);
+        else
+                waiters_answer(c, WAIT_FOR_PAUSE,
+                               parse_u32(text, &code) >= 0 && code > 0 && code < 4096 ? -(int) code
+                                                                                      : -EIO);
 }
 
 static void on_stopping(Container *c, const ControlMessage *m) {

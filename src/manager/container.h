@@ -94,6 +94,8 @@ int container_pause(Container *c, sd_bus_message *call, bool pause, Error *reter
 int container_check_pause(const Container *c, bool pause, Error *reterr);
 /* Answers who waits for that: code 0, or why it has not come about. */
 void waiters_answer(Container *c, WaitFor what, int code);
+/* It goes on: of several requests, answers come in the order in which they were sent. */
+void waiters_answer_resumed(Container *c);
 void waiters_answer_end(Container *c);
 void waiters_free(Container *c);
 

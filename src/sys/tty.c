@@ -11,6 +11,11 @@
 #include "basic/fd.h"
 #include "sys/syscalls.h"
 
+int tty_open_peer(int master_fd, int flags) {
+        int fd = ioctl(master_fd, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 int tty_open_pty(int devpts_fd, int *ret_master, int *ret_slave, char name[static 16]) {
         unsigned number;
         int unlock = 0;
@@ -22,9 +27,9 @@ int tty_open_pty(int devpts_fd, int *ret_master, int *ret_slave, char name[stati
                 return -errno;
         if (ioctl(master, TIOCSPTLCK, &unlock) < 0 || ioctl(master, TIOCGPTN, &number) < 0)
                 return -errno;
-        _cleanup_close_ int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        _cleanup_close_ int slave = tty_open_peer(master, O_RDWR);
         if (slave < 0)
-                return -errno;
+                return slave;
         snprintf(name, 16, "pts/%u", number);
         *ret_master = TAKE_FD(master);
         *ret_slave = TAKE_FD(slave);

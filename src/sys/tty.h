@@ -10,6 +10,8 @@
  * the slave by TIOCGPTPEER (Linux 4.13), never by name. */
 int tty_open_pty(int devpts_fd, int *ret_master, int *ret_slave,
                  char name[static 16] /* "pts/3" */);
+/* The slave of a master once more, with an access mode of its own. */
+int tty_open_peer(int master_fd, int flags /* O_RDWR, O_WRONLY */);
 int tty_set_raw(int fd, struct termios *ret_saved);
 int tty_restore(int fd, const struct termios *saved);
 int tty_get_size(int fd, unsigned *ret_rows, unsigned *ret_columns);

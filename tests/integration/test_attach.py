@@ -25,6 +25,20 @@ def test_history_is_read_back(host, console):
     assert "first words" in r.stdout, r
 
 
+def test_terminal_that_is_handed_out_cannot_be_read(host, console):
+    """Who was attached once may keep it: what the next one types is not for him."""
+    with host.terminal(f"berth attach {console}") as t:
+        t.expect("first words")
+        pid = host.run(f"pgrep -xf 'berth attach {console}' | tail -n 1").out
+        leader = host.berth("show", "-p", "Leader", "--value", console).out
+        # the one descriptor of the client that is of the container's devpts; O_WRONLY is the last digit of its flags
+        words = host.run(f"for f in /proc/{pid}/fd/*; do if [ $(stat -Lc %d $f) = $(stat -Lc %d /proc/{leader}/root/dev/pts/ptmx) ]; then "
+                         f"sed -n 's/^flags:.*\\(.\\)$/\\1/p' /proc/{pid}/fdinfo/${{f##*/}}; fi; done").out.split()
+        assert words == ["1"], words
+        t.send("\x1d\x1d\x1d")
+        assert t.wait() == 0
+
+
 def test_attach_and_leave(host, console):
     with host.terminal(f"berth attach {console}", rows=33, columns=111) as t:
         t.expect("Connected to container 'talk'")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-BEAT = "while :; do date +%s%N >/run/beat; usleep 20000; done"
+BEAT = "while :; do date +%s%N >/run/next; mv /run/next /run/beat; usleep 20000; done"   # never half written
 KINDS = ["scope", "scope-userns", "service", "service-userns"]
 
 
@@ -69,6 +69,17 @@ def test_terminate_of_a_paused_one(host, beating):
     host.berth("pause", "still")
     host.berth("terminate", "still", timeout=30)
     host.wait_for("! berth list --no-legend | grep still", 10)
+
+
+@pytest.mark.parametrize("beating", ["scope-userns", "service-userns"], indirect=True)
+def test_payload_cannot_evade(host, beating):
+    """The group is the payload's own, to close it as well: that changes nothing."""
+    host.berth("exec", "still", "sh", "-c", "chmod 0 /sys/fs/cgroup/cgroup.events /sys/fs/cgroup/cgroup.freeze; chmod 0 /sys/fs/cgroup")
+    host.berth("pause", "still")
+    assert state(host) == "paused"
+    then = host.run(beating).out
+    host.berth("resume", "still")
+    host.wait_for(f"test $({beating}) != {then}", 10)
 
 
 @pytest.mark.parametrize("beating", ["scope"], indirect=True)

@@ -174,6 +174,9 @@ static inline void supervisor_command(int fd, char command) {
                                                      (char *) "OOM=yes", NULL },
                                     NULL, 0);
                 _exit(0);
+        case 'p':
+                (void) control_send(fd, CONTROL_PAUSED, NULL, NULL, 0);
+                break;
         case 'u':
                 (void) control_send(fd, CONTROL_RESUMED, NULL, NULL, 0);
                 break;
@@ -188,8 +191,11 @@ static inline void supervisor_command(int fd, char command) {
         }
 }
 
-/* PAUSE is answered at once, by "stiff" only when it is told so (supervisor_command()), by "groupless" with an error. */
+/* PAUSE is answered at once, by "stiff" only when it is told so (supervisor_command()), by "groupless" with an error; "slow" answers
+ * RESUME, too, only when it is told so. */
 static inline void supervisor_pause(int fd, const char *name, ControlType type) {
+        if (startswith(name, "slow"))
+                return;
         if (type == CONTROL_RESUME)
                 (void) control_send(fd, CONTROL_RESUMED, NULL, NULL, 0);
         else if (startswith(name, "groupless"))

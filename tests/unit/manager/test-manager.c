@@ -226,56 +226,6 @@ TEST(stopping_twice_does_not_kill) {
         expect_state(&h, "patient", "");
 }
 
-TEST(pause) {
-        _cleanup_(host_stop) Host h;
-        _cleanup_(supervisor_stop) Supervisor web = { .command_fd = -EBADF },
-                                              stiff = { .command_fd = -EBADF },
-                                              none = { .command_fd = -EBADF };
-        _cleanup_error_ Error e = ERROR_NULL, resumed = ERROR_NULL, unsupported = ERROR_NULL,
-                              unknown = ERROR_NULL;
-        host_start(&h);
-        web = supervisor_start(&h, "web", "running");
-        stiff = supervisor_start(&h, "stiff", "running");
-        none = supervisor_start(&h, "groupless", "running");
-        expect_state(&h, "web", "running");
-        expect_state(&h, "stiff", "running");
-        expect_state(&h, "groupless", "running");
-        ASSERT_OK(manager1_pause(h.bus, "web", &e));
-        expect_state(&h, "web", "paused");
-        ASSERT_OK(manager1_pause(h.bus, "web", &e));
-        ASSERT_OK(manager1_resume(h.bus, "web", &e));
-        expect_state(&h, "web", "running");
-        ASSERT_OK(manager1_resume(h.bus, "web", &e));
-
-        ASSERT_TRUE(manager1_pause(h.bus, "groupless", &unsupported) < 0);
-        ASSERT_EQ(unsupported.id, ERROR_UNSUPPORTED);
-        ASSERT_CONTAINS(unsupported.message, "'groupless' has no control group");
-        expect_state(&h, "groupless", "running");
-
-        /* somebody else resumes it before all of it rests */
-        pid_t pid = private_fork();
-        ASSERT_OK(pid);
-        if (pid == 0) {
-                usleep(200000);
-                supervisor_send(&stiff, 'u');
-                _exit(0);
-        }
-        ASSERT_TRUE(manager1_pause(h.bus, "stiff", &resumed) < 0);
-        ASSERT_CONTAINS(resumed.message, "'stiff' was resumed meanwhile");
-        private_child_stop(&pid);
-        expect_state(&h, "stiff", "running");
-        ASSERT_TRUE(manager1_pause(h.bus, "nosuch", &unknown) < 0);
-        ASSERT_EQ(unknown.id, ERROR_NO_SUCH_CONTAINER);
-
-        /* on its way down it is not paused */
-        ASSERT_OK(manager1_pause(h.bus, "web", &e));
-        supervisor_send(&web, 's');
-        expect_state(&h, "web", "stopping");
-        _cleanup_error_ Error late = ERROR_NULL;
-        ASSERT_TRUE(manager1_pause(h.bus, "web", &late) < 0);
-        ASSERT_CONTAINS(late.message, "'web' is stopping; only one that runs can be paused");
-}
-
 TEST(kill_and_reboot) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };

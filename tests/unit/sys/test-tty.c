@@ -41,6 +41,25 @@ TEST(pty_of_its_own_instance) {
         ASSERT_EQ(tcgetsid(s0), -1); /* nobody's controlling terminal */
 }
 
+/* What is typed cannot be read by who may only set the size. */
+TEST(peer_that_cannot_read) {
+        _cleanup_close_ int devpts = devpts_new("16"), m = -EBADF, s = -EBADF;
+        unsigned rows = 0, columns = 0;
+        char name[16], buf[16];
+        ASSERT_OK(tty_open_pty(devpts, &m, &s, name));
+        _cleanup_close_ int peer = tty_open_peer(m, O_WRONLY);
+        ASSERT_OK(peer);
+        ASSERT_TRUE(fd_is_cloexec(peer));
+        ASSERT_OK(fd_write_full(m, "secret\n", 7));
+        ASSERT_EQ(read(peer, buf, sizeof(buf)), -1);
+        ASSERT_EQ(errno, EBADF);
+        ASSERT_OK(tty_set_size(peer, 12, 34));
+        ASSERT_OK(tty_get_size(s, &rows, &columns));
+        ASSERT_EQ(rows, 12U);
+        ASSERT_EQ(columns, 34U);
+        ASSERT_ERROR(tty_open_peer(s, O_WRONLY), EIO); /* only masters have one */
+}
+
 TEST(attached_instance_works_the_same) {
         _cleanup_close_ int devpts = devpts_new("16"), dir = sandbox_dir(), m = -EBADF, s = -EBADF;
         char name[16];
