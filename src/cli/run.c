@@ -10,14 +10,18 @@
 #include "basic/log.h"
 #include "basic/path.h"
 #include "basic/strv.h"
+#include "bus/bus.h"
+#include "bus/hook.h"
 #include "bus/keeper.h"
 #include "bus/systemd1.h"
 #include "cli/complain.h"
 #include "cli/own-unit.h"
+#include "ipc/control.h"
 #include "ipc/notify.h"
 #include "ipc/spawn.h"
 #include "spec/seccomp-compile.h"
 #include "sys/cgroup.h"
+#include "sys/lock.h"
 
 #define SECCOMP_CACHE "/run/berth/seccomp"
 
@@ -73,6 +77,58 @@ static CgroupMode mode_without_systemd(void) {
                                                                           : CGROUP_NONE;
 }
 
+static bool has_hooks(const ContainerSpec *spec) {
+        for (HookType t = 0; t < _HOOK_TYPE_MAX; t++)
+                if (!strv_isempty(spec->hooks[t]))
+                        return true;
+        return false;
+}
+
+static int run_hook(const RunRequest *q, const ContainerSpec *spec, HookType type,
+                    const char *result, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *unit =
+                q->in_unit ? systemd1_service_name(spec->name) : systemd1_scope_name(spec->name);
+        const HookFacts facts = {
+                .name = spec->name,
+                .root_directory = spec->root.directory,
+                .unit = unit,
+                .state = type == HOOK_PRE_START ? "compiling" : "failed",
+                .result = result,
+                .commands = spec->hooks[type],
+                .timeout_usec = spec->hook_timeout_usec,
+        };
+        if (!unit)
+                return error_oom(reterr);
+        int r = bus_connect_system(&bus, reterr);
+        return r < 0 ? r : hook_run_and_wait(bus, type, &facts, reterr);
+}
+
+/* Not for a name that is in use: its container has had it. The supervisor takes the lock after us. */
+static int pre_start(const RunRequest *q, const ContainerSpec *spec, Error *reterr) {
+        if (strv_isempty(spec->hooks[HOOK_PRE_START]) || !systemd_is_running())
+                return 0;
+        _cleanup_close_ int lock_fd =
+                lock_take(NAME_LOCK_DIRECTORY, spec->name, LOCK_MODE_EXCLUSIVE);
+        if (lock_fd == -EBUSY) {
+                int r = error_set(reterr, -EBUSY, ERROR_NAME_IN_USE,
+                                  "A container named '%s' is already running", spec->name);
+                error_hint(reterr,
+                           "stop it with 'berth stop %s', or choose another name with -M NAME",
+                           spec->name);
+                return r;
+        }
+        if (lock_fd < 0)
+                return error_set_errno(reterr, lock_fd, ERROR_SETUP_FAILED,
+                                       "Locking the name in '%s' failed", NAME_LOCK_DIRECTORY);
+        _cleanup_free_ char *text =
+                strf("STATUS=Running PreStart=\nEXTEND_TIMEOUT_USEC=%llu",
+                     (unsigned long long) usec_add(spec->hook_timeout_usec, 30 * USEC_PER_SEC));
+        if (text)
+                (void) notify_send(text); /* only with a service manager that listens */
+        return run_hook(q, spec, HOOK_PRE_START, NULL, reterr);
+}
+
 static int refuse_limits(const ContainerSpec *spec, Error *reterr) {
         int r;
 
@@ -84,9 +140,14 @@ static int refuse_limits(const ContainerSpec *spec, Error *reterr) {
                 r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
                               "Slice '%s' cannot be used: systemd is not running on this system",
                               spec->resources.slice);
+        else if (has_hooks(spec))
+                r = error_set(reterr, -ENOTCONN, ERROR_NO_SYSTEMD,
+                              "The commands that '%s' wants run on the host cannot be run: systemd "
+                              "is not running on this system",
+                              spec->name);
         else
                 return 0;
-        error_hint(reterr, "leave resource settings out to run without limits");
+        error_hint(reterr, "leave resource settings and hooks out to run without them");
         return r;
 }
 
@@ -116,11 +177,17 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
 static int start(const RunRequest *q, ContainerSpec *spec, Error *reterr) {
         _cleanup_close_ int link_fd = -EBADF, seccomp_fd = -EBADF;
 
-        int r = arrange_cgroup(q, spec, &link_fd, reterr);
+        int r = pre_start(q, spec, reterr);
+        if (r < 0)
+                return r;
+        r = arrange_cgroup(q, spec, &link_fd, reterr);
         if (r >= 0)
                 r = seccomp_compile(spec, SECCOMP_CACHE, &seccomp_fd, reterr);
         if (r >= 0)
                 r = supervisor_become(spec, link_fd, seccomp_fd, NULL, 0, reterr);
+        /* no supervisor, so nobody else knows of it */
+        if (!strv_isempty(spec->hooks[HOOK_POST_STOP]) && systemd_is_running())
+                (void) run_hook(q, spec, HOOK_POST_STOP, error_message(reterr), NULL);
         return r;
 }
 

@@ -11,6 +11,7 @@
 #include "sys/socket.h"
 
 #define CONTROL_SOCKET_PATH "/run/berth/control"
+#define NAME_LOCK_DIRECTORY "/run/berth/names" /* lock_take(): who has a name */
 #define CONTROL_VERSION 1
 #define CONTROL_MESSAGE_MAX 8192 /* bytes of one message; the spec travels as a descriptor */
 

@@ -27,8 +27,6 @@
 #include "sys/namespace.h"
 #include "sys/syscalls.h"
 
-#define NAME_LOCK_DIRECTORY "/run/berth/names"
-
 static int lock_name(Supervisor *s, Error *reterr) {
         s->name_lock_fd = lock_take(NAME_LOCK_DIRECTORY, s->spec->name, LOCK_MODE_EXCLUSIVE);
         if (s->name_lock_fd == -EBUSY) {

@@ -3,6 +3,7 @@
  *
  *   compile   the settings become a spec
  *   prepare   a worker looks for the image and for device nodes, and compiles the seccomp filter: all that may take its time
+ *   hooks     PreStart=, run by systemd
  *   spawn     the supervisor, with the descriptors of the call
  *   scope     systemd makes the scope, the keeper tells the supervisor to go on
  *   running   STARTED: the call is answered
@@ -146,6 +147,25 @@ static void on_keeper(Keeper *k, const ControlMessage *m, void *userdata) {
         container_message(c, m);
 }
 
+static void on_pre_start(Container *c, Error *e) {
+        if (e) {
+                _cleanup_error_ Error failed = ERROR_NULL;
+                (void) error_take(&failed, e);
+                fail_and_remove(c, &failed);
+                return;
+        }
+        hooks_set_begun(c);
+        c->creation->resume(c);
+}
+
+static int step_pre_start(Container *c, Error *reterr) {
+        int r = hooks_pre_start(c, on_pre_start, reterr);
+        if (r != 0)
+                return r < 0 ? r : STEP_WAIT;
+        hooks_set_begun(c);
+        return STEP_DONE;
+}
+
 static int step_spawn(Container *c, Error *reterr) {
         Creation *cr = c->creation;
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
@@ -192,9 +212,8 @@ static int step_scope(Container *c, Error *reterr) {
 }
 
 static const CreateStep create_steps[] = {
-        { STATE_COMPILING, step_prepare },
-        { STATE_COMPILING, step_root },
-        { STATE_SPAWNING, step_spawn },
+        { STATE_COMPILING, step_prepare },   { STATE_COMPILING, step_root },
+        { STATE_COMPILING, step_pre_start }, { STATE_SPAWNING, step_spawn },
         { STATE_SCOPING, step_scope },
 };
 

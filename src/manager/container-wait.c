@@ -156,13 +156,10 @@ int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Erro
         /* one that is on its way down already, even if its supervisor has not said so yet: a second STOP would kill it */
         if (c->stop_requested || IN_SET(c->state, STATE_STOPPING, STATE_EXITED, STATE_FAILED))
                 return 0;
-        r = container_request(c, CONTROL_STOP, reterr);
-        if (r < 0) {
+        r = container_request_stop(c, reterr);
+        if (r < 0)
                 waiter_free(w);
-                return r;
-        }
-        c->stop_requested = true;
-        return 0;
+        return r;
 }
 
 int container_check_pause(const Container *c, bool pause, Error *reterr) {

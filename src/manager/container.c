@@ -27,6 +27,7 @@ void container_free(Container *c) {
         waiters_free(c);
         operations_end(c);
         c->health = health_free(c->health);
+        c->hooks = hooks_free(c->hooks);
         (void) hashmap_remove(c->manager->containers,
                               c->name); /* not there yet if container_new() failed */
         creation_free(c->creation);
@@ -96,6 +97,7 @@ void container_announce(Container *c) {
 void container_remove(Container *c) {
         Manager *m = c->manager;
         waiters_answer_end(c);
+        hooks_fire(c, HOOK_POST_STOP);
         machine1_hide(c);
         if (c->announced) {
                 manager_emit(m, "ContainerRemoved", c);
@@ -156,6 +158,8 @@ int container_set_spec(Container *c, const ContainerSpec *spec) {
                 container_set_text(c, &c->id, id, "Id");
         container_set_text(c, &c->root_directory, spec->root.directory, "RootDirectory");
         r = health_configure(c, spec);
+        if (r >= 0)
+                r = hooks_configure(c, spec);
         if (r < 0)
                 return r;
         free(c->spec_text);
@@ -295,6 +299,7 @@ static void on_started(Container *c, const ControlMessage *m) {
         if (IN_SET(c->state, STATE_COMPILING, STATE_SPAWNING, STATE_SCOPING, STATE_LAUNCHING)) {
                 container_set_state(c, STATE_RUNNING);
                 container_log_start(c);
+                hooks_fire(c, HOOK_POST_START);
         }
         machine1_update(c);
         container_create_succeed(c);
@@ -327,6 +332,7 @@ static void on_resumed(Container *c, const ControlMessage *m) {
 }
 
 static void on_stopping(Container *c, const ControlMessage *m) {
+        hooks_stopping(c);
         container_set_state(c, STATE_STOPPING);
 }
 

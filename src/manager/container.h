@@ -13,6 +13,7 @@
 typedef struct Creation Creation;
 typedef struct Foreign Foreign;
 typedef struct Health Health;
+typedef struct Hooks Hooks;
 typedef struct Waiter Waiter;
 
 struct Container {
@@ -35,6 +36,7 @@ struct Container {
         sd_event_source *supervisor_source; /* its end */
         LIST_HEAD(Waiter, waiters);         /* calls that wait for the end */
         size_t n_operations;                /* of the manager's, in this container */
+        Hooks *hooks;                       /* NULL: there are none */
         Health *health;                     /* NULL: nobody looks */
         const char *health_name;            /* the property Health; not to be freed */
         bool shown;                         /* on machine1 */
@@ -79,6 +81,21 @@ void container_message(Container *c, const ControlMessage *m);
 
 /* Asks the supervisor (STOP, TERMINATE, REBOOT, PAUSE, RESUME): over its connection, the launcher link, or else by signal. */
 int container_request(Container *c, ControlType type, Error *reterr);
+
+/* in container-hooks.c */
+/* Takes over what a spec says. -ENOMEM. */
+int hooks_configure(Container *c, const ContainerSpec *spec);
+Hooks *hooks_free(Hooks *h);
+/* PreStart= has been dealt with, by us or by `berth run`: so PostStop= will be due. */
+void hooks_set_begun(Container *c);
+/* Runs one that nobody waits for. */
+void hooks_fire(Container *c, HookType type);
+/* Runs PreStart=; then is called with NULL or an error that is the callback's. 1, or 0 if there is nothing to be run. */
+int hooks_pre_start(Container *c, void (*then)(Container *c, Error *e), Error *reterr);
+/* It begins to stop, whoever asked for it: runs PreStop=, unless that was done. */
+void hooks_stopping(Container *c);
+/* CONTROL_STOP, once, after PreStop=. The one way in which the manager makes a container stop. */
+int container_request_stop(Container *c, Error *reterr);
 
 /* in container-wait.c */
 typedef enum WaitFor {

@@ -57,12 +57,10 @@ static void restart(const Health *h) {
                                                 "replace");
         else if (h->boots)
                 (void) container_request(c, CONTROL_REBOOT, NULL);
-        else if (container_request(c, CONTROL_STOP, NULL) >= 0) {
+        else if (container_request_stop(c, NULL) >= 0)
                 log_warning("Container '%s' is stopped, for it has no service that could start it "
                             "again",
                             c->name);
-                c->stop_requested = true;
-        }
 }
 
 static void act(Health *h) {
@@ -74,8 +72,7 @@ static void act(Health *h) {
                 restart(h);
                 break;
         case HEALTH_ACTION_STOP:
-                if (container_request(c, CONTROL_STOP, NULL) >= 0)
-                        c->stop_requested = true;
+                (void) container_request_stop(c, NULL); /* else it is gone */
                 break;
         case HEALTH_ACTION_KILL:
                 (void) container_request(c, CONTROL_TERMINATE, NULL);

@@ -186,9 +186,12 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
                 container_set_state(c, state);
         if (streq(strempty(control_message_get(m, "READY")), "yes"))
                 container_set_ready(c, true);
+        hooks_set_begun(c);
         container_announce(c);
-        if (streq(strempty(control_message_get(m, "FIRST")), "yes"))
+        if (streq(strempty(control_message_get(m, "FIRST")), "yes")) {
                 container_log_start(c); /* when it started nobody was here to hear it */
+                hooks_fire(c, HOOK_POST_START);
+        }
         if (state != STATE_LAUNCHING)
                 (void) link_send(l, CONTROL_WELCOME); /* else it connects again less readily */
         log_debug("Supervisor %d of '%s' is connected (%s)", (int) c->supervisor.pid, name, phase);

@@ -43,7 +43,7 @@ enum {
 
 static const usec_t default_stop_timeout = SPEC_STOP_TIMEOUT_USEC,
                     default_health_interval = SPEC_HEALTH_INTERVAL_USEC,
-                    default_health_timeout = SPEC_HEALTH_TIMEOUT_USEC, no_time = 0;
+                    default_health_timeout = SPEC_HEALTH_TIMEOUT_USEC, default_hook_timeout = SPEC_HOOK_TIMEOUT_USEC, no_time = 0;
 
 const SpecField spec_fields[] = {
         /* section     key                      option               letter argument       type                 offset                          flags                    value   data                 group       help */
@@ -130,6 +130,11 @@ const SpecField spec_fields[] = {
         { "Lifecycle", "HealthStartPeriodSec",  "health-start-period",  0,   "TIME",         &field_usec,         AT(health.start_period_usec),   0,                       NULL,   &no_time,            LIFECYCLE,  "Time in which failures do not count (0)" },
         { "Lifecycle", "HealthRetries",         "health-retries",       0,   "NUMBER",       &field_count,        AT(health.retries),             0,                       NULL,   VALUE(SPEC_HEALTH_RETRIES), LIFECYCLE, "Failures in a row until it is unhealthy (3)" },
         { "Lifecycle", "HealthAction",          "health-action",        0,   "ACTION",       &field_enum,         AT(health.action),              TRUSTED,                 NULL,   &health_action_names, LIFECYCLE, "Then: none, restart, stop or kill" },
+        { "Lifecycle", "PreStart",              "pre-start",            0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_PRE_START]),      LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host before the start" },
+        { "Lifecycle", "PostStart",             "post-start",           0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_POST_START]),     LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host when it has started" },
+        { "Lifecycle", "PreStop",               "pre-stop",             0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_PRE_STOP]),       LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host when it is to stop" },
+        { "Lifecycle", "PostStop",              "post-stop",            0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_POST_STOP]),      LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host when it has ended" },
+        { "Lifecycle", "HookTimeoutSec",        "hook-timeout",         0,   "TIME",         &field_period,       AT(hook_timeout_usec),          TRUSTED,                 NULL,   &default_hook_timeout, LIFECYCLE, "Time that each of these may take (90s)" },
 
         { "Launch",    "RootDescriptor",        NULL,                   0,   NULL,           &field_fd,           AT(root.fd),                    INTERNAL,                NULL,   NULL,                NULL,       NULL },
         { "Launch",    "BoundingSet",           NULL,                   0,   NULL,           &field_mask,         AT(security.bounding),          INTERNAL,                NULL,   NULL,                NULL,       NULL },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Types of the field table for what goes on around a container: command lines, how often, how many times. */
 #include "basic/parse.h"
+#include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
 #include "spec/spec-types.h"
@@ -52,6 +53,41 @@ static void command_clear(const SpecField *f, void *at) {
 }
 
 const FieldType field_command = { "s", command_parse, command_print, command_clear };
+
+static int hook_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_free_ char *line = NULL;
+        const bool ignored = value[0] == '-';
+        char ***l = at;
+        int r = strv_split(&words, value + ignored, NULL, WORD_UNQUOTE);
+        if (r == -ENOMEM)
+                return error_oom(reterr);
+        if (r < 0 || strv_isempty(words) || !path_is_absolute(words[0]) || !path_is_valid(words[0]))
+                return type_expected(reterr, "the absolute path of a program of the host, and its "
+                                             "arguments, with balanced quotes,");
+        if (strv_length(words) > SPEC_COMMAND_WORDS_MAX || strlen(value) > SPEC_COMMAND_MAX)
+                return type_too_many(reterr, SPEC_COMMAND_WORDS_MAX,
+                                     "words, and 16384 bytes in all,");
+        if (strv_length(*l) >= SPEC_HOOKS_MAX)
+                return type_too_many(reterr, SPEC_HOOKS_MAX, "commands");
+        r = line_of_words(words, &line, reterr);
+        if (r < 0)
+                return r;
+        return strv_extendf(l, "%s%s", ignored ? "-" : "", line) < 0 ? error_oom(reterr) : 0;
+}
+
+static int hook_print(const SpecField *f, const void *at, StrBuf *out) {
+        STRV_FOREACH(line, *(char *const *const *) at)
+                strbuf_addf(out, "%s=%s\n", f->key, *line);
+        return 0;
+}
+
+static void hook_clear(const SpecField *f, void *at) {
+        char ***l = at;
+        *l = strv_free(*l);
+}
+
+const FieldType field_hook = { "as", hook_parse, hook_print, hook_clear };
 
 static int period_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
         usec_t v;

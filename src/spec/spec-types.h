@@ -71,6 +71,7 @@ extern const FieldType field_cpu_list;
 
 /* spec-types-lifecycle.c */
 extern const FieldType field_command; /* words as one line; a later one replaces */
+extern const FieldType field_hook;    /* command lines of the host, one each */
 extern const FieldType field_period;  /* data: usec_t, the default; at least a second */
 extern const FieldType field_count;   /* uint32_t, not 0; data: VALUE(default) */
 

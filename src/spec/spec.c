@@ -56,6 +56,14 @@ static const char *const health_action_table[_HEALTH_ACTION_MAX] = {
 };
 DEFINE_STRING_TABLE_LOOKUP(health_action, HealthAction)
 
+static const char *const hook_type_table[_HOOK_TYPE_MAX] = {
+        [HOOK_PRE_START] = "PreStart",
+        [HOOK_POST_START] = "PostStart",
+        [HOOK_PRE_STOP] = "PreStop",
+        [HOOK_POST_STOP] = "PostStop",
+};
+DEFINE_STRING_TABLE_LOOKUP(hook_type, HookType)
+
 const EnumNames console_mode_names = {
         .names = console_mode_table,
         .n = ELEMENTSOF(console_mode_table),
@@ -88,6 +96,7 @@ ContainerSpec *spec_new(void) {
         s->health.interval_usec = SPEC_HEALTH_INTERVAL_USEC;
         s->health.timeout_usec = SPEC_HEALTH_TIMEOUT_USEC;
         s->health.retries = SPEC_HEALTH_RETRIES;
+        s->hook_timeout_usec = SPEC_HOOK_TIMEOUT_USEC;
         return s;
 }
 
@@ -114,6 +123,8 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->resources.slice);
         strv_free(s->resources.properties);
         free(s->health.command);
+        for (HookType t = 0; t < _HOOK_TYPE_MAX; t++)
+                strv_free(s->hooks[t]);
         for (size_t i = 0; i < s->n_mounts; i++)
                 spec_mount_done(s->mounts + i);
         free(s->mounts);

@@ -27,6 +27,8 @@
 #define SPEC_COMMAND_MAX 16384U     /* bytes of one command line, */
 #define SPEC_COMMAND_WORDS_MAX 256U /* and its words */
 #define SPEC_COUNT_MAX 1000U
+#define SPEC_HOOKS_MAX 32U /* commands of one hook */
+#define SPEC_HOOK_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define SPEC_PERIOD_MAX_USEC (365 * USEC_PER_DAY)
 #define SPEC_HEALTH_INTERVAL_USEC (30 * USEC_PER_SEC)
 #define SPEC_HEALTH_TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -117,6 +119,15 @@ typedef enum HealthAction { /* when a container has become unhealthy */
         _HEALTH_ACTION_INVALID = -EINVAL,
 } HealthAction;
 
+typedef enum HookType { /* when commands of the host are run for a container */
+        HOOK_PRE_START,
+        HOOK_POST_START,
+        HOOK_PRE_STOP,
+        HOOK_POST_STOP,
+        _HOOK_TYPE_MAX,
+        _HOOK_TYPE_INVALID = -EINVAL,
+} HookType;
+
 typedef struct SpecLimit { /* soft == hard == RLIM_INFINITY - 1 … see set */
         bool set;          /* unset: the kernel's own default for PID 1 */
         rlim_t soft, hard;
@@ -199,7 +210,10 @@ typedef struct ContainerSpec {
                 uint32_t retries;         /* failures in a row that make it unhealthy */
                 HealthAction action;
         } health;
-        SpecMount *mounts; /* in the order given */
+        /* Command lines for the host, quoted words with an absolute program; with "-" in front failure does not matter. */
+        char **hooks[_HOOK_TYPE_MAX];
+        usec_t hook_timeout_usec; /* of all commands of one hook */
+        SpecMount *mounts;        /* in the order given */
         size_t n_mounts;
 } ContainerSpec;
 
@@ -210,6 +224,7 @@ DECLARE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode);
 DECLARE_STRING_TABLE_LOOKUP(copy_mode, CopyMode);
 DECLARE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode);
 DECLARE_STRING_TABLE_LOOKUP(health_action, HealthAction);
+DECLARE_STRING_TABLE_LOOKUP(hook_type, HookType); /* the names of the settings */
 
 /* A spec with all defaults; NULL when out of memory. */
 ContainerSpec *spec_new(void);

@@ -25,6 +25,21 @@ TEST(command_line_is_limited) {
         ASSERT_REFUSED("HealthCommand", large, "16384 bytes");
 }
 
+TEST(hooks) {
+        _cleanup_draft_ SpecDraft *d = spec_draft_new();
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ASSERT_PRINTS("PreStart", "-/bin/sh  -c 'exit 1'", "PreStart=-/bin/sh -c \"exit 1\"\n");
+        ASSERT_PRINTS("PostStop", "/a", "PostStop=/a\n");
+        ASSERT_REFUSED("PreStop", "sh -c true", "the absolute path of a program of the host");
+        ASSERT_REFUSED("PreStop", "-", "the absolute path of a program of the host");
+        ASSERT_REFUSED("PostStart", "/bin/sh 'a", "balanced quotes");
+        for (size_t i = 0; i < SPEC_HOOKS_MAX; i++)
+                ASSERT_OK(set(d, "PreStart", "/a", SOURCE_COMMAND, &e));
+        ASSERT_TRUE(set(d, "PreStart", "/a", SOURCE_COMMAND, &e) < 0);
+        ASSERT_CONTAINS(e.message, "at most 32 commands are allowed");
+}
+
 TEST(periods) {
         ASSERT_PRINTS("HealthIntervalSec", "1.5", "HealthIntervalSec=1s 500ms\n");
         ASSERT_PRINTS("HealthIntervalSec", "30s", "");
