@@ -56,7 +56,8 @@ VERBS = {
     "kill": "machinectl kill -s CONT --kill-who=leader web; machinectl kill -s CONT web",
     "systemctl": "systemctl -M web is-system-running --wait | sed s/degraded/running/",
     "journalctl": "journalctl -M web -q -n 1 -o cat -t no-such-tag; echo $?",
-    "loginctl": "loginctl -M web --no-legend list-users",
+    # who has just left may still be there
+    "loginctl": "loginctl -M web --no-legend list-users | awk '/root/ {print $1, $2}'",
     "systemd-run": "systemd-run -M web -q --pipe --wait cat </srv/twin/other; systemd-run -M web -q --wait sh -c 'exit 7'",
     "busctl": "busctl -M web status org.freedesktop.systemd1 >/dev/null",
     "enable": "machinectl -q enable web; systemctl is-enabled systemd-nspawn@web; machinectl -q disable web; systemctl is-enabled systemd-nspawn@web",
