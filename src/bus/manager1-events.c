@@ -17,7 +17,9 @@ const char *container_event_type_to_string(ContainerEventType t) {
 }
 
 static void tell(ContainerWatch *w, ContainerEventType type, const char *name, const char *detail) {
-        const ContainerEvent e = { .type = type, .name = name, .detail = detail };
+        _cleanup_free_ char *safe =
+                str_escape_for_display(name); /* see take_text() of manager1.c */
+        const ContainerEvent e = { .type = type, .name = strempty(safe), .detail = detail };
         w->handler(&e, w->userdata);
 }
 

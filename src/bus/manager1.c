@@ -49,6 +49,16 @@ static const InfoField info_fields[] = {
         /* clang-format on */
 };
 
+/* What is shown on terminals. Who answers may be a manager in a container, or on another host. */
+static int take_text(char **at, const char *text) {
+        char *safe = str_escape_for_display(text);
+        if (!safe)
+                return -ENOMEM;
+        free(*at);
+        *at = safe;
+        return 0;
+}
+
 static int read_field(sd_bus_message *m, const InfoField *f, ContainerInfo *info) {
         void *at = (char *) info + f->offset;
         const char contents[] = { f->type, '\0' };
@@ -60,7 +70,7 @@ static int read_field(sd_bus_message *m, const InfoField *f, ContainerInfo *info
         case 's':
                 r = sd_bus_message_read_basic(m, 's', &text);
                 if (r >= 0)
-                        r = free_and_strdup(at, text);
+                        r = take_text(at, text);
                 break;
         case 'b':
                 r = sd_bus_message_read_basic(m, 'b', &b);
@@ -133,6 +143,8 @@ static int read_info(sd_bus_message *m, ContainerInfo *info) {
                 if (r < 0)
                         return r;
         }
+        if (r >= 0 && (!info->name || !info->state))
+                return -EBADMSG;
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
