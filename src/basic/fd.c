@@ -3,6 +3,7 @@
 #include "basic/fd.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -70,6 +71,32 @@ int fd_fill_stdio(void) {
                 }
         }
         return 0;
+}
+
+/* The kernel's own name of it: "/path", "pipe:[1]", "socket:[2]"; but "mnt:[3]", "anon_inode:[pidfd]". */
+static bool has_name_of_stream(int fd) {
+        static const char *const prefixes[] = { "/", "pipe:[", "socket:[" };
+        char link[32], name[16] = "";
+
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        if (readlink(link, name, sizeof(name) - 1) < 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+        return false;
+}
+
+bool fd_is_stream(int fd) {
+        struct statx stx;
+        const int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || (flags & O_PATH) ||
+            statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
+                return false;
+        return (S_ISREG(stx.stx_mode) || S_ISCHR(stx.stx_mode) || S_ISFIFO(stx.stx_mode) ||
+                S_ISSOCK(stx.stx_mode)) &&
+               has_name_of_stream(fd);
 }
 
 int fd_move_to(int *fd, int to, bool cloexec) {

@@ -26,6 +26,9 @@ int fd_nonblock(int fd, bool on);
 /* Takes the numbers 0, 1 and 2 where the caller has closed them, so that nothing of ours gets them and is read or written in their
  * place. They are of no use, and gone at the next execve(). */
 int fd_fill_stdio(void);
+/* A file, device, pipe or socket that is open: what a program reads and writes. Not a directory, a name (O_PATH), or a handle of the
+ * kernel's (namespace, process, epoll), with which a program could do something else. Asks no file system, so none can make it wait. */
+bool fd_is_stream(int fd);
 /* Moves *fd to number `to` (which is replaced), close-on-exec as asked. */
 int fd_move_to(int *fd, int to, bool cloexec);
 int fd_read_full(int fd, void *buf, size_t n); /* 0; -EPIPE if the end comes first */

@@ -2,8 +2,13 @@
 /* The size of a message's arguments, which sd-bus does not tell. */
 #include "bus/bus.h"
 
-/* Adds to *n what is left of the container that m is in. As deep as sd-bus lets containers be nested (128). */
-static int measure(sd_bus_message *m, size_t limit, size_t *n) {
+#define DEPTH_MAX \
+        16 /* of containers in containers; sd-bus and the bus would let through 64 and more */
+#define CONTAINER_COST \
+        16 /* to enter and leave one takes as long as to read so many bytes, and more */
+
+/* Adds to *n what is left of the container that m is in. */
+static int measure(sd_bus_message *m, size_t limit, unsigned depth, size_t *n) {
         const char *contents, *text;
         char type;
         int r;
@@ -15,9 +20,12 @@ static int measure(sd_bus_message *m, size_t limit, size_t *n) {
                         if (r >= 0)
                                 *n += strlen(text);
                 } else if (contents) {
+                        if (depth >= DEPTH_MAX)
+                                return -E2BIG;
+                        *n += CONTAINER_COST;
                         r = sd_bus_message_enter_container(m, type, contents);
                         if (r >= 0)
-                                r = measure(m, limit, n);
+                                r = measure(m, limit, depth + 1, n);
                         if (r >= 0)
                                 r = sd_bus_message_exit_container(m);
                 } else
@@ -32,7 +40,7 @@ int bus_message_measure(sd_bus_message *m, size_t limit) {
         size_t n = 0;
         int r = sd_bus_message_rewind(m, /* complete= */ true);
         if (r >= 0)
-                r = measure(m, limit, &n);
+                r = measure(m, limit, 0, &n);
         int k = sd_bus_message_rewind(m, /* complete= */ true);
         return r < 0 ? r : k < 0 ? k : 0;
 }

@@ -42,8 +42,8 @@ int bus_error_from_error(sd_bus_error *ret, const Error *e);
 int bus_error_from_error_for(sd_bus_message *call, sd_bus_error *ret, const Error *e);
 int bus_error_to_error(const sd_bus_error *e, int code, Error *reterr, const char *what);
 
-/* Bytes of all strings of a message, and one for each other value; at most `limit` is counted, then -E2BIG. The message is at its
- * start afterwards. */
+/* Bytes of all strings of a message, some for each container, and one for each other value; at most `limit` is counted, then -E2BIG;
+ * so it is when containers are nested deeper than any call needs. The message is at its start afterwards. */
 int bus_message_measure(sd_bus_message *m, size_t limit);
 
 /* Settings as a{sv}: keys are the field table's (`OOMScoreAdjust`), values of the type's signature or strings in settings-file

@@ -215,9 +215,10 @@ static int read_container(sd_bus_message *m, const Method *method, char **ret, E
 int access_measure(sd_bus_message *call, Error *reterr) {
         int r = bus_message_measure(call, CALL_SIZE_MAX);
         if (r == -E2BIG)
-                return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
-                                 "The arguments of '%s' are larger than %u bytes",
-                                 strempty(sd_bus_message_get_member(call)), CALL_SIZE_MAX);
+                return error_set(
+                        reterr, r, ERROR_LIMIT_EXCEEDED,
+                        "The arguments of '%s' are larger than %u bytes, or nested too deeply",
+                        strempty(sd_bus_message_get_member(call)), CALL_SIZE_MAX);
         return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read") : 0;
 }
 

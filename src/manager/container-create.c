@@ -239,13 +239,11 @@ static int bad_message(int r, Error *reterr) {
 
 /* Something to read from or to write to, not a name or a handle of something else. */
 static int check_stdio(const char *name, int fd, bool writes, Error *reterr) {
-        struct stat st;
         int flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fstat(fd, &st) < 0)
+        if (flags < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "Looking at descriptor '%s' failed", name);
-        if ((flags & O_PATH) || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ||
-                                  S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        if (!fd_is_stream(fd))
                 return error_set(
                         reterr, -EINVAL, ERROR_INVALID_SETTING,
                         "Descriptor '%s' is no file, terminal, pipe or socket that is open", name);

@@ -117,8 +117,10 @@ static int run(Error *reterr) {
                 return r;
         (void) notify_send("READY=1"); /* only with a service manager that listens */
         r = manager_run(m);
-        if (r != 0 && sd_bus_is_open(bus) <= 0)
+        if (r != 0 && sd_bus_is_open(bus) <= 0) {
                 log_warning("The connection to the system bus has ended, a new berthd follows");
+                return EXIT_FAILURE;
+        }
         return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "The event loop failed") : r;
 }
 

@@ -408,15 +408,19 @@ int program_start(Worker *w, const Program *p, Error *reterr) {
         return 0;
 }
 
-/* A directory would let the program out of its root. */
+/* A directory would let the program out of its root, a namespace into another one. */
 static int check_stdio(Error *reterr) {
         for (int fd = 0; fd < 3; fd++) {
-                struct stat st;
                 const int flags = fcntl(fd, F_GETFL);
-                if (flags < 0 || (flags & O_PATH) || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+                const bool writes = fd != STDIN_FILENO;
+                if (!fd_is_stream(fd))
                         return error_set(
                                 reterr, -EINVAL, ERROR_INVALID_SETTING,
                                 "Descriptor %d is nothing that a program can read or write", fd);
+                if ((flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
+                        return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                                         "Descriptor %d is not open for %s", fd,
+                                         writes ? "writing" : "reading");
         }
         return 0;
 }

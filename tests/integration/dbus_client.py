@@ -78,6 +78,9 @@ def write(out, kind, value):
         out.extend(b"\0\0\0\0")
         pad(out, ALIGNMENT.get(kind[1], 4))
         begin = len(out)
+        if isinstance(value, bytes):
+            out.extend(value)
+            value = ()
         for item in value.items() if isinstance(value, dict) else value:
             write(out, kind[1:], item)
         out[at:at + 4] = struct.pack("<I", len(out) - begin)

@@ -180,7 +180,7 @@ class Host:
 
     def python(self, script, *args, **kwargs):
         """Run a script, the text of one or a file beside this one, with all that dbus_client.py has."""
-        return self.run("python3", "-c", self.script(script), *args, **kwargs)
+        return self.run("python3", "-", *args, input=self.script(script), **kwargs)
 
     @staticmethod
     def script(script):

@@ -4,9 +4,12 @@
 What CI runs is the short form; `tools/campaign` runs the long one (--campaign), with more rounds, and holds it to all figures.
 """
 import contextlib
+import os
 import re
 
 import pytest
+
+from hosts import NamespaceHost
 
 ROOT = "/lab/busybox"
 
@@ -58,9 +61,9 @@ else:
 """
 
 
-def rounds(host, how, n, containers, act=True, timeout=900):
+def rounds(host, how, n, containers, bus=False, timeout=900):
     """Has load_kills.py do it; returns its figures, when nothing is wrong."""
-    out = host.python("load_kills.py", how, str(n), str(containers), "1" if act else "0", timeout=timeout).out
+    out = host.python("load_kills.py", how, str(n), str(containers), "1" if bus else "0", timeout=timeout).out
     print(out)
     assert "wrong:" not in out, out
     figures = {m[1]: (int(m[2]), int(m[3])) for m in re.finditer(r"^(answered|complete) (\d+) (\d+)$", out, re.M)}
@@ -72,8 +75,42 @@ def test_killed_manager(host, campaign, clean):
     """Killed again and again while clients act: no container lost, nothing half done, and soon there again."""
     with crowd_on(host, 20):
         figures = rounds(host, "systemctl kill --kill-whom=main -s KILL berthd.service", 100 if campaign else 10, 20)
+    # systemd keeps a scope whose only process, berthd's placeholder, went with berthd while the scope was made
+    host.run("systemctl stop 'machine-short*.scope'", check=False)
     assert figures["complete"][0] <= 1000, figures
     assert figures["complete"][1] <= (1000 if campaign else 5000), figures
+
+
+@pytest.fixture
+def broker(host, stage, lab, tmp_path):
+    """A host of its own whose system bus is dbus-broker."""
+    link = tmp_path / "layer/etc/systemd/system/dbus.service"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/lib/systemd/system/dbus-broker.service")
+    h = NamespaceHost(f"t{os.getpid()}-broker-{host.suite}", host.suite)
+    h.environment = host.environment
+    h.start(stage, lab, ["--layer", tmp_path / "layer"])
+    yield h
+    h.stop()
+
+
+def lost_bus(host, campaign):
+    """Whoever was called when the bus went has no answer, and says so; all else is there again."""
+    host.write("/run/systemd/system/dbus.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+    host.systemctl("daemon-reload")
+    with crowd_on(host, 20):
+        # not killed: systemd may take it for alive then, and waits for an answer for 90 seconds
+        figures = rounds(host, "systemctl restart dbus.service", 20 if campaign else 3, 20, bus=True)
+        assert figures["complete"][0] <= 2000, figures
+        assert figures["complete"][1] <= (2000 if campaign else 10000), figures
+
+
+def test_restarted_bus(host, campaign):
+    lost_bus(host, campaign)
+
+
+def test_restarted_broker(broker, campaign):
+    lost_bus(broker, campaign)
 
 
 @pytest.mark.parametrize("how", ["systemctl daemon-reexec", "systemctl daemon-reload"])
@@ -139,13 +176,13 @@ def test_two_hundred(host, campaign, clean):
     assert listed["command"] < 50
     if not host.environment:        # with sanitizers memory and time are theirs
         assert idle[1] < 8 * 1024 and full[1] < 24 * 1024 and again[1] < 24 * 1024
-        assert gone[0] < max(idle[0], full[0]) + 512
+        assert gone[0] < max(idle[0], full[0], again[0]) + 512
         assert started[1] < 10 and learned[1] < 10
         if campaign:
             assert started[0] < 10 and learned[0] < 10
 
 
-FLOODS = ["unanswered", "pipelined", "never_reads", "machine1", "workers", "rules", "status"]
+FLOODS = ["unanswered", "pipelined", "never_reads", "machine1", "workers", "connections", "garbage", "large", "rules", "status"]
 
 
 def test_flood(host, campaign, clean):
@@ -161,5 +198,6 @@ def test_flood(host, campaign, clean):
         assert host.run("pidof berthd").out == berthd, host.journal("-u", "berthd", "-n", "30")
         if not host.environment:
             assert memory_kib(host)[1] < 64 * 1024
-    late = {how: s for how, s in said.items() if float(s["p99"]) > (100 if campaign else 2000)}     # others work here, too
+    # who must wait for the bus itself waits for that three times: the call, its answer, and what berthd asks
+    late = {how: s for how, s in said.items() if float(s["p99"]) > max(100 if campaign else 2000, 3 * float(s["bus99"]))}
     assert not late, late

@@ -2,9 +2,12 @@
 /* Tests of basic/fd.c. */
 #include "test.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "basic/fd.h"
@@ -290,6 +293,39 @@ TEST(sealed_memfd) {
         ASSERT_TRUE(FLAGS_SET(seals, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
         ASSERT_ERROR(fd_write_full(fd, "x", 1), EPERM);
         ASSERT_EQ(ftruncate(fd, 0), -1);
+}
+
+TEST(streams) {
+        int p[2], s[2];
+        char path[] = "/tmp/berth-test-stream.XXXXXX";
+        ASSERT_OK(pipe2(p, O_CLOEXEC));
+        ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s));
+        const int yes[] = { p[0],
+                            p[1],
+                            s[0],
+                            open("/dev/null", O_RDWR | O_CLOEXEC),
+                            mkostemp(path, O_CLOEXEC),
+                            memfd_create("x", MFD_CLOEXEC),
+                            open("/proc/self/status", O_RDONLY | O_CLOEXEC) };
+        const int no[] = { open("/tmp", O_RDONLY | O_CLOEXEC),
+                           open("/dev/null", O_PATH | O_CLOEXEC),
+                           epoll_create1(EPOLL_CLOEXEC),
+                           eventfd(0, EFD_CLOEXEC),
+                           open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
+                           (int) syscall(SYS_pidfd_open, getpid(), 0),
+                           -1 };
+        ASSERT_OK(unlink(path)); /* one that is gone is one all the same */
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++)
+                if (!fd_is_stream(yes[i]))
+                        TEST_FAIL("%zu is a stream", i);
+        for (size_t i = 0; i < ELEMENTSOF(no); i++)
+                if (fd_is_stream(no[i]))
+                        TEST_FAIL("%zu is no stream", i);
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++)
+                close(yes[i]);
+        for (size_t i = 0; i + 1 < ELEMENTSOF(no); i++)
+                close(no[i]);
+        close(s[1]);
 }
 
 TEST_MAIN

@@ -52,6 +52,32 @@ TEST(large_calls) {
         ASSERT_EQ(e.id, ERROR_LIMIT_EXCEEDED);
 }
 
+/* Nor have it walk through thousands of containers that are nested as deep as the bus allows. */
+TEST(deep_calls) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+        host_start(&h);
+        ASSERT_OK(sd_bus_message_new_method_call(h.bus, &m, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                                 BERTH_MANAGER_INTERFACE, "CreateContainer"));
+        ASSERT_OK(sd_bus_message_append(m, "s", "web"));
+        ASSERT_OK(sd_bus_message_open_container(m, 'a', "{sv}"));
+        ASSERT_OK(sd_bus_message_open_container(m, 'e', "sv"));
+        ASSERT_OK(sd_bus_message_append(m, "s", "Bind"));
+        for (unsigned i = 0; i < 30; i++)
+                ASSERT_OK(sd_bus_message_open_container(m, 'v', i == 29 ? "s" : "v"));
+        ASSERT_OK(sd_bus_message_append(m, "s", "x"));
+        for (unsigned i = 0; i < 32; i++)
+                ASSERT_OK(sd_bus_message_close_container(m));
+        ASSERT_OK(sd_bus_message_append(m, "a(sh)", 0));
+        int r = sd_bus_call(h.bus, m, 0, &b, NULL);
+        ASSERT_TRUE(r < 0);
+        (void) bus_error_to_error(&b, r, &e, NULL);
+        ASSERT_EQ(e.id, ERROR_LIMIT_EXCEEDED);
+        ASSERT_CONTAINS(e.message, "nested");
+}
+
 /* Calls a method as nobody. Returns the ErrorId, or -1 if it worked. */
 static int call_as_nobody(const char *method, const char *signature, const char *argument) {
         pid_t pid = fork();
