@@ -154,10 +154,11 @@ static void on_started(sd_bus_message *call, const OperationResult *result, cons
         Manager *m = h->container->manager;
         m->n_health_checks--; /* the operation's; its program's follows */
         if (e) {
+                _cleanup_free_ char *why = strf("could not be run: %s", e->message);
                 if (e->id == ERROR_NO_SUCH_CONTAINER) /* it has ended, this is all but gone */
                         h->checking = false;
                 else
-                        check_ended(h, e->message);
+                        check_ended(h, why ?: "could not be run");
                 return;
         }
         if (h->void_ || !h->active) { /* the end of the socket is the end of the program */

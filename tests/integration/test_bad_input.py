@@ -156,6 +156,8 @@ VALUES = [
     "--console=x", "--settings=x", "--register=x", "--timezone=x", "--resolv-conf=x", "--time-namespace=x",
     "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch",
     "--description=a\nb", "--system-call-filter=a,b", "--profile=a/b",
+    "--health-command='a", "--health-interval=0.5", "--health-timeout=x", "--health-start-period=x", "--health-retries=0", "--health-action=x",
+    "--pre-start=relative", "--post-start='/a", "--pre-stop=-", "--post-stop=relative x", "--hook-timeout=0",
 ]
 CHECKED_LATER = {
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",

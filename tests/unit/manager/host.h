@@ -104,6 +104,14 @@ static inline int spec_memfd(const char *name, bool sealed) {
                 return -ENOMEM;
         spec->name = strdup(name);
         spec->root.directory = strdup("/srv/root");
+        if (startswith(name, "health-")) {
+                spec->health.command = strdup("check \"a b\"");
+                spec->health.interval_usec = USEC_PER_SEC;
+                spec->health.retries = 2;
+                spec->health.action = endswith(name, "-kill")   ? HEALTH_ACTION_KILL
+                                      : endswith(name, "-stop") ? HEALTH_ACTION_STOP
+                                                                : HEALTH_ACTION_NONE;
+        }
         int r = spec_text_print(spec, true, &text);
         spec_free(spec);
         if (r < 0)
