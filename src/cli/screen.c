@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Escape sequences (ECMA-48, xterm's 1049 and 25), raw mode, poll on keys and signals. */
+/* Escape sequences (ECMA-48, xterm's 1049, 25 and 7), raw mode, poll on keys and signals. */
 #include "cli/screen.h"
 
 #include <poll.h>
@@ -11,8 +11,9 @@
 #include "basic/str.h"
 #include "sys/tty.h"
 
-#define BEGIN "\x1b[?1049h\x1b[?25l" /* the other screen, without cursor */
-#define END "\x1b[?25h\x1b[?1049l"
+/* the other screen, without cursor; what is too long for a line ends at its end, else the picture had more rows than were counted */
+#define BEGIN "\x1b[?1049h\x1b[?25l\x1b[?7l"
+#define END "\x1b[?7h\x1b[?25h\x1b[?1049l"
 #define HOME "\x1b[H"
 #define CLEAR_LINE "\x1b[K"
 #define CLEAR_REST "\x1b[J"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Calls: mkdir, open(O_EXCL), write, fsync; rename. Names that begin with a dot are read by nobody. */
+/* Calls: mkdir, open(O_EXCL), write, stat, fchown, fchmod, fsync; rename. Names that begin with a dot are read by nobody. */
 #include "cli/settings-write.h"
 
 #include <stdio.h>
@@ -31,7 +31,28 @@ static int cannot_write(const char *path, int code, Error *reterr) {
                                path);
 }
 
-int staged_file_write(StagedFile *f, const char *path, const char *text, Error *reterr) {
+/* Secrets of settings stay with those who can read them: a new file has the owner and the mode of the one that it replaces, and no
+ * more than the mode of another one that it is made from, whose owner may be anybody. */
+static int set_mode(int fd, const char *path, const char *like) {
+        struct stat st;
+
+        if (!like)
+                return 0;
+        if (stat(like, &st) < 0) {
+                if (errno != ENOENT)
+                        return -errno;
+                return fchmod(fd, 0644) < 0 ? -errno : 0;
+        }
+        const bool replaced = streq(path, like);
+        if (!S_ISREG(st.st_mode)) /* a link to /dev/null */
+                st.st_mode = 0644;
+        else if (replaced && fchown(fd, st.st_uid, st.st_gid) < 0)
+                return -errno;
+        return fchmod(fd, st.st_mode & (replaced ? 0777 : 0644)) < 0 ? -errno : 0;
+}
+
+int staged_file_write(StagedFile *f, const char *path, const char *like, const char *text,
+                      Error *reterr) {
         _cleanup_free_ char *directory = NULL;
         char digits[ID128_STRING_MAX];
         Id128 id;
@@ -50,11 +71,13 @@ int staged_file_write(StagedFile *f, const char *path, const char *text, Error *
         if (!f->temporary)
                 return error_oom(reterr);
         _cleanup_close_ int fd =
-                open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return cannot_write(path, -errno, reterr);
         r = fd_write_full(fd, text, strlen(text));
-        if (r >= 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
+        if (r >= 0)
+                r = set_mode(fd, path, like);
+        if (r >= 0 && fsync(fd) < 0)
                 r = -errno;
         return r < 0 ? cannot_write(path, r, reterr) : 0;
 }

@@ -15,8 +15,11 @@ char *settings_path(const char *name, const char *drop_in, bool runtime);
 /* Only root writes settings. */
 int settings_check_privileges(Error *reterr);
 
-/* Writes text to a new file in the directory of path, which is made if it is not there. ret is to be done in any case. */
-int staged_file_write(StagedFile *ret, const char *path, const char *text, Error *reterr);
+/* Writes text to a new file in the directory of path, which is made if it is not there. ret is to be done in any case.
+ * like: what it is made from, whose mode it gets, so that nobody can read it who could not before: path itself, another file, or NULL for what
+ * only its owner shall read. */
+int staged_file_write(StagedFile *ret, const char *path, const char *like, const char *text,
+                      Error *reterr);
 /* In place of the old one. */
 int staged_file_commit(StagedFile *f, Error *reterr);
 void staged_file_done(StagedFile *f);

@@ -8,6 +8,7 @@
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "basic/strv.h"
 #include "bus/bus.h"
 #include "bus/manager1.h"
 #include "bus/systemd1.h"
@@ -51,8 +52,15 @@ static int parse_changes(char *const *words, ChangeSet *s, Error *reterr) {
         return 0;
 }
 
-/* Settings lines that the drop-in of a list has already; what was set before goes on to count. */
-static int add_old_lines(const char *path, StrBuf *b, Error *reterr) {
+/* A list goes on from what counts already, unless it is taken back; what is said again is said once. */
+static int add_line(char ***lines, const char *setting) {
+        if (endswith(setting, "="))
+                *lines = strv_free(*lines);
+        return strv_contains(*lines, setting) ? 0 : strv_extend(lines, setting);
+}
+
+/* The lines that the drop-in of a list has already. */
+static int read_old_lines(const char *path, char ***lines, Error *reterr) {
         _cleanup_free_ char *text = NULL;
 
         int r = file_read_all(AT_FDCWD, path, SPEC_TEXT_MAX, &text, NULL);
@@ -61,8 +69,8 @@ static int add_old_lines(const char *path, StrBuf *b, Error *reterr) {
                                     : error_set_errno(reterr, r, ERROR_FAILED,
                                                       "Settings file '%s' cannot be read", path);
         for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
-                if (startswith(line, "Property="))
-                        strbuf_addf(b, "%s\n", line);
+                if (startswith(line, "Property=") && add_line(lines, line) < 0)
+                        return error_oom(reterr);
         return 0;
 }
 
@@ -71,31 +79,31 @@ static int stage_property(const char *name, ChangeSet *s, size_t i, bool runtime
         _cleanup_free_ char *drop_in = strf("50-%s.conf", s->changes[i].name), *text = NULL;
         _cleanup_free_ char *path = drop_in ? settings_path(name, drop_in, runtime) : NULL;
         _cleanup_(strbuf_done) StrBuf b = { 0 };
-        int r = 0;
+        _cleanup_strv_free_ char **lines = NULL;
 
         if (!path)
                 return error_oom(reterr);
-        strbuf_add(&b, HEAD);
-        if (s->changes[i].list)
-                r = add_old_lines(path, &b, reterr);
-        for (size_t k = i; r >= 0 && k < s->n; k++) {
-                if (!streq(s->changes[k].name, s->changes[i].name))
-                        continue;
-                if (!s->changes[k].list) { /* the last one counts */
-                        strbuf_done(&b);
-                        strbuf_add(&b, HEAD);
-                }
-                strbuf_addf(&b, "%s\n", s->changes[k].setting);
-        }
+        int r = s->changes[i].list ? read_old_lines(path, &lines, reterr) : 0;
         if (r < 0)
                 return r;
+        for (size_t k = i; k < s->n; k++) {
+                if (!streq(s->changes[k].name, s->changes[i].name))
+                        continue;
+                if (!s->changes[k].list) /* the last one counts */
+                        lines = strv_free(lines);
+                if (add_line(&lines, s->changes[k].setting) < 0)
+                        return error_oom(reterr);
+        }
+        strbuf_add(&b, HEAD);
+        STRV_FOREACH(line, lines)
+                strbuf_addf(&b, "%s\n", *line);
         StagedFile *f = ARRAY_APPEND(s->files, s->n_files);
         if (!f)
                 return error_oom(reterr);
         *f = (StagedFile){ 0 };
         if (strbuf_finish(&b, &text) < 0)
                 return error_oom(reterr);
-        return staged_file_write(f, path, text, reterr);
+        return staged_file_write(f, path, path, text, reterr);
 }
 
 static bool is_first_of_its_property(const ChangeSet *s, size_t i) {

@@ -40,28 +40,37 @@ static void print_file(const char *path, const char *text, bool trusted) {
 
 /* All files of one container, each with a line "# PATH" before it, into a text or onto stdout. */
 typedef struct Cat {
-        StrBuf *out;
+        StrBuf *out; /* for an editor */
+        char *first; /* what the first file says, if out is set */
         unsigned n;
 } Cat;
 
-static int visit_cat(void *userdata, const char *path, const char *text, bool trusted,
-                     Error *reterr) {
-        Cat *c = userdata;
-
-        if (c->n++ > 0 && !c->out)
-                (void) putchar('\n');
-        if (!c->out) {
-                print_file(path, text, trusted);
-                return 0;
-        }
-        strbuf_addf(c->out, "#\n### %s\n", path);
-        for (const char *line = text; *line;) {
+/* A file beside an image is only named: editors take orders from what they show (modelines). */
+static int add_comment(Cat *c, const char *path, const char *text, bool trusted, Error *reterr) {
+        if (c->n == 1 && free_and_strdup(&c->first, text) < 0)
+                return error_oom(reterr);
+        strbuf_addf(c->out, "#\n### %s%s\n", path,
+                    trusted ? "" : " (beside the image: 'berth cat' shows it)");
+        for (const char *line = text; trusted && *line;) {
                 const size_t n = strcspn(line, "\n");
                 strbuf_add(c->out, "# ");
                 strbuf_add_bytes(c->out, line, n);
                 strbuf_add(c->out, "\n");
                 line += n + (line[n] == '\n');
         }
+        return 0;
+}
+
+static int visit_cat(void *userdata, const char *path, const char *text, bool trusted,
+                     Error *reterr) {
+        Cat *c = userdata;
+
+        c->n++;
+        if (c->out)
+                return add_comment(c, path, text, trusted, reterr);
+        if (c->n > 1)
+                (void) putchar('\n');
+        print_file(path, text, trusted);
         return 0;
 }
 
@@ -114,12 +123,14 @@ typedef struct Edit {
         const VerbOptions *options;
         const char *name;
         char *path;     /* that is written */
+        char *like;     /* the file that original is from: no more can read the new one */
         char *original; /* what is there now, "" if there is nothing */
         char *around;   /* all files as comments, for the lower part */
 } Edit;
 
 static void edit_done(Edit *e) {
         free(e->path);
+        free(e->like);
         free(e->original);
         free(e->around);
 }
@@ -176,11 +187,16 @@ static int edit_begin(Edit *e, Error *reterr) {
         if (r >= 0)
                 r = e->options->full ? full_path(e, files.main, &e->path, reterr)
                                      : drop_in_path(e, &e->path, reterr);
-        if (r >= 0)
-                r = read_original(e->options->full && files.main ? files.main : e->path,
-                                  &e->original, reterr);
+        const bool copies = e->options->full && files.main; /* the main file is the first one */
+        if (r >= 0 && free_and_strdup(&e->like, copies ? files.main : e->path) < 0)
+                r = error_oom(reterr);
+        if (r >= 0 && copies)
+                e->original = TAKE_PTR(c.first);
+        else if (r >= 0)
+                r = read_original(e->path, &e->original, reterr);
         if (r >= 0 && strbuf_finish(&b, &e->around) < 0)
                 r = error_oom(reterr);
+        free(c.first);
         return r;
 }
 
@@ -204,12 +220,13 @@ static int edit_text(const Edit *e, const char *before, char **ret, Error *reter
 
         if (!text)
                 return error_oom(reterr);
-        int r = staged_file_write(&f, e->path, text, reterr);
+        /* it shows other files, too, that not everybody may read */
+        int r = staged_file_write(&f, e->path, NULL, text, reterr);
         if (r >= 0)
                 r = editor_run(f.temporary, reterr);
         if (r < 0)
                 return r;
-        r = file_read_all(AT_FDCWD, f.temporary, SPEC_TEXT_MAX, ret, NULL);
+        r = file_read_all(AT_FDCWD, f.temporary, SPEC_TEXT_MAX + strlen(text), ret, NULL);
         return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "The edited text cannot be read")
                      : 0;
 }
@@ -245,7 +262,7 @@ static bool wants_again(void) {
 static int install(const Edit *e, const char *text, Error *reterr) {
         _cleanup_(staged_file_done) StagedFile f = { 0 };
 
-        int r = staged_file_write(&f, e->path, text, reterr);
+        int r = staged_file_write(&f, e->path, e->like, text, reterr);
         if (r >= 0)
                 r = staged_file_commit(&f, reterr);
         if (r >= 0 && !e->options->quiet)

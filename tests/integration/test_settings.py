@@ -131,6 +131,31 @@ def test_edit_and_revert(host, busybox, clean, tidy):
         host.run("rm -f /var/lib/machines/busybox.nspawn /run/editor")
 
 
+def test_edit_shows_and_gives_nothing_away(host, busybox, clean, tidy):
+    """Settings can have secrets, and a file beside the image is somebody's who wants to be shown."""
+    main, override = "/etc/berth/busybox.berth", f"{DROP_INS}/override.conf"
+    host.write(main, "[Exec]\nEnvironment=SECRET=1\n", mode="600")
+    host.write("/run/editor", "#!/bin/sh\nstat -c %a \"$1\" >/run/seen; cat \"$1\" >>/run/seen; sed -i '1i [Exec]\\nHostname=a' \"$1\"\n", mode="755")
+    edit = "SYSTEMD_EDITOR=/run/editor berth edit"
+    try:
+        host.run(f"{edit} busybox")
+        seen = host.read("/run/seen").splitlines()
+        assert seen[0] == "600" and "# Environment=SECRET=1" in seen, seen
+        host.run(f"{edit} --full busybox; chmod 640 {override}; chown 12:34 {override}")
+        host.run("berth edit --stdin busybox", input="[Exec]\nHostname=b\n")
+        assert host.run("stat", "-c", "%a %u %g", main, override).stdout == "600 0 0\n640 12 34\n"
+
+        # beside the image: named, however much it is; a copy of it is root's alone to write, and no more can read it
+        host.run(f"rm -r /etc/berth; (echo '[Exec]'; yes '# vim: x' | head -c 1040000; echo) >{busybox}.berth; chown 99:99 {busybox}.berth; chmod 606 {busybox}.berth")
+        host.run(f"{edit} busybox")
+        seen = host.read("/run/seen")
+        assert f"### {busybox}.berth (beside the image" in seen and "vim" not in seen, seen[:2000]
+        host.run(f"{edit} --full busybox")
+        assert host.run("stat", "-c", "%a %u %g", main).out == "604 0 0" and "# vim: x" in host.read(main)
+    finally:
+        host.run(f"rm -f {busybox}.berth /run/editor /run/seen")
+
+
 def test_set_on_a_scope(host, busybox, clean, tidy):
     p = start(host, "-E", "A=1")
     try:
@@ -148,6 +173,10 @@ def test_set_on_a_scope(host, busybox, clean, tidy):
         assert "CPUQuotaPerSecUSec" not in limits(host)
         assert host.read(f"{DROP_INS}/50-DeviceAllow.conf").splitlines()[2:] == \
             ["Property=DeviceAllow=/dev/fuse r", "Property=DeviceAllow=/dev/kvm rw"]
+        # what counts already is not said again, what was taken back is not kept
+        for value in ("any", "any", "", "10.0.0.1", "10.0.0.1"):
+            host.berth("set", "busybox", f"IPAddressDeny={value}")
+        assert host.read(f"{DROP_INS}/50-IPAddressDeny.conf").splitlines()[2:] == ["Property=IPAddressDeny=", "Property=IPAddressDeny=10.0.0.1"]
     finally:
         end(host, p)
 
