@@ -306,9 +306,12 @@ static int take_own_name(SpecDraft *d, Error *reterr) {
         int r = id128_random(&id);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_FAILED, "Making up a name failed");
-        _cleanup_free_ char *name =
-                strf("%.*s-%02x%02x%02x%02x", (int) (CONTAINER_NAME_MAX - STRLEN("-12345678")),
-                     spec_draft_spec(d)->name, id.bytes[0], id.bytes[1], id.bytes[2], id.bytes[3]);
+        const char *image = spec_draft_spec(d)->name;
+        size_t n = MIN(strlen(image), CONTAINER_NAME_MAX - STRLEN("-12345678"));
+        while (n > 0 && strchr("-.", image[n - 1])) /* no end of a label, where it is cut */
+                n--;
+        _cleanup_free_ char *name = strf("%.*s-%02x%02x%02x%02x", (int) n, image, id.bytes[0],
+                                         id.bytes[1], id.bytes[2], id.bytes[3]);
         return name ? set_option(d, "machine", name, "made up for an ephemeral container", reterr)
                     : error_oom(reterr);
 }

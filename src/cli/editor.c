@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Calls: posix_spawnp, waitpid. An interrupt is the editor's matter meanwhile. */
+/* Calls: posix_spawnp, waitpid. An interrupt, and the end of the terminal, are the editor's matter meanwhile: when it ends, what was
+ * made for it is removed. */
 #include "cli/editor.h"
 
 #include <signal.h>
@@ -95,11 +96,12 @@ int editor_run(const char *path, Error *reterr) {
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_FAILED, "Editor '%s' cannot be run",
                                        words ? words[0] : "");
-        struct sigaction ignore = { .sa_handler = SIG_IGN }, before_int, before_quit;
-        (void) sigaction(SIGINT, &ignore, &before_int); /* valid signals */
-        (void) sigaction(SIGQUIT, &ignore, &before_quit);
+        static const int signals[] = { SIGINT, SIGQUIT, SIGHUP };
+        struct sigaction ignore = { .sa_handler = SIG_IGN }, before[ELEMENTSOF(signals)];
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaction(signals[i], &ignore, before + i); /* valid signals */
         r = wait_for_editor(pid, words[0], reterr);
-        (void) sigaction(SIGINT, &before_int, NULL);
-        (void) sigaction(SIGQUIT, &before_quit, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaction(signals[i], before + i, NULL);
         return r;
 }

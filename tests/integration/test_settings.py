@@ -145,6 +145,12 @@ def test_edit_shows_and_gives_nothing_away(host, busybox, clean, tidy):
         host.run("berth edit --stdin busybox", input="[Exec]\nHostname=b\n")
         assert host.run("stat", "-c", "%a %u %g", main, override).stdout == "600 0 0\n640 12 34\n"
 
+        # an editor that goes with its terminal leaves nothing
+        host.write("/run/hung", "#!/bin/sh\nkill -HUP $PPID; exit 3\n", mode="755")
+        r = host.run("SYSTEMD_EDITOR=/run/hung berth edit busybox", check=False)
+        assert r.returncode == 1 and "exit status 3" in r.stderr, r
+        assert host.run("ls", "-A", DROP_INS).out == "override.conf"
+
         # beside the image: named, however much it is; a copy of it is root's alone to write, and no more can read it
         host.run(f"rm -r /etc/berth; (echo '[Exec]'; yes '# vim: x' | head -c 1040000; echo) >{busybox}.berth; chown 99:99 {busybox}.berth; chmod 606 {busybox}.berth")
         host.run(f"{edit} busybox")
@@ -153,7 +159,7 @@ def test_edit_shows_and_gives_nothing_away(host, busybox, clean, tidy):
         host.run(f"{edit} --full busybox")
         assert host.run("stat", "-c", "%a %u %g", main).out == "604 0 0" and "# vim: x" in host.read(main)
     finally:
-        host.run(f"rm -f {busybox}.berth /run/editor /run/seen")
+        host.run(f"rm -f {busybox}.berth /run/editor /run/hung /run/seen")
 
 
 def test_set_on_a_scope(host, busybox, clean, tidy):

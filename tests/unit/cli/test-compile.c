@@ -202,6 +202,36 @@ TEST(links_are_resolved) {
         place_end(&p);
 }
 
+/* A name of its own for each ephemeral container, even where the image's is cut at the end of a label. */
+TEST(ephemeral_names) {
+        static const char *const images[] = {
+                "web",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbb",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa---bbbbbbbbb",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(images); i++) {
+                Place p;
+                place_begin(&p, NULL);
+                _cleanup_free_ char *root = path_join(p.top, images[i]);
+                _cleanup_error_ Error e = ERROR_NULL;
+                ASSERT_OK(rename(p.root, root));
+                ASSERT_OK(free_and_strdup(&p.root, root));
+                _cleanup_spec_ ContainerSpec *a =
+                        compile(FACE_RUN, &p, "--ephemeral -D ROOT -- x", &e);
+                if (!a)
+                        TEST_FAIL("'%s': %s", images[i], e.message);
+                _cleanup_spec_ ContainerSpec *b =
+                        compile(FACE_RUN, &p, "--ephemeral -D ROOT -- x", &e);
+                ASSERT_NOT_NULL(b);
+                ASSERT_TRUE(!streq(a->name, b->name));
+                const size_t kept = MIN(strlen(images[i]), (size_t) 52);
+                ASSERT_EQ(strncmp(a->name, images[i], kept), 0);
+                place_end(&p);
+        }
+}
+
 TEST(current_directory_of_nspawn) {
         Place p;
         place_begin(&p, NULL);
