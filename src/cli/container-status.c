@@ -126,9 +126,13 @@ static void add_cpu_line(StrBuf *b, const uint64_t *u) {
         if (u[USAGE_CPU_NSEC] == USAGE_UNKNOWN)
                 return;
         strbuf_addf(b, "%*s: %s", LABEL_WIDTH, "CPU", strempty(used));
-        if (u[USAGE_CPU_QUOTA] != USAGE_UNKNOWN)
+        if (u[USAGE_CPU_QUOTA] != USAGE_UNKNOWN) {
+                /* microseconds a second: 1000 are a tenth of a percent */
+                const unsigned long long tenths = u[USAGE_CPU_QUOTA] / 1000;
                 add_remark(b, &any, "max",
-                           strf("%llu%%", (unsigned long long) u[USAGE_CPU_QUOTA] / 10000));
+                           tenths % 10 > 0 ? strf("%llu.%llu%%", tenths / 10, tenths % 10)
+                                           : strf("%llu%%", tenths / 10));
+        }
         strbuf_add(b, any ? ")\n" : "\n");
 }
 

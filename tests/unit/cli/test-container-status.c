@@ -75,6 +75,10 @@ TEST(all) {
 TEST(what_is_not_known_is_not_shown) {
         ContainerInfo i = example();
 
+        i.usage[USAGE_CPU_QUOTA] = 5000; /* CPUQuota=0.5% */
+        _cleanup_free_ char *little = running(&i, false);
+        ASSERT_CONTAINS(little, "CPU: 1.5s (max 0.5%)\n");
+
         i.usage[USAGE_MEMORY_PEAK] = i.usage[USAGE_MEMORY_MAX] = i.usage[USAGE_TASKS_MAX] =
                 i.usage[USAGE_CPU_QUOTA] = i.usage[USAGE_IO_READ_BYTES] = USAGE_UNKNOWN;
         _cleanup_free_ char *text = running(&i, false);
