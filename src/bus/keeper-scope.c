@@ -214,8 +214,10 @@ static bool holds_placeholder(int fd) {
         _cleanup_free_ char *procs = NULL, *path = NULL, *comm = NULL;
         if (cgroup_read_attribute(fd, "cgroup.procs", &procs) < 0)
                 return false;
-        path = strf("/proc/%.*s/comm", (int) strcspn(procs, "\n"), procs);
-        return path && file_read_all(AT_FDCWD, path, 64, &comm, NULL) >= 0 &&
+        const size_t n = strcspn(procs, "\n");
+        path = strf("/proc/%.*s/comm", (int) n, procs);
+        return path && n > 0 && procs[n + (procs[n] == '\n')] == '\0' &&
+               file_read_all(AT_FDCWD, path, 64, &comm, NULL) >= 0 &&
                startswith(comm, PLACEHOLDER_NAME "\n");
 }
 

@@ -6,6 +6,7 @@
 #include "bus/scope-job.h"
 
 #include "basic/alloc.h"
+#include "basic/log.h"
 #include "basic/path.h"
 #include "basic/str.h"
 #include "bus/bus.h"
@@ -15,9 +16,11 @@
 
 #define SCOPE_TIMEOUT_USEC (30 * USEC_PER_SEC) /* from the request to the end of the job */
 #define SCOPE_GONE_TIMEOUT_USEC \
-        (5 * USEC_PER_SEC) /* how long an old, empty scope of the name may take to go */
+        (10 * USEC_PER_SEC) /* how long an old, empty scope of the name may take to go */
 #define SCOPE_IN_USE_USEC \
         (1 * USEC_PER_SEC) /* and one that is in use, perhaps by what has just been killed */
+#define SCOPE_STUCK_USEC \
+        (1 * USEC_PER_SEC) /* an old, empty one that has not gone by then is told to */
 #define SCOPE_HURRY_USEC \
         (500 * USEC_PER_MSEC) /* for systemd to take a request that nobody waits for */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
@@ -35,6 +38,7 @@ struct ScopeJob {
         char *job;                      /* our job's object path, once known */
         char *early_job, *early_result; /* a JobRemoved for our unit that came before the reply */
         usec_t deadline, exists_since;
+        bool stopping; /* the old one was told to go */
         sd_event_source *timer;
         sd_bus_slot *match, *call, *poll;
 };
@@ -133,6 +137,17 @@ static bool is_ours(ScopeJob *j) {
                streq(path_last_component(path), j->request.unit);
 }
 
+/* What a crash has left: systemd has overlooked that nobody is in it any more. The name lock says that nobody else is at it. */
+static void stop_old(ScopeJob *j) {
+        j->stopping = true;
+        log_info("Scope '%s' was left behind by another container of this name, and is removed",
+                 j->request.unit);
+        /* its answer is not waited for: the next request tells */
+        (void) sd_bus_call_method_async(j->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                        SYSTEMD1_MANAGER_INTERFACE, "StopUnit", NULL, NULL, "ss",
+                                        j->request.unit, "replace");
+}
+
 /* The name is taken: by a container that runs, or by a scope without processes that systemd has not collected yet. Returns true if it
  * is worth to try again. (Of a container of ours that runs the supervisor knows first, by its lock, and says so.) */
 static bool is_going(ScopeJob *j) {
@@ -141,6 +156,8 @@ static bool is_going(ScopeJob *j) {
                 j->exists_since = now;
         bool in_use =
                 !j->request.in_place && scope_is_in_use(j->request.spec, j->request.unit) != 0;
+        if (!in_use && !j->stopping && now >= usec_add(j->exists_since, SCOPE_STUCK_USEC))
+                stop_old(j);
         return now <
                usec_add(j->exists_since, in_use ? SCOPE_IN_USE_USEC : SCOPE_GONE_TIMEOUT_USEC);
 }

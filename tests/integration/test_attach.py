@@ -21,8 +21,13 @@ def test_history_is_read_back(host, console):
     r = host.berth("attach", "--history", console)
     assert "first words" in r.stdout and r.stderr == "", r
     # whoever has no terminal looks on, until he is ended
-    r = host.run(f"timeout -s TERM 1 berth attach {console} </dev/null", check=False)
-    assert "first words" in r.stdout, r
+    host.run(f"setsid berth attach {console} </dev/null >/run/viewed 2>&1 &")
+    try:
+        host.wait_for("grep -q 'first words' /run/viewed", 10)
+        host.run(f"pkill -TERM -xf 'berth attach {console}'")
+        host.wait_for(f"! pgrep -xf 'berth attach {console}'", 10)
+    finally:
+        host.run(f"pkill -KILL -xf 'berth attach {console}'; rm -f /run/viewed", check=False)
 
 
 def test_terminal_that_is_handed_out_cannot_be_read(host, console):

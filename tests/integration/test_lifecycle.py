@@ -256,9 +256,22 @@ def test_manager_that_comes_late_logs_the_start_once(host, busybox, clean):
         host.end(p)
 
 
+def test_scope_that_a_crash_left_behind(host, busybox, clean):
+    """Nobody is in it but what a start begins with, and it does not go by itself: the next start of the name just works."""
+    host.run("mkfifo /run/hold; systemd-run --quiet --scope --slice=machine.slice --unit=machine-quick.scope "
+             "sh -c 'printf berth-holder >/proc/self/comm; read x </run/hold' >/dev/null 2>&1 & :")
+    try:
+        host.wait_for("systemctl is-active machine-quick.scope && grep -l berth-holder /proc/[0-9]*/comm", 10)
+        r = host.berth("run", "-P", "-M", "quick", "-D", busybox, "--", "/bin/echo", "hello", timeout=20)
+        assert r.out == "hello" and "was left behind" in r.stderr, r
+    finally:
+        host.systemctl("stop", "machine-quick.scope", check=False)
+        host.run("rm -f /run/hold")
+
+
 def test_payload_that_ends_at_once_many_times(host, busybox, clean):
     r = host.run("for i in $(seq 100); do berth run -q -P -M quick -D %s -- /bin/true || echo failed $i; done" % busybox, timeout=120)
-    assert r.stdout == "" and r.stderr == "", r
+    assert r.stdout + r.stderr == ""
     host.wait_for("! systemctl list-units --plain --no-legend 'machine-*.scope' | grep .", 5)
 
 

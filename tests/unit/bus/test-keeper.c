@@ -94,7 +94,7 @@ static void trial_begin(Trial *t, const char *name, bool systemd) {
 }
 
 static void trial_run(Trial *t) {
-        for (unsigned i = 0; i < 2000 && !t->stopped; i++)
+        for (unsigned i = 0; i < 4000 && !t->stopped; i++)
                 ASSERT_OK(sd_event_run(t->event, 10 * USEC_PER_MSEC));
         ASSERT_TRUE(t->stopped);
 }
