@@ -17,6 +17,7 @@
 
 #define LOOK_AGAIN_USEC \
         (1 * USEC_PER_SEC) /* should a signal get lost, with a manager that is restarted for one */
+#define MUTE_USEC (10 * USEC_PER_SEC)     /* for a manager that ended in the middle of a call */
 #define MISSED_USEC (300 * USEC_PER_MSEC) /* in which all supervisors find a restarted manager */
 
 /* One of the containers that are waited for. */
@@ -26,6 +27,7 @@ typedef struct Awaited {
         bool seen;          /* it was there before */
         bool removed;       /* the manager said so */
         usec_t missed_usec; /* since when it is not there, or 0 */
+        usec_t mute_usec;   /* since when the manager does not answer, or 0 */
         char *ending;       /* how it has ended, if we were told */
 } Awaited;
 
@@ -70,6 +72,18 @@ static int look_at_missing(Awaited *a, WaitTarget target, Error *reterr) {
         return 0;
 }
 
+/* It was killed, or is being replaced, while it was asked: that is no news of the container. */
+static int look_at_mute(Awaited *a, Error *reterr) {
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (a->mute_usec == 0)
+                a->mute_usec = now;
+        if (reterr->id != ERROR_BUS_FAILED || now - a->mute_usec >= MUTE_USEC)
+                return reterr->code;
+        error_done(reterr);
+        return 0;
+}
+
 static int look(sd_bus *bus, Awaited *a, WaitTarget target, Error *reterr) {
         _cleanup_(container_info_done) ContainerInfo info = { 0 };
 
@@ -79,7 +93,8 @@ static int look(sd_bus *bus, Awaited *a, WaitTarget target, Error *reterr) {
                 return look_at_missing(a, target, reterr);
         }
         if (r < 0)
-                return r;
+                return look_at_mute(a, reterr);
+        a->mute_usec = 0;
         a->seen = true;
         a->removed = false;
         a->missed_usec = 0;
@@ -128,7 +143,8 @@ static int wait_for_all(ContainerWatch *w, WaitList *l, const VerbOptions *o, Er
                 }
                 usec_t longest = LOOK_AGAIN_USEC;
                 for (size_t i = 0; i < l->n; i++)
-                        if (!l->items[i].met && l->items[i].missed_usec > 0)
+                        if (!l->items[i].met &&
+                            (l->items[i].missed_usec > 0 || l->items[i].mute_usec > 0))
                                 longest = MISSED_USEC;
                 int r = container_watch_run(w, MIN(longest, o->timeout_usec - passed), reterr);
                 if (r < 0)

@@ -71,6 +71,7 @@ def rounds(host, how, n, containers, bus=False, timeout=900):
     return figures
 
 
+@pytest.mark.campaign
 def test_killed_manager(host, campaign, clean):
     """Killed again and again while clients act: no container lost, nothing half done, and soon there again."""
     with crowd_on(host, 20):
@@ -105,10 +106,12 @@ def lost_bus(host, campaign):
         assert figures["complete"][1] <= (2000 if campaign else 10000), figures
 
 
+@pytest.mark.campaign
 def test_restarted_bus(host, campaign):
     lost_bus(host, campaign)
 
 
+@pytest.mark.campaign
 def test_restarted_broker(broker, campaign):
     lost_bus(broker, campaign)
 
@@ -122,7 +125,7 @@ def test_systemd_executes_itself_anew(host, campaign, clean, how):
 
 def memory_kib(host):
     """What berthd has for itself, and all that is resident."""
-    text = host.run("cat /proc/$(pidof berthd)/smaps_rollup").stdout
+    text = host.run("cat /proc/$(systemctl show -P MainPID berthd)/smaps_rollup").stdout
     field = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+):\s+(\d+) kB", text, re.M)}
     return field["Private_Clean"] + field["Private_Dirty"], field["Rss"]
 
@@ -185,6 +188,7 @@ def test_two_hundred(host, campaign, clean):
 FLOODS = ["unanswered", "pipelined", "never_reads", "machine1", "workers", "connections", "garbage", "large", "rules", "status"]
 
 
+@pytest.mark.campaign
 def test_flood(host, campaign, clean):
     """Whatever one user does, the calls of another are answered in time."""
     seconds = 10 if campaign else 1.5

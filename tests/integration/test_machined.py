@@ -138,6 +138,7 @@ def twins(host):
         host.remove_tree("/var/lib/machines/web")
 
 
+@pytest.mark.campaign
 def test_same_words(host, twins):
     """Every line, its output and its exit status; all that differ are told at once."""
     theirs, ours = twins
@@ -153,6 +154,7 @@ def test_same_words(host, twins):
     assert not different, "\n".join(different)
 
 
+@pytest.mark.campaign
 def test_they_did_something(twins):
     """The lines are not the same because both fail."""
     for said in twins:
@@ -164,10 +166,12 @@ def test_they_did_something(twins):
             assert said[what].returncode != 0, said[what]
 
 
+@pytest.mark.campaign
 def test_same_status(twins):
     assert twins[0]["status"] == twins[1]["status"]
 
 
+@pytest.mark.campaign
 def test_same_properties(twins):
     """Of all that the older one has; and each of these has a value where it has one."""
     theirs, ours = (side["show"] for side in twins)
@@ -176,6 +180,7 @@ def test_same_properties(twins):
     assert {k for k in CHANGING if theirs.get(k) not in (None, "", "0")} == {k for k in CHANGING if k in theirs and ours.get(k) not in (None, "", "0")}
 
 
+@pytest.mark.campaign
 def test_same_login(twins):
     assert twins[0]["login"] == twins[1]["login"]
     assert re.search("Connected to machine web", str(twins[0]["login"]))
@@ -215,7 +220,7 @@ def test_names_of_hosts(host, machine):
         assert host.run("getent ahosts web", check=False).returncode != 0
         leader = host.run("machinectl", "show", "web", "-p", "Leader", "--value").out
         host.run(f"nsenter -t {leader} -n sh -c 'ip link add v0 type veth peer name v1 && ip address add 192.0.2.7/24 dev v0 && ip link set v0 up && ip link set v1 up'")
-        assert host.run("getent ahostsv4 web").out.split()[0] == "192.0.2.7"
+        host.wait_for("getent ahosts web | grep -q '^192[.]0[.]2[.]7 '", 10)
         assert "192.0.2.7" in host.run("machinectl", "list", "--no-legend").stdout
         assert host.run("getent ahosts other", check=False).returncode != 0
     finally:
