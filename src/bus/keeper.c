@@ -284,7 +284,7 @@ static void on_job_ended(const Error *e, void *userdata) {
                         placeholder_drop(k); /* the owner frees us some time */
                 return;
         }
-        if (k->ended && !k->overlapped) { /* why is told already */
+        if (k->ended && (e || !k->overlapped)) { /* why is told already */
                 link_ended(k);
                 return;
         }

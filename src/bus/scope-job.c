@@ -22,7 +22,7 @@
 #define SCOPE_STUCK_USEC \
         (1 * USEC_PER_SEC) /* an old, empty one that has not gone by then is told to */
 #define SCOPE_HURRY_USEC \
-        (500 * USEC_PER_MSEC) /* for systemd to take a request that nobody waits for */
+        (10 * USEC_PER_SEC) /* for systemd to take a request that nobody waits for */
 #define RETRY_USEC (10 * USEC_PER_MSEC)
 #define POLL_USEC (1 * USEC_PER_SEC)
 
@@ -39,6 +39,7 @@ struct ScopeJob {
         char *early_job, *early_result; /* a JobRemoved for our unit that came before the reply */
         usec_t deadline, exists_since;
         bool stopping; /* the old one was told to go */
+        bool hurried;  /* nobody waits for it any more: a refusal is the end */
         sd_event_source *timer;
         sd_bus_slot *match, *call, *poll;
 };
@@ -156,7 +157,9 @@ static bool is_going(ScopeJob *j) {
                 j->exists_since = now;
         bool in_use =
                 !j->request.in_place && scope_is_in_use(j->request.spec, j->request.unit) != 0;
-        if (!in_use && !j->stopping && now >= usec_add(j->exists_since, SCOPE_STUCK_USEC))
+        /* never what our own processes are in already */
+        if (!in_use && !j->request.in_place && !j->stopping &&
+            now >= usec_add(j->exists_since, SCOPE_STUCK_USEC))
                 stop_old(j);
         return now <
                usec_add(j->exists_since, in_use ? SCOPE_IN_USE_USEC : SCOPE_GONE_TIMEOUT_USEC);
@@ -174,8 +177,8 @@ static void request_refused(ScopeJob *j, const sd_bus_error *bus_error) {
         }
         j->lost = j->lost || refusal == REFUSAL_LOST;
         j->accepted = refusal == REFUSAL_EXISTS && is_ours(j); /* its state is polled */
-        if (j->accepted || IN_SET(refusal, REFUSAL_LOST, REFUSAL_BUSY) ||
-            (refusal == REFUSAL_EXISTS && is_going(j))) {
+        if (j->accepted || (!j->hurried && (IN_SET(refusal, REFUSAL_LOST, REFUSAL_BUSY) ||
+                                            (refusal == REFUSAL_EXISTS && is_going(j))))) {
                 timer_arm(j, RETRY_USEC);
                 return;
         }
@@ -279,8 +282,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 void scope_job_hurry(ScopeJob *j) {
         if (j->accepted)
                 return;
-        j->deadline = MIN(j->deadline, usec_add(now_usec(CLOCK_MONOTONIC), SCOPE_HURRY_USEC));
-        timer_arm(j, SCOPE_HURRY_USEC);
+        /* a request that systemd has is waited for: without its process it would leave a scope that nobody is in */
+        const usec_t delay = j->call ? SCOPE_HURRY_USEC : 0;
+        j->hurried = true;
+        j->deadline = MIN(j->deadline, usec_add(now_usec(CLOCK_MONOTONIC), delay));
+        timer_arm(j, delay);
 }
 
 int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, ScopeJobDone done,

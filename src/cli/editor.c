@@ -55,6 +55,7 @@ static int spawn(char *const *words, const char *path, pid_t *ret) {
         (void) sigemptyset(&defaults); /* these cannot fail with valid arguments */
         (void) sigaddset(&defaults, SIGINT);
         (void) sigaddset(&defaults, SIGQUIT);
+        (void) sigaddset(&defaults, SIGHUP);
         (void) posix_spawnattr_setsigdefault(&attributes, &defaults);
         (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
         r = posix_spawnp(ret, argv[0], NULL, &attributes, argv, environ);
@@ -77,30 +78,38 @@ static int wait_for_editor(pid_t pid, const char *name, Error *reterr) {
                          WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
-int editor_run(const char *path, Error *reterr) {
+/* The editor of the environment, or the first of the usual ones that there is. */
+static int start_editor(const char *path, char ***words, pid_t *ret, Error *reterr) {
         static const char *const fallbacks[] = { "editor", "nano", "vim", "vi" };
-        _cleanup_strv_free_ char **words = NULL;
-        pid_t pid;
 
-        int found = editor_from_environment(&words, reterr);
+        int found = editor_from_environment(words, reterr);
         if (found < 0)
                 return found;
-        int r = found > 0 ? spawn(words, path, &pid) : -ENOENT;
+        int r = found > 0 ? spawn(*words, path, ret) : -ENOENT;
         for (size_t i = 0; !found && r == -ENOENT && i < ELEMENTSOF(fallbacks); i++) {
-                words = strv_free(words);
-                words = strv_new(fallbacks[i]);
-                r = words ? spawn(words, path, &pid) : -ENOMEM;
+                strv_free(*words);
+                *words = strv_new(fallbacks[i]);
+                r = *words ? spawn(*words, path, ret) : -ENOMEM;
         }
         if (r == -ENOENT && !found)
                 return set_no_editor(reterr);
-        if (r < 0)
-                return error_set_errno(reterr, r, ERROR_FAILED, "Editor '%s' cannot be run",
-                                       words ? words[0] : "");
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Editor '%s' cannot be run",
+                                       *words ? (*words)[0] : "")
+                     : 0;
+}
+
+int editor_run(const char *path, Error *reterr) {
+        _cleanup_strv_free_ char **words = NULL;
+        pid_t pid;
+
+        /* before it is there, which may send one at once */
         static const int signals[] = { SIGINT, SIGQUIT, SIGHUP };
         struct sigaction ignore = { .sa_handler = SIG_IGN }, before[ELEMENTSOF(signals)];
         for (size_t i = 0; i < ELEMENTSOF(signals); i++)
                 (void) sigaction(signals[i], &ignore, before + i); /* valid signals */
-        r = wait_for_editor(pid, words[0], reterr);
+        int r = start_editor(path, &words, &pid, reterr);
+        if (r >= 0)
+                r = wait_for_editor(pid, words[0], reterr);
         for (size_t i = 0; i < ELEMENTSOF(signals); i++)
                 (void) sigaction(signals[i], before + i, NULL);
         return r;
