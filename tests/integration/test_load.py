@@ -176,8 +176,8 @@ def test_two_hundred(host, campaign, clean):
     print(f"{n} containers: idle {idle} KiB {idle_fds} fds, full {full} {full_fds}, restarted {again}, gone {gone} {gone_fds}; "
           f"list {listed}; longest round {started} {learned} ms")
     assert gone_fds <= idle_fds + 3
-    assert listed["command"] < 50
     if not host.environment:        # with sanitizers memory and time are theirs
+        assert listed["command"] < 50
         assert idle[1] < 8 * 1024 and full[1] < 24 * 1024 and again[1] < 24 * 1024
         assert gone[0] < max(idle[0], full[0], again[0]) + 512
         assert started[1] < 10 and learned[1] < 10
