@@ -226,7 +226,7 @@ def test_numbers_without_a_call_for_each(host, clean, containers):
     for name in ("one", "two"):
         containers(name)
         # what the list asks of others, between two calls that are seen
-        monitor = host.spawn("exec timeout 30 dbus-monitor --system \"type='method_call'\"")
+        monitor = host.spawn("exec timeout --foreground 30 dbus-monitor --system \"type='method_call'\"")
         poke = "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.DBus.Peer "
         text = b""
         try:
