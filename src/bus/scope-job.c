@@ -23,7 +23,9 @@
         (1 * USEC_PER_SEC) /* an old, empty one that has not gone by then is told to */
 #define SCOPE_HURRY_USEC \
         (10 * USEC_PER_SEC) /* for systemd to take a request that nobody waits for */
-#define RETRY_USEC (10 * USEC_PER_MSEC)
+#define RETRY_USEC (5 * USEC_PER_MSEC)
+#define ACCURACY_USEC \
+        (1 * USEC_PER_MSEC) /* sd-event's default is 250 ms: a retry would wait for that */
 #define POLL_USEC (1 * USEC_PER_SEC)
 
 struct ScopeJob {
@@ -307,7 +309,7 @@ int scope_job_new(sd_event *event, sd_bus *bus, const ScopeRequest *request, Sco
                                           NULL, j);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &j->timer, CLOCK_MONOTONIC,
-                                               SCOPE_TIMEOUT_USEC, 0, on_timer, j);
+                                               SCOPE_TIMEOUT_USEC, ACCURACY_USEC, on_timer, j);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED, "Watching scope '%s' failed",
                                        request->unit);
