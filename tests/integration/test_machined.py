@@ -209,21 +209,59 @@ def test_bind_with_a_user_namespace(host, machine):
         host.run("systemctl", "unmask", *MACHINED, check=False)
 
 
-def test_names_of_hosts(host, machine):
-    """nss-mymachines finds the addresses of a container by its name."""
-    machine("web")
-    only_berthd(host)
-    assert "mymachines" in host.read("/etc/nsswitch.conf")
-    p = host.spawn("berth run -q -b -U --private-network -M web -D /var/lib/machines/web")
+#: a network of both protocols; names for its addresses are found where the host itself has none (-A)
+NETWORK = """ip link add v0 address 02:00:00:00:00:07 type veth peer name v1 address 02:00:00:00:00:08 && ip address add 192.0.2.7/24 dev v0 &&
+ip address add 2001:db8::7/64 dev v0 nodad && echo 0 >/proc/sys/net/ipv6/conf/v0/accept_dad && echo 0 >/proc/sys/net/ipv6/conf/v1/accept_dad &&
+ip link set v0 up && ip link set v1 up"""
+NAMES = {
+    "addresses": f"busctl call {NAME} {PATH} {NAME}.Manager GetMachineAddresses s web",
+    "IPv4": "getent -A ahostsv4 web",
+    "IPv6": "getent -A ahostsv6 web",
+    "both": "getent -A ahosts web | sort",
+    "host": "getent hosts web",
+    "list": "machinectl list --no-legend --max-addresses=all",
+    "another": "getent -A ahosts other",
+}
+
+
+def names_before_and_after(host, run):
+    """What is said of container web when it has no address yet, and when it has four."""
+    said = {}
+    p = host.spawn(run)
     try:
-        wait_up(host)
-        assert host.run("getent ahosts web", check=False).returncode != 0
+        host.wait_for("machinectl show web -p State --value 2>/dev/null | grep -qx running", 60)
+        for what, line in NAMES.items():
+            said[f"{what}, none yet"] = host.run(line, check=False)
         leader = host.run("machinectl", "show", "web", "-p", "Leader", "--value").out
-        host.run(f"nsenter -t {leader} -n sh -c 'ip link add v0 type veth peer name v1 && ip address add 192.0.2.7/24 dev v0 && ip link set v0 up && ip link set v1 up'")
-        host.wait_for("getent ahosts web | grep -q '^192[.]0[.]2[.]7 '", 10)
-        assert "192.0.2.7" in host.run("machinectl", "list", "--no-legend").stdout
-        assert host.run("getent ahosts other", check=False).returncode != 0
+        host.run(f"nsenter -t {leader} -n sh -ec '{NETWORK}'")
+        host.wait_for(f"test $(nsenter -t {leader} -n ip -6 -o address show scope link | grep -vc tentative) = 2", 30)
+        for what, line in NAMES.items():
+            said[what] = host.run(line, check=False)
+        host.run("machinectl", "terminate", "web")
+        host.wait_for("! machinectl show web >/dev/null 2>&1", 30)
     finally:
-        host.berth("terminate", "web", check=False)
         host.end(p)
+        host.run("systemctl stop machine-web.scope 2>/dev/null; systemctl reset-failed machine-web.scope 2>/dev/null; :")
+    return {what: (r.returncode, r.stdout) for what, r in said.items()}
+
+
+def test_names_of_hosts(host, machine):
+    """nss-mymachines finds the addresses of a container by its name, all that it finds with machined, in the same order."""
+    root = machine("web", "busybox")
+    assert "mymachines" in host.read("/etc/nsswitch.conf")
+    spawn = f"systemd-nspawn -q --private-network -M web -D {root} sleep 1000"
+    try:
+        only_machined(host)
+        theirs = names_before_and_after(host, spawn)
+        only_berthd(host)
+        ours = names_before_and_after(host, spawn)
+        own = names_before_and_after(host, f"berth run -q -U --private-network -M web -D {root} -- sleep 1000")
+    finally:
         host.run("systemctl", "unmask", *MACHINED, check=False)
+    assert theirs["IPv4, none yet"][0] == theirs["IPv6, none yet"][0] == theirs["another"][0] == 2
+    assert {line.split()[0] for line in theirs["IPv4"][1].splitlines()} == {"192.0.2.7"}
+    assert {line.split()[0] for line in theirs["IPv6"][1].splitlines()} == {"2001:db8::7", "fe80::ff:fe00:7", "fe80::ff:fe00:8"}
+    assert theirs["addresses"][1].startswith("a(iay) 4 2 4 192 0 2 7 10 16 32 1 13 184 ")
+    assert ours == theirs
+    own["list"] = own["list, none yet"] = theirs["list"] = theirs["list, none yet"] = None     # says who made it
+    assert own == theirs
