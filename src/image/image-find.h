@@ -4,12 +4,11 @@
 
 #include "basic/error.h"
 
-/* Searches /etc/machines, /run/machines, /var/lib/machines, /var/lib/container, /usr/local/lib/machines, /usr/lib/machines for a
- * directory (or a link to one) of this name. The result is an absolute path without symlinks. ERROR_ROOT_NOT_FOUND says where was
- * looked; ERROR_UNSUPPORTED for NAME.raw and other kinds that cannot be started yet; ERROR_NO_PRIVILEGES if a place could not be
- * searched by this user. */
+/* Searches the pool (image/image.h) for a directory, subvolume or directory of versions of this name. The result is an absolute path
+ * without symlinks. ERROR_ROOT_NOT_FOUND says where was looked; ERROR_UNSUPPORTED for kinds that cannot be started yet;
+ * ERROR_NO_PRIVILEGES if a place could not be searched by this user. */
 int image_find(const char *name, char **ret_directory, Error *reterr);
-/* All names found, sorted, without hidden ones. Places that this user cannot read are left out. */
+/* All names of what image_find() finds, sorted, without hidden ones. Places that this user cannot read are left out. */
 int image_list(char ***ret_names, Error *reterr);
 /* The same with another search path, for tests. */
 int image_find_in(char *const *places, const char *name, char **ret_directory, Error *reterr);

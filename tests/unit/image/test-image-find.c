@@ -55,9 +55,9 @@ static void remove_tree(int parent, const char *name) {
         int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
                 static const char *const names[] = {
-                        "first",    "second",     "web",   "db",       "real",
-                        "link",     "dangling",   "plain", "disk.raw", ".hidden",
-                        "bad name", "versions.v", "zeta",
+                        "first",    "second",     "web",   "db",           "real",
+                        "link",     "dangling",   "plain", "disk.raw",     ".hidden",
+                        "bad name", "versions.v", "zeta",  "stack.mstack",
                 };
                 for (size_t i = 0; i < ELEMENTSOF(names); i++)
                         remove_tree(fd, names[i]);
@@ -137,13 +137,16 @@ TEST(other_kinds_are_named) {
         ASSERT_CONTAINS(e.message,
                         "/first/disk.raw' is a disk image; only directories can be started yet");
         error_done(&e);
-        make_directory(&p, "second/versions.v");
-        ASSERT_ERROR(image_find_in(p.list, "versions", &found, &e), EOPNOTSUPP);
-        ASSERT_CONTAINS(e.message, "is a directory of versions");
+        make_directory(&p, "second/versions.v"); /* without any */
+        ASSERT_ERROR(image_find_in(p.list, "versions", &found, &e), ENOENT);
+        error_done(&e);
+        make_directory(&p, "second/stack.mstack");
+        ASSERT_ERROR(image_find_in(p.list, "stack", &found, &e), EOPNOTSUPP);
+        ASSERT_CONTAINS(e.message, "is a stack of layers");
         error_done(&e);
         make_file(&p, "first/plain");
         ASSERT_ERROR(image_find_in(p.list, "plain", &found, &e), EOPNOTSUPP);
-        ASSERT_CONTAINS(e.message, "/first/plain' is not a directory");
+        ASSERT_CONTAINS(e.message, "/first/plain' is neither a directory nor a disk image");
         error_done(&e);
         places_end(&p);
 }
