@@ -39,6 +39,8 @@ static const char *const control_type_table[_CONTROL_TYPE_MAX] = {
         [CONTROL_PAUSED] = "PAUSED",
         [CONTROL_RESUMED] = "RESUMED",
         [CONTROL_WELCOME] = "WELCOME",
+        [CONTROL_CONNECT] = "CONNECT",
+        [CONTROL_CONNECTED] = "CONNECTED",
 };
 DEFINE_STRING_TABLE_LOOKUP(control_type, ControlType);
 
@@ -69,8 +71,10 @@ static const struct {
         [CONTROL_RESUME]     = { TO_SUPERVISOR,   ALIVE },
         [CONTROL_ATTACH]     = { TO_SUPERVISOR,   ALIVE },
         [CONTROL_WELCOME]    = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
+        [CONTROL_CONNECT]    = { TO_SUPERVISOR,   ALIVE },
         [CONTROL_PAUSED]     = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_RESUMED]    = { FROM_SUPERVISOR, ALIVE },
+        [CONTROL_CONNECTED]  = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_HELLO]      = { FROM_SUPERVISOR, BEFORE_RUNNING | ALIVE },
         [CONTROL_STARTED]    = { FROM_SUPERVISOR, BEFORE_RUNNING },
         [CONTROL_READY]      = { FROM_SUPERVISOR, ALIVE },

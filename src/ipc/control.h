@@ -11,7 +11,8 @@
 #include "sys/socket.h"
 
 #define CONTROL_SOCKET_PATH "/run/berth/control"
-#define NAME_LOCK_DIRECTORY "/run/berth/names" /* lock_take(): who has a name */
+#define NAME_LOCK_DIRECTORY "/run/berth/names"         /* lock_take(): who has a name */
+#define CONTROL_BUS_PATH "/run/dbus/system_bus_socket" /* CONNECT */
 #define CONTROL_VERSION 1
 #define CONTROL_MESSAGE_MAX 8192 /* bytes of one message; the spec travels as a descriptor */
 
@@ -34,6 +35,8 @@ typedef enum ControlType {
         CONTROL_PAUSED,
         CONTROL_RESUMED, /* or could not be paused: ERRNO= */
         CONTROL_WELCOME, /* the HELLO of one that connects again was heard */
+        CONTROL_CONNECT, /* to the system bus: what is asked there in this connection's name, the supervisor asks */
+        CONTROL_CONNECTED, /* the connection, a stream socket; or none: ERRNO= */
         _CONTROL_TYPE_MAX,
         _CONTROL_TYPE_INVALID = -EINVAL,
 } ControlType;

@@ -143,6 +143,16 @@ int link_receive(Supervisor *s, Link *l, ControlMessage *ret) {
         return 1;
 }
 
+void links_connect_bus(Supervisor *s) {
+        _cleanup_strv_free_ char **fields = NULL;
+        /* a bus that does not accept must not hold us up: a connect() that would wait fails with EAGAIN, unix(7) */
+        _cleanup_close_ int fd = socket_connect(SOCK_STREAM | SOCK_NONBLOCK, CONTROL_BUS_PATH);
+
+        if (fd < 0 && strv_extendf(&fields, "ERRNO=%d", -fd) < 0)
+                return; /* the manager takes no answer for the same */
+        link_send(&s->manager, CONTROL_CONNECTED, fields, &fd, fd >= 0 ? 1 : 0);
+}
+
 bool links_launcher_is_gone(const Supervisor *s) {
         struct pollfd p = { .fd = s->launcher.fd };
         return s->launcher.fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;

@@ -136,6 +136,8 @@ void links_send_error(Supervisor *s, const Error *e);
 void links_retry(Supervisor *s);
 /* Receives one message. 1: *ret is a request that is allowed now; 0: nothing to do; the link may be closed afterwards. */
 int link_receive(Supervisor *s, Link *l, ControlMessage *ret);
+/* A connection to the system bus for the manager: what is asked there in its name, we ask. */
+void links_connect_bus(Supervisor *s);
 /* It has given up, and told why. */
 bool links_launcher_is_gone(const Supervisor *s);
 /* Waits for GO on the launcher link (mode CGROUP_WAIT). */

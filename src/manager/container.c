@@ -25,6 +25,7 @@
 
 void container_free(Container *c) {
         waiters_free(c);
+        machine1_registration_free(c);
         operations_end(c);
         c->health = health_free(c->health);
         c->hooks = hooks_free(c->hooks);
@@ -388,7 +389,7 @@ static void (*const message_handlers[_CONTROL_TYPE_MAX])(Container *, const Cont
         [CONTROL_STATUS] = on_status,         [CONTROL_STOPPING] = on_stopping,
         [CONTROL_RESTARTING] = on_restarting, [CONTROL_EXITED] = on_exited,
         [CONTROL_ERROR] = on_error,           [CONTROL_PAUSED] = on_paused,
-        [CONTROL_RESUMED] = on_resumed,
+        [CONTROL_RESUMED] = on_resumed,       [CONTROL_CONNECTED] = machine1_supervisor_connected,
 };
 
 void container_message(Container *c, const ControlMessage *m) {

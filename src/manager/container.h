@@ -40,7 +40,9 @@ struct Container {
         Health *health;                     /* NULL: nobody looks */
         const char *health_name;            /* the property Health; not to be freed */
         bool shown;                         /* on machine1 */
-        Foreign *foreign; /* registered there by another program: has no supervisor of ours */
+        struct Machine1Registration
+                *registration; /* at systemd-machined: it has not answered yet */
+        Foreign *foreign;      /* registered there by another program: has no supervisor of ours */
 
         /* only of a container that was made by CreateContainer */
         ContainerSpec *spec;

@@ -87,6 +87,7 @@ void machine1_hide(Container *c) {
         if (!m1 || !c->shown)
                 return;
         c->shown = false;
+        machine1_registration_free(c);
         if (m1->varlink)
                 varlink_machine_gone(m1->varlink, c->name);
         if (m1->state == MACHINE1_OWNER) {
@@ -321,6 +322,7 @@ Machine1 *machine1_free(Machine1 *m1) {
         if (!m1)
                 return NULL;
         machine1_pending_free_all(m1);
+        machine1_registrations_free(m1);
         varlink_free(m1->varlink);
         sd_event_source_disable_unref(m1->timer);
         host_free(m1->host);

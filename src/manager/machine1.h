@@ -26,6 +26,7 @@ typedef enum Machine1State {
 
 typedef struct Machine1Pending Machine1Pending;
 typedef struct Machine1Creation Machine1Creation;
+typedef struct Machine1Registration Machine1Registration;
 
 struct Machine1 {
         Manager *manager;
@@ -38,6 +39,9 @@ struct Machine1 {
         char *actions;                 /* the polkit actions of machined on this host; NULL: none */
         LIST_HEAD(Machine1Pending, pendings);
         unsigned n_pendings;
+        LIST_HEAD(Machine1Registration,
+                  registrations); /* at machined, that have not been answered */
+        unsigned n_asked;
         unsigned n_reads; /* operations that anybody may start */
 };
 
@@ -167,5 +171,11 @@ void machine1_state_remove(const Container *c);
 void machine1_state_load(Manager *m); /* foreign machines of an earlier manager, or of machined */
 
 /* in machine1-client.c: registering at systemd-machined */
-void machine1_register_elsewhere(Machine1 *m1, const Container *c);
+void machine1_register_elsewhere(Machine1 *m1, Container *c);
+/* Its supervisor's answer to CONNECT. */
+void machine1_supervisor_connected(Container *c, const ControlMessage *m);
+/* It has lost its link, or has one again. */
+void machine1_link_changed(Container *c);
+void machine1_registration_free(Container *c); /* if one is under way */
+void machine1_registrations_free(Machine1 *m1);
 void machine1_unregister_elsewhere(Machine1 *m1, const Container *c);

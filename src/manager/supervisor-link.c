@@ -14,6 +14,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "manager/container-log.h"
+#include "manager/machine1.h"
 #include "spec/spec-text.h"
 #include "sys/socket.h"
 
@@ -36,8 +37,10 @@ Link *link_free(Link *l) {
                 return NULL;
         LIST_REMOVE(links, l->manager->links, l);
         l->manager->n_links--;
-        if (l->container)
+        if (l->container) {
                 l->container->link = NULL;
+                machine1_link_changed(l->container);
+        }
         sd_event_source_disable_unref(l->source);
         sd_event_source_disable_unref(l->timer);
         pidref_done(&l->peer);
@@ -188,6 +191,7 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
                 container_set_ready(c, true);
         hooks_set_begun(c);
         container_announce(c);
+        machine1_link_changed(c);
         if (streq(strempty(control_message_get(m, "FIRST")), "yes")) {
                 container_log_start(c); /* when it started nobody was here to hear it */
                 hooks_fire(c, HOOK_POST_START);

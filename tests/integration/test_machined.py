@@ -209,6 +209,28 @@ def test_bind_with_a_user_namespace(host, machine):
         host.run("systemctl", "unmask", *MACHINED, check=False)
 
 
+def test_machined_ends_the_container_and_not_the_manager(host, busybox, clean):
+    """Whom machined takes for a machine's supervisor gets its SIGTERM; that is not berthd, who looks after all the others."""
+    only_machined(host)
+    host.berth("list")
+    manager = host.properties("berthd.service", "MainPID")["MainPID"]
+    for how in (["terminate", "web"], ["kill", "-s", "KILL", "web"], ["kill", "--kill-who=leader", "-s", "KILL", "web"]):
+        p = host.spawn("berth", "run", "-q", "-M", "web", "-D", busybox, "--", "sleep", "1000")
+        try:
+            host.wait_for("machinectl show web 2>/dev/null", 30)
+            unit, ours, theirs = (host.run(line).out for line in (
+                "berth show -p Unit --value web", "berth show -p Supervisor --value web", "machinectl show web -p Supervisor --value"))
+            assert theirs in ("", ours) and ours != manager     # before version 258 there is none
+            host.run("machinectl", *how)
+            host.wait_for(f"! berth list --no-legend | grep -q web && ! systemctl is-active -q {unit}", 30)
+        finally:
+            host.end(p)
+    # those that end by themselves, before machined has looked, and after
+    host.run(f"for i in $(seq 20); do berth run -q -P -M short-$i -D {busybox} -- sleep 0.0$(($i % 4)); done")
+    host.wait_for("test -z \"$(machinectl list --no-legend)\"", 30)
+    assert host.properties("berthd.service", "MainPID")["MainPID"] == manager
+
+
 #: a network of both protocols; names for its addresses are found where the host itself has none (-A)
 NETWORK = """ip link add v0 address 02:00:00:00:00:07 type veth peer name v1 address 02:00:00:00:00:08 && ip address add 192.0.2.7/24 dev v0 &&
 ip address add 2001:db8::7/64 dev v0 nodad && echo 0 >/proc/sys/net/ipv6/conf/v0/accept_dad && echo 0 >/proc/sys/net/ipv6/conf/v1/accept_dad &&
