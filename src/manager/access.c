@@ -140,10 +140,13 @@ static int rewind_call(sd_bus_message *call, bool named) {
 static int run(Manager *m, const Method *method, sd_bus_message *call, const char *container,
                bool named, uint64_t generation, Error *reterr) {
         /* What was allowed for one container is not allowed for the next one of its name. */
-        if (generation != generation_of(m, container) && !makes_container(method))
-                return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
-                                 "Container '%s' %s while the call waited", container,
-                                 generation != 0 ? "ended" : "was started");
+        const uint64_t now = generation_of(m, container);
+        if (generation != now && !makes_container(method))
+                return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' %s",
+                                 container,
+                                 now == 0          ? "has ended"
+                                 : generation == 0 ? "was started while the call waited"
+                                                   : "was started anew while the call waited");
         int r = rewind_call(call, named);
         return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read")
                      : method->body(m, call, container, reterr);

@@ -96,8 +96,8 @@ void waiters_answer_end(Container *c) {
                         waiter_succeed(w);
                         continue;
                 }
-                (void) error_set(&e, -ENXIO, ERROR_NO_SUCH_CONTAINER,
-                                 "Container '%s' ended while the call waited", c->name);
+                (void) error_set(&e, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' has ended",
+                                 c->name);
                 waiter_fail(w, &e);
         }
 }

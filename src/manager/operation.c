@@ -110,12 +110,23 @@ static void operation_free(Operation *o) {
         free(o);
 }
 
+static int error_has_ended(const Container *c, Error *reterr) {
+        return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' has ended",
+                         c->name);
+}
+
 /* Tells the result, once. The worker may still be there. */
 static void finish(Operation *o, const OperationResult *result, const Error *e) {
         OperationDone done = o->done;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = TAKE_PTR(o->call);
+        _cleanup_error_ Error ended = ERROR_NULL;
         if (!done)
                 return;
+        /* whatever it was that could not be done in the middle of its end */
+        if (e && o->container && pidref_is_ending(&o->container->leader)) {
+                (void) error_has_ended(o->container, &ended);
+                e = &ended;
+        }
         o->done = NULL;
         manager_call_end(o->manager);
         watch_callers(o->manager);
@@ -169,8 +180,7 @@ void operations_end(Container *c) {
                 if (o->container != c)
                         continue;
                 _cleanup_error_ Error e = ERROR_NULL;
-                (void) error_set(&e, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' has ended",
-                                 c->name);
+                (void) error_has_ended(c, &e);
                 /* a program ends with its container, and its worker wants to tell how */
                 if (o->done || !is_program(o->type))
                         give_up(o, &e);
@@ -259,6 +269,8 @@ static int check_program(const OperationRequest *q, Error *reterr) {
 
 /* program: is one to be executed inside? */
 static int check_container(const Container *c, bool program, Error *reterr) {
+        if (IN_SET(c->state, STATE_EXITED, STATE_FAILED))
+                return error_has_ended(c, reterr);
         if (!pidref_is_set(&c->leader) || !IN_SET(c->state, STATE_RUNNING, STATE_STOPPING)) {
                 int r = error_set(reterr, -ENXIO, ERROR_FAILED, "Container '%s' is not running: %s",
                                   c->name, container_state_to_string(c->state));

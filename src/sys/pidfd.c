@@ -2,7 +2,8 @@
 /* A process, held by its pidfd.
  *
  * Calls: pidfd_open(2), pidfd_send_signal(2), waitid(P_PIDFD) (Linux 5.4), poll for "ended"; the number behind a foreign
- * pidfd is the "Pid:" line of /proc/self/fdinfo/FD (-1: reaped, 0: not in our PID namespace). */
+ * pidfd is the "Pid:" line of /proc/self/fdinfo/FD (-1: reaped, 0: not in our PID namespace); "is ending" is PF_EXITING in the flags
+ * of /proc/PID/stat (include/linux/sched.h), which everybody may read. */
 #include "sys/pidfd.h"
 
 #include <poll.h>
@@ -14,6 +15,8 @@
 #include "basic/str.h"
 
 #define FDINFO_MAX 4096
+#define STAT_MAX 4096
+#define PROC_EXITING 0x00000004U /* PF_EXITING */
 
 int pidref_open(pid_t pid, PidRef *ret) {
         if (pid <= 0)
@@ -87,4 +90,20 @@ bool pidref_is_alive(const PidRef *p) {
         struct pollfd pfd = { .fd = p ? p->fd : -EBADF, .events = POLLIN };
 
         return pidref_is_set(p) && poll(&pfd, 1, 0) == 0;
+}
+
+bool pidref_is_ending(const PidRef *p) {
+        _cleanup_free_ char *text = NULL;
+        char path[STRLEN("/proc//stat") + 12];
+        unsigned flags = 0;
+
+        if (!pidref_is_alive(p))
+                return true;
+        snprintf(path, sizeof(path), "/proc/%d/stat", p->pid);
+        int r = file_read_all(AT_FDCWD, path, STAT_MAX, &text, NULL);
+        /* the name may have any character in it: what follows the last parenthesis is proc_pid_stat(5) from the state on */
+        const char *state = r < 0 ? NULL : strrchr(text, ')');
+        if (state)
+                (void) sscanf(state, ") %*c %*d %*d %*d %*d %*d %u", &flags); /* else 0 */
+        return (flags & PROC_EXITING) != 0 || !pidref_is_alive(p);
 }

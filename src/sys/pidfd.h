@@ -33,3 +33,6 @@ int pidref_kill(const PidRef *p, int sig);
 /* Reaps a child: 1 and *ret when it has ended, 0 if it still runs and block is false. */
 int pidref_wait(const PidRef *p, bool block, siginfo_t *ret);
 bool pidref_is_alive(const PidRef *p); /* POLLIN on the pidfd means: ended */
+/* It has ended, or is on its way out: it has no files and no namespaces any more, or will soon have none. A first process of a PID namespace
+ * is so for as long as it takes the others in it to end. */
+bool pidref_is_ending(const PidRef *p);

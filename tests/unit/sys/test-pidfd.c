@@ -132,4 +132,36 @@ TEST(pidfd_of_another_namespace) {
         ASSERT_EQ(in_child(enter_pid_namespace, &p.fd), 0);
 }
 
+/* The first process of a PID namespace waits in its exit until those in it are reaped: by us, of one of them. */
+static int look_at_the_end(void *arg) {
+        struct clone_args args = { .flags = CLONE_NEWPID, .exit_signal = SIGCHLD };
+        _cleanup_(pidref_done) PidRef first = PIDREF_NULL, second = PIDREF_NULL;
+
+        pid_t pid = sys_clone3(&args);
+        if (pid == 0)
+                for (;;)
+                        pause();
+        if (pid < 0 || pidref_open(pid, &first) < 0 || pidref_is_ending(&first) ||
+            setns(first.fd, CLONE_NEWPID) < 0)
+                return 1;
+        pid = fork();
+        if (pid == 0)
+                for (;;)
+                        pause();
+        if (pid < 0 || pidref_open(pid, &second) < 0 || pidref_kill(&first, SIGKILL) < 0)
+                return 2;
+        for (unsigned i = 0; i < 30000 && !pidref_is_ending(&first); i++)
+                usleep(1000);
+        if (!pidref_is_ending(&first) || !pidref_is_alive(&first))
+                return 3;
+        if (pidref_wait(&second, true, NULL) != 1 || pidref_wait(&first, true, NULL) != 1)
+                return 4;
+        return pidref_is_ending(&first) ? 0 : 5;
+}
+
+TEST(ends_as_long_as_others_do) {
+        ASSERT_EQ(in_child(look_at_the_end, NULL), 0);
+        ASSERT_TRUE(pidref_is_ending(&(PidRef) PIDREF_NULL));
+}
+
 SANDBOX_MAIN
