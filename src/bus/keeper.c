@@ -172,7 +172,8 @@ static int go_send(Keeper *k, bool hold, Error *reterr) {
         _cleanup_free_ char *field = strf("UNIT=%s", k->unit);
         char hold_field[] = "HOLD=yes", *const fields[] = { field, hold ? hold_field : NULL, NULL };
         int r = field ? control_send(k->link_fd, CONTROL_GO, fields, &k->scope_fd, 1) : -ENOMEM;
-        if (r < 0 && r != -EPIPE) /* EPIPE: the end of the link follows */
+        /* it has ended, having read all or not: its last words and the end of the link follow */
+        if (r < 0 && !IN_SET(r, -EPIPE, -ECONNRESET))
                 return error_set_errno(reterr, r, ERROR_PROTOCOL,
                                        "Telling the supervisor of '%s' to go on failed",
                                        k->spec->name);
@@ -417,12 +418,12 @@ static void on_link_end(Keeper *k) {
         scope_job_hurry(k->job);
 }
 
-static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Keeper *k = userdata;
+/* Returns whether there was a message, and there may be more. */
+static bool hear(Keeper *k) {
         ControlMessage m = CONTROL_MESSAGE_NULL;
-        int r = control_receive(fd, &m);
+        int r = control_receive(k->link_fd, &m);
         if (r == -EAGAIN)
-                return 0;
+                return false;
         if (r <= 0 ||
             (m.type != _CONTROL_TYPE_MAX && control_check(m.type, FROM_SUPERVISOR, k->state) < 0)) {
                 if (r != 0)
@@ -430,14 +431,21 @@ static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                                     r < 0 ? errno_words(r) : control_type_to_string(m.type));
                 control_message_done(&m);
                 on_link_end(k);
-                return 0;
+                return false;
         }
+        bool more = true;
         if (m.type != _CONTROL_TYPE_MAX) {
                 link_message(k, &m);
-                if (tell_owner(k, &m) && k->again && !k->job)
+                more = tell_owner(k, &m);
+                if (more && !k->free_pending && k->again && !k->job)
                         begin_again(k);
         }
         control_message_done(&m);
+        return more;
+}
+
+static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        (void) hear(userdata); /* once more for each message */
         return 0;
 }
 
@@ -514,6 +522,14 @@ int keeper_start(Keeper *k, Error *reterr) {
 
 int keeper_send(Keeper *k, ControlType type) {
         return k->link_fd >= 0 ? control_send(k->link_fd, type, NULL, NULL, 0) : -EPIPE;
+}
+
+void keeper_hear_all(Keeper *k) {
+        k->dispatching++; /* whoever is told may free us */
+        while (!k->free_pending && k->link_fd >= 0 && hear(k))
+                ;
+        if (--k->dispatching == 0 && k->free_pending)
+                keeper_destroy(k);
 }
 
 const char *keeper_unit(const Keeper *k) {

@@ -45,7 +45,9 @@ void keeper_take_devices(Keeper *k, char ***devices);
 int keeper_find_devices(const ContainerSpec *spec, char ***ret);
 int keeper_start(Keeper *k, Error *reterr);   /* spec must outlive the keeper */
 int keeper_send(Keeper *k, ControlType type); /* STOP, TERMINATE, REBOOT, PAUSE, RESUME */
-const char *keeper_unit(const Keeper *k);     /* "machine-web.scope" */
+/* Of a supervisor that is known to have ended: on_message is called for all that it said, and for the end of the link, at once. */
+void keeper_hear_all(Keeper *k);
+const char *keeper_unit(const Keeper *k); /* "machine-web.scope" */
 bool keeper_has_failed(
         const Keeper
                 *k); /* an ERROR that the owner gets is the keeper's own, not the supervisor's */

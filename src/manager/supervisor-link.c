@@ -93,6 +93,9 @@ static void track_state(Link *l, ControlType type) {
 
 /* A supervisor that has ended, and whose end is not heard of yet: what it said last, then that. */
 static void hear_the_end(Container *c) {
+        if (c->keeper)
+                keeper_hear_all(
+                        c->keeper); /* one whose start failed may have said it there alone */
         for (bool more = true; c->link && more;) {
                 ControlMessage m = CONTROL_MESSAGE_NULL;
                 more = control_receive(c->link->fd, &m) > 0 && m.type != _CONTROL_TYPE_MAX &&
@@ -109,18 +112,20 @@ static void hear_the_end(Container *c) {
 /* The container that a HELLO is about: a new one, or one that lost its link, or one that CreateContainer is starting. */
 static int find_container(Link *l, const char *name, Container **ret, Error *reterr) {
         Container *c = hashmap_get(l->manager->containers, name);
+        /* be it alive or not: then why it has ended follows */
+        if (c && pidref_is_set(&c->supervisor) && c->supervisor.pid == l->peer.pid &&
+            pidref_is_alive(&c->supervisor) == pidref_is_alive(&l->peer)) {
+                link_free(
+                        c->link); /* it has connected again; the old connection's end comes later than that */
+                *ret = c;
+                return 0;
+        }
         if (c && pidref_is_set(&c->supervisor) && !pidref_is_alive(&c->supervisor)) {
                 hear_the_end(c);
                 c = NULL;
         }
         if (!c)
                 return container_new(l->manager, name, ret, reterr);
-        if (pidref_is_set(&c->supervisor) && c->supervisor.pid == l->peer.pid) {
-                link_free(
-                        c->link); /* it has connected again; the old connection's end comes later than that */
-                *ret = c;
-                return 0;
-        }
         return error_set(reterr, -EEXIST, ERROR_NAME_IN_USE,
                          "the name is taken by the container of supervisor %d",
                          (int) c->supervisor.pid);

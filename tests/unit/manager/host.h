@@ -122,15 +122,17 @@ static inline int spec_memfd(const char *name, bool sealed) {
         return fd < 0 || fd_write_full(fd, text, strlen(text)) < 0 ? -errno : fd;
 }
 
-/* Connects and says HELLO. Returns the connection. */
-static inline int supervisor_hello(const char *control, const char *name, const char *phase,
-                                   bool sealed) {
+static inline int supervisor_connect(const char *control) {
         int fd = -ENOENT;
         for (unsigned i = 0; i < 300 && fd < 0; i++) {
                 fd = socket_connect_seqpacket(control);
                 if (fd < 0)
                         usleep(10000);
         }
+        return fd;
+}
+
+static inline int supervisor_say_hello(int fd, const char *name, const char *phase, bool sealed) {
         _cleanup_free_ char *name_field = strjoin("NAME=", name),
                             *phase_field = strjoin("PHASE=", phase);
         char *const fields[] = { name_field,
@@ -149,6 +151,12 @@ static inline int supervisor_hello(const char *control, const char *name, const 
         int r = control_send(fd, CONTROL_HELLO, fields, fds, streq(phase, "launching") ? 1 : 2);
         close(fds[0]);
         return r < 0 ? r : fd;
+}
+
+/* Connects and says HELLO. Returns the connection. */
+static inline int supervisor_hello(const char *control, const char *name, const char *phase,
+                                   bool sealed) {
+        return supervisor_say_hello(supervisor_connect(control), name, phase, sealed);
 }
 
 static inline void supervisor_exited(int fd) {

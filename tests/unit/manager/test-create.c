@@ -9,14 +9,34 @@
 
 /* ---- the supervisor's side ---- */
 
+static int send_busy(void) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        (void) error_set(&e, -EBUSY, ERROR_ROOT_BUSY, "The root is busy");
+        error_hint(&e, "wait");
+        return control_send_error(SUPERVISOR_LINK_FD, &e);
+}
+
+/* Tells its number, connects to the socket that it is told, and says all that it has to say when it is told so once more, at its end. */
+static int last_words(void) {
+        char path[64] = "";
+        const pid_t pid = getpid();
+        if (write(STDIN_FILENO, &pid, sizeof(pid)) != sizeof(pid) ||
+            read(STDIN_FILENO, path, sizeof(path) - 1) <= 0)
+                return 7;
+        int fd = supervisor_connect(path);
+        if (fd < 0 || write(STDIN_FILENO, "", 1) != 1 || read(STDIN_FILENO, path, 1) != 1)
+                return 8;
+        if (path[0] == 'h' && supervisor_say_hello(fd, "words", "launching", true) < 0)
+                return 9;
+        return send_busy() < 0;
+}
+
 static int launched_main(const char *name) {
         _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        if (streq(name, "error")) {
-                (void) error_set(&e, -EBUSY, ERROR_ROOT_BUSY, "The root is busy");
-                error_hint(&e, "wait");
-                return control_send_error(SUPERVISOR_LINK_FD, &e) < 0;
-        }
+        if (streq(name, "error"))
+                return send_busy() < 0;
+        if (streq(name, "words"))
+                return last_words();
         if (streq(name, "dies"))
                 return 3;
         struct stat st;
@@ -73,10 +93,8 @@ typedef struct Request {
         int fd;
 } Request;
 
-/* Returns 0 or the error. */
-static int create(CreateHost *h, const Request *q, Error *reterr) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+static sd_bus_message *create_message(CreateHost *h, const Request *q) {
+        sd_bus_message *m = NULL;
         ASSERT_OK(sd_bus_message_new_method_call(h->host.bus, &m, BERTH_BUS_NAME,
                                                  BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
                                                  "CreateContainer"));
@@ -90,6 +108,13 @@ static int create(CreateHost *h, const Request *q, Error *reterr) {
                 ASSERT_OK(sd_bus_message_append(m, "a(sh)", 1, q->descriptor, q->fd));
         else
                 ASSERT_OK(sd_bus_message_append(m, "a(sh)", 0));
+        return m;
+}
+
+/* Returns 0 or the error. */
+static int create(CreateHost *h, const Request *q, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = create_message(h, q);
+        _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(h->host.bus, m, 20 * USEC_PER_SEC, &b, NULL);
         return r < 0 ? bus_error_to_error(&b, r, reterr, NULL) : 0;
 }
@@ -127,6 +152,65 @@ TEST(errors_of_the_supervisor) {
         expect_error(&h, &(Request){ .name = "dies" }, ERROR_FAILED, "ended without saying why");
         expect_state(&h.host, "error", "");
         expect_state(&h.host, "dies", "");
+}
+
+static int on_refused(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Error *e = userdata;
+        const sd_bus_error *b = sd_bus_message_get_error(m);
+        ASSERT_TRUE(b);
+        (void) bus_error_to_error(b, sd_bus_message_get_errno(m), e, NULL);
+        return 1;
+}
+
+/* Of a supervisor that has ended the manager hears HELLO, or that of the next of its name, then why it has ended, and that it has; all at once. */
+static void expect_last_words(bool own_hello) {
+        _cleanup_(create_host_stop) CreateHost h;
+        _cleanup_close_ int own_fd = -EBADF;
+        _cleanup_error_ Error e = ERROR_NULL;
+        int pair[2];
+        char c;
+        create_host_start(&h);
+        ASSERT_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+        const Request q = { .name = "words", .descriptor = "stdin", .fd = pair[1] };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = create_message(&h, &q);
+        ASSERT_OK(sd_bus_call_async(h.host.bus, NULL, m, on_refused, &e, 30 * USEC_PER_SEC));
+        ASSERT_OK(sd_bus_flush(h.host.bus));
+        close(pair[1]);
+
+        pid_t pid;
+        _cleanup_(pidref_done) PidRef supervisor = PIDREF_NULL;
+        ASSERT_EQ(read(pair[0], &pid, sizeof(pid)), (ssize_t) sizeof(pid));
+        ASSERT_OK(pidref_open(pid, &supervisor));
+        ASSERT_TRUE(write(pair[0], h.host.control, strlen(h.host.control)) > 0);
+        ASSERT_EQ(read(pair[0], &c, 1), 1);
+        own_fd = supervisor_connect(h.host.control);
+        ASSERT_OK(own_fd);
+        for (unsigned i = 0; i < 3; i++) /* both connections are taken */
+                expect_state(&h.host, "nobody", "");
+
+        ASSERT_OK(kill(h.host.manager, SIGSTOP));
+        if (!own_hello)
+                ASSERT_OK(supervisor_say_hello(own_fd, "words", "launching", true));
+        ASSERT_EQ(write(pair[0], own_hello ? "h" : "-", 1), 1);
+        struct pollfd p = { .fd = supervisor.fd, .events = POLLIN };
+        ASSERT_EQ(poll(&p, 1, 30000), 1);
+        ASSERT_OK(kill(h.host.manager, SIGCONT));
+        close(pair[0]);
+        while (!error_is_set(&e))
+                if (sd_bus_process(h.host.bus, NULL) == 0)
+                        ASSERT_OK(sd_bus_wait(h.host.bus, UINT64_MAX));
+        ASSERT_STREQ(e.message, "The root is busy");
+        ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
+        if (own_hello)
+                expect_state(&h.host, "words", "");
+}
+
+TEST(last_words_after_hello) {
+        expect_last_words(true);
+}
+
+TEST(last_words_before_the_next) {
+        expect_last_words(false);
 }
 
 TEST(errors_of_systemd) {
