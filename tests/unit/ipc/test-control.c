@@ -299,6 +299,8 @@ TEST(who_may_send_what) {
                 { CONTROL_PAUSE, TO_SUPERVISOR, "R" },
                 { CONTROL_RESUME, TO_SUPERVISOR, "RS" },
                 { CONTROL_ATTACH, TO_SUPERVISOR, "RS" },
+                { CONTROL_CONNECT, TO_SUPERVISOR, "RS" },
+                { CONTROL_CONNECTED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_PAUSED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_RESUMED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_HELLO, FROM_SUPERVISOR, "cscLRS" },

@@ -221,6 +221,21 @@ static inline void supervisor_pause(int fd, const char *name, ControlType type) 
                 (void) control_send(fd, CONTROL_PAUSED, NULL, NULL, 0);
 }
 
+/* Connects to the made-up bus; "busless" cannot. */
+static inline void supervisor_connect_bus(int fd, const char *name) {
+        const char *path = startswith(getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=");
+        ASSERT_NOT_NULL(path);
+        if (startswith(name, "busless")) {
+                (void) control_send(fd, CONTROL_CONNECTED,
+                                    (char *const[]){ (char *) "ERRNO=111", NULL }, NULL, 0);
+                return;
+        }
+        int bus_fd = socket_connect(SOCK_STREAM, path);
+        ASSERT_OK(bus_fd);
+        (void) control_send(fd, CONTROL_CONNECTED, NULL, &bus_fd, 1);
+        close(bus_fd);
+}
+
 /* Obeys its commands; STOP ends it, unless it is named "stubborn", the second one if "patient"; connects again when the manager
  * is gone. */
 static inline _noreturn_ void supervisor_main(const char *control, const char *name,
@@ -251,6 +266,8 @@ static inline _noreturn_ void supervisor_main(const char *control, const char *n
                         _exit(0);
                 else if (r > 0 && IN_SET(m.type, CONTROL_PAUSE, CONTROL_RESUME))
                         supervisor_pause(fd, name, m.type);
+                else if (r > 0 && m.type == CONTROL_CONNECT)
+                        supervisor_connect_bus(fd, name);
                 control_message_done(&m);
         }
 }

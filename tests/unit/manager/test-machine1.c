@@ -361,7 +361,12 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 ASSERT_OK(sd_bus_message_read(m, "s", &name));
                 ASSERT_OK(sd_bus_message_read_array(m, 'y', &id, &size));
                 ASSERT_OK(sd_bus_message_read(m, "ssus", &service, &class, &leader, &root));
-                (void) fprintf(f, "+%s %zu %s %s %s\n", name, size, service, class, root);
+                _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+                pid_t who = 0;
+                ASSERT_OK(sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds));
+                ASSERT_OK(sd_bus_creds_get_pid(creds, &who));
+                (void) fprintf(f, "+%s %zu %s %s %s %d\n", name, size, service, class, root,
+                               (int) who);
         }
         (void) fclose(f);
         return sd_bus_reply_method_return(m, NULL);
@@ -386,6 +391,21 @@ static void expect_lines(const char *path, const char *wanted) {
         ASSERT_STREQ(strempty(text), wanted);
 }
 
+static void expect_count(const char *path, const char *start, size_t wanted) {
+        size_t n = 0;
+        for (unsigned i = 0; i < 500; i++) {
+                _cleanup_free_ char *text = NULL;
+                n = 0;
+                if (file_read_all(AT_FDCWD, path, 65536, &text, NULL) >= 0)
+                        for (const char *p = text; (p = strstr(p, start)); p++)
+                                n++;
+                if (n == wanted)
+                        return;
+                usleep(10000);
+        }
+        ASSERT_EQ(n, wanted);
+}
+
 TEST(machined_runs) {
         _cleanup_(host_stop) Host h = { 0 };
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
@@ -403,11 +423,34 @@ TEST(machined_runs) {
         host_manager_start(&h);
         s = supervisor_start(&h, "web", "running");
         expect_state(&h, "web", "running");
-        expect_lines(seen, "+web 16 berth container /srv/root\n");
+        /* whom machined takes for the machine's supervisor: the process that connected */
+        _cleanup_free_ char *line = strf("+web 16 berth container /srv/root %d\n", (int) s.pid);
+        expect_lines(seen, line);
         ASSERT_FALSE(state_has(&h, "web", "NAME")); /* that is machined's to write */
         supervisor_send(&s, 'e');
         expect_state(&h, "web", "");
-        expect_lines(seen, "+web 16 berth container /srv/root\n-web\n");
+        _cleanup_free_ char *lines = strf("%s-web\n", line);
+        expect_lines(seen, lines);
+
+        /* one that cannot connect is not there, and holds up no other; nor does one that ends at once */
+        Supervisor busless = supervisor_start(&h, "busless", "running"),
+                   short_one = supervisor_start(&h, "short", "running");
+        supervisor_send(&short_one, 'e');
+        expect_state(&h, "busless", "running");
+        expect_state(&h, "short", "");
+        ASSERT_EQ(truncate(seen, 0), 0);
+        Supervisor many[40];
+        for (size_t i = 0; i < ELEMENTSOF(many); i++) {
+                char name[16];
+                (void) snprintf(name, sizeof(name), "many%zu", i);
+                many[i] = supervisor_start(&h, name, "running");
+        }
+        expect_count(seen, "+many", ELEMENTSOF(many));
+        expect_count(seen, "+busless", 0);
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                supervisor_stop(&many[i]);
+        supervisor_stop(&busless);
+        supervisor_stop(&short_one);
 
         /* it ends: some time later the name is berthd's, with all containers */
         supervisor_stop(&s);
