@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is to be known of an image besides its name: read-only, times, sizes.
  *
- * Calls: statx (birth time), ioctl FS_IOC_GETFLAGS (immutable directories are read-only images), BTRFS_IOC_GET_SUBVOL_INFO, BLKGETSIZE64 and
+ * Calls: statx (birth time), ioctl FS_IOC_GETFLAGS (immutable directories are read-only images), those of btrfs, BLKGETSIZE64 and
  * BLKROGET of block devices, access(W_OK) for read-only file systems. */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -37,6 +37,13 @@ static void read_subvolume(Image *i) {
         if (fd < 0 || btrfs_subvolume_read(fd, &s) < 0) {
                 read_birth(i);
                 return;
+        }
+        BtrfsQuota q;
+        if (btrfs_quota_read(fd, &q) >= 0) {
+                i->usage = q.referenced;
+                i->usage_exclusive = q.exclusive;
+                i->limit = q.max_referenced;
+                i->limit_exclusive = q.max_exclusive;
         }
         i->birth_usec = s.birth_usec;
         i->read_only = i->read_only || s.read_only;

@@ -19,6 +19,7 @@
 #include "basic/strv.h"
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
+#include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
 #include "sys/resolve.h"
@@ -177,8 +178,11 @@ static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (r->lock_fd >= 0)
                 return 0;
         if (r->lock_fd == -EBUSY) {
-                error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
-                          "root directory '%s' is in use by another container", root_name(spec));
+                char path[LOCK_INODE_PATH_MAX];
+                lock_inode_path(&r->directory_stat, path);
+                _cleanup_free_ char *holder = lock_describe_holder(path, "another container");
+                error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "root directory '%s' is in use by %s",
+                          root_name(spec), strempty(holder));
                 error_hint(reterr,
                            "stop that container first; containers that do not change a root "
                            "(--read-only, --ephemeral) can share it");

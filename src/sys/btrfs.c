@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Subvolumes of btrfs.
  *
- * Calls: statfs; ioctl BTRFS_IOC_GET_SUBVOL_INFO (Linux 4.18). */
+ * Calls: statfs; ioctl GET_SUBVOL_INFO, GET_SUBVOL_ROOTREF and INO_LOOKUP_USER (Linux 4.18), SUBVOL_CREATE, SNAP_CREATE_V2, SNAP_DESTROY,
+ * SUBVOL_GETFLAGS/SETFLAGS; QUOTA_CTL, QGROUP_LIMIT, and TREE_SEARCH of the tree of quotas, which needs CAP_SYS_ADMIN. */
 #include "sys/btrfs.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/str.h"
 #include "basic/time.h"
+
+#define NESTED_MAX 16 /* subvolumes in subvolumes in … */
 
 bool btrfs_is_subvolume(const char *path, const struct stat *st) {
         struct statfs fs;
@@ -33,4 +42,214 @@ int btrfs_subvolume_read(int fd, BtrfsSubvolume *ret) {
                                  .birth_usec = (usec_t) args.otime.sec * USEC_PER_SEC +
                                                args.otime.nsec / NSEC_PER_USEC };
         return 0;
+}
+
+/* ---- making and removing ---- */
+
+static int set_name(char *field, size_t size, const char *name) {
+        const size_t n = strlen(name);
+        if (n >= size)
+                return -ENAMETOOLONG;
+        memcpy(field, name, n + 1);
+        return 0;
+}
+
+int btrfs_subvolume_create(int parent_fd, const char *name) {
+        struct btrfs_ioctl_vol_args args = { 0 };
+        if (!btrfs_is_on(parent_fd))
+                return -EOPNOTSUPP;
+        int r = set_name(args.name, sizeof(args.name), name);
+        if (r < 0)
+                return r;
+        return ioctl(parent_fd, BTRFS_IOC_SUBVOL_CREATE, &args) < 0 ? -errno : 0;
+}
+
+int btrfs_subvolume_destroy(int parent_fd, const char *name, int fd) {
+        struct btrfs_ioctl_vol_args args = { 0 };
+        struct stat st;
+        if (fstat(fd, &st) < 0 || st.st_ino != BTRFS_FIRST_FREE_OBJECTID || !btrfs_is_on(fd))
+                return -ENOTTY;
+        int r = set_name(args.name, sizeof(args.name), name);
+        if (r < 0)
+                return r;
+        (void) btrfs_subvolume_set_read_only(fd, false); /* else it is told below */
+        return ioctl(parent_fd, BTRFS_IOC_SNAP_DESTROY, &args) < 0 ? -errno : 0;
+}
+
+typedef int (*ChildVisit)(int fd, const char *path, const char *name, void *userdata);
+
+static int visit_child(int fd, uint64_t tree, uint64_t directory, ChildVisit visit,
+                       void *userdata) {
+        struct btrfs_ioctl_ino_lookup_user_args at = { .treeid = tree, .dirid = directory };
+        if (ioctl(fd, BTRFS_IOC_INO_LOOKUP_USER, &at) < 0)
+                return errno == ENOENT ? 0 : -errno; /* it may have gone meanwhile */
+        return visit(fd, at.path, at.name, userdata);
+}
+
+/* Each subvolume right in this one: "a/b/" or "", and its name. */
+static int for_each_child(int fd, ChildVisit visit, void *userdata) {
+        _cleanup_free_ struct btrfs_ioctl_get_subvol_rootref_args *refs =
+                new0(struct btrfs_ioctl_get_subvol_rootref_args, 1);
+        if (!refs)
+                return -ENOMEM;
+        for (bool more = true; more;) {
+                more = ioctl(fd, BTRFS_IOC_GET_SUBVOL_ROOTREF, refs) < 0;
+                if (more && errno != EOVERFLOW)
+                        return -errno;
+                for (size_t i = 0; i < refs->num_items; i++) {
+                        int r = visit_child(fd, refs->rootref[i].treeid, refs->rootref[i].dirid,
+                                            visit, userdata);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static int open_child(int fd, const char *path, const char *name) {
+        _cleanup_free_ char *full = strjoin(path, name);
+        if (!full)
+                return -ENOMEM;
+        int child = openat(fd, full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return child < 0 ? -errno : child;
+}
+
+typedef struct Snapshot {
+        int fd; /* of the new subvolume */
+        unsigned depth;
+} Snapshot;
+
+static int snapshot(int fd, int parent_fd, const char *name, unsigned depth);
+
+/* In the snapshot an empty directory stands for it. */
+static int snapshot_child(int fd, const char *path, const char *name, void *userdata) {
+        const Snapshot *s = userdata;
+        _cleanup_close_ int child = open_child(fd, path, name);
+        _cleanup_close_ int parent = openat(s->fd, isempty(path) ? "." : path,
+                                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (child < 0 || parent < 0)
+                return child < 0 ? child : -errno;
+        if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return -errno;
+        return snapshot(child, parent, name, s->depth + 1);
+}
+
+static int snapshot(int fd, int parent_fd, const char *name, unsigned depth) {
+        struct btrfs_ioctl_vol_args_v2 args = { .fd = fd };
+        if (depth >= NESTED_MAX)
+                return -ELOOP;
+        int r = set_name(args.name, sizeof(args.name), name);
+        if (r < 0)
+                return r;
+        if (ioctl(parent_fd, BTRFS_IOC_SNAP_CREATE_V2, &args) < 0)
+                return -errno;
+        _cleanup_close_ int made =
+                openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (made < 0)
+                return -errno;
+        Snapshot s = { .fd = made, .depth = depth };
+        return for_each_child(fd, snapshot_child, &s);
+}
+
+int btrfs_subvolume_snapshot(int fd, int parent_fd, const char *name) {
+        return snapshot(fd, parent_fd, name, 0);
+}
+
+/* ---- read-only ---- */
+
+static int set_child_read_only(int fd, const char *path, const char *name, void *userdata) {
+        _cleanup_close_ int child = open_child(fd, path, name);
+        return child < 0 ? child : btrfs_subvolume_set_read_only(child, *(const bool *) userdata);
+}
+
+int btrfs_subvolume_set_read_only(int fd, bool read_only) {
+        uint64_t flags;
+        if (ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) < 0)
+                return -errno;
+        int r = for_each_child(fd, set_child_read_only, &read_only);
+        if (r < 0)
+                return r;
+        const uint64_t wanted =
+                read_only ? flags | BTRFS_SUBVOL_RDONLY : flags & ~(uint64_t) BTRFS_SUBVOL_RDONLY;
+        return wanted != flags && ioctl(fd, BTRFS_IOC_SUBVOL_SETFLAGS, &wanted) < 0 ? -errno : 0;
+}
+
+/* ---- quotas ---- */
+
+static uint64_t limit_or_none(uint64_t flags, uint64_t flag, uint64_t value) {
+        return (flags & flag) && value > 0 ? value : BTRFS_SIZE_UNKNOWN;
+}
+
+/* An item of the tree of quotas. */
+static void take_item(const struct btrfs_ioctl_search_header *h, const char *item,
+                      BtrfsQuota *ret) {
+        struct btrfs_qgroup_info_item used;
+        struct btrfs_qgroup_limit_item limit;
+        if (h->type == BTRFS_QGROUP_INFO_KEY && h->len >= sizeof(used)) {
+                memcpy(&used, item, sizeof(used));
+                ret->referenced = le64toh(used.rfer);
+                ret->exclusive = le64toh(used.excl);
+        } else if (h->type == BTRFS_QGROUP_LIMIT_KEY && h->len >= sizeof(limit)) {
+                memcpy(&limit, item, sizeof(limit));
+                const uint64_t flags = le64toh(limit.flags);
+                ret->max_referenced =
+                        limit_or_none(flags, BTRFS_QGROUP_LIMIT_MAX_RFER, le64toh(limit.max_rfer));
+                ret->max_exclusive =
+                        limit_or_none(flags, BTRFS_QGROUP_LIMIT_MAX_EXCL, le64toh(limit.max_excl));
+        }
+}
+
+int btrfs_quota_read(int fd, BtrfsQuota *ret) {
+        BtrfsSubvolume s;
+        int r = btrfs_subvolume_read(fd, &s);
+        if (r < 0)
+                return r;
+        struct btrfs_ioctl_search_args args = {
+                .key = {
+                        .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+                        .min_type = BTRFS_QGROUP_STATUS_KEY,
+                        .max_type = BTRFS_QGROUP_LIMIT_KEY,
+                        .min_offset = s.id, /* of level 0: the subvolume's number */
+                        .max_offset = s.id,
+                        .max_transid = UINT64_MAX,
+                        .nr_items = 256,
+                },
+        };
+        BtrfsQuota q = { BTRFS_SIZE_UNKNOWN, BTRFS_SIZE_UNKNOWN, BTRFS_SIZE_UNKNOWN,
+                         BTRFS_SIZE_UNKNOWN };
+        /* keys are compared as a whole, so that those of other subvolumes come along: once for each type of item */
+        static const uint32_t types[] = { BTRFS_QGROUP_INFO_KEY, BTRFS_QGROUP_LIMIT_KEY };
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                args.key.min_type = args.key.max_type = types[i];
+                args.key.nr_items = 1;
+                if (ioctl(fd, BTRFS_IOC_TREE_SEARCH, &args) < 0)
+                        return -errno;
+                struct btrfs_ioctl_search_header h;
+                if (args.key.nr_items < 1)
+                        continue;
+                memcpy(&h, args.buf, sizeof(h));
+                if (h.offset == s.id)
+                        take_item(&h, args.buf + sizeof(h), &q);
+        }
+        *ret = q;
+        return 0;
+}
+
+int btrfs_quota_limit(int fd, uint64_t size) {
+        struct btrfs_ioctl_quota_ctl_args enable = { .cmd = BTRFS_QUOTA_CTL_ENABLE };
+        BtrfsSubvolume s;
+        int r = btrfs_subvolume_read(fd, &s);
+        if (r < 0)
+                return r;
+        struct btrfs_ioctl_qgroup_limit_args args = {
+                .qgroupid = s.id,
+                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = size },
+        };
+        if (ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) == 0)
+                return 0;
+        if (!IN_SET(errno, ENOTCONN, ENOENT, EINVAL))
+                return -errno;
+        if (ioctl(fd, BTRFS_IOC_QUOTA_CTL, &enable) < 0 && errno != EEXIST)
+                return -errno;
+        return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
 }

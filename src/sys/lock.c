@@ -59,13 +59,25 @@ int lock_take(const char *dir, const char *name, LockMode mode) {
         return -EBUSY;
 }
 
-int lock_take_inode(const struct stat *st, LockMode mode) {
-        char name[STRLEN("inode-:") + 2 * 20 + 1];
-
+void lock_inode_path(const struct stat *st, char ret[static LOCK_INODE_PATH_MAX]) {
         if (S_ISBLK(st->st_mode))
-                snprintf(name, sizeof(name), "block-%u:%u", major(st->st_rdev), minor(st->st_rdev));
+                (void) snprintf(ret, LOCK_INODE_PATH_MAX, INODE_LOCK_DIR "/block-%u:%u",
+                                major(st->st_rdev), minor(st->st_rdev)); /* it fits */
         else
-                snprintf(name, sizeof(name), "inode-%" PRIu64 ":%" PRIu64, (uint64_t) st->st_dev,
-                         (uint64_t) st->st_ino);
-        return lock_take(INODE_LOCK_DIR, name, mode);
+                (void) snprintf(ret, LOCK_INODE_PATH_MAX,
+                                INODE_LOCK_DIR "/inode-%" PRIu64 ":%" PRIu64, (uint64_t) st->st_dev,
+                                (uint64_t) st->st_ino); /* it fits */
+}
+
+int lock_take_inode(const struct stat *st, LockMode mode) {
+        char path[LOCK_INODE_PATH_MAX];
+        lock_inode_path(st, path);
+        return lock_take(INODE_LOCK_DIR, path + STRLEN(INODE_LOCK_DIR "/"), mode);
+}
+
+int lock_take_image_name(const char *name, LockMode mode) {
+        char file[NAME_MAX + 1];
+        int n = snprintf(file, sizeof(file), "name-%s", name);
+        return n < 0 || (size_t) n >= sizeof(file) ? -ENAMETOOLONG
+                                                   : lock_take(INODE_LOCK_DIR, file, mode);
 }

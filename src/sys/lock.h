@@ -17,3 +17,8 @@ int lock_take(const char *dir, const char *name, LockMode mode);
 /* Lock for a root that stat(2) has described: "inode-DEV:INO" in /run/systemd/nspawn/locks, the name systemd-nspawn uses: the two exclude each other.
  * A block device has "block-MAJOR:MINOR". */
 int lock_take_inode(const struct stat *st, LockMode mode);
+#define LOCK_INODE_PATH_MAX 96
+/* Its path. */
+void lock_inode_path(const struct stat *st, char ret[static LOCK_INODE_PATH_MAX]);
+/* systemd-machined's lock for a name that is about to be given to an image. */
+int lock_take_image_name(const char *name, LockMode mode);

@@ -38,7 +38,7 @@ def test_many_of_one_image(host, busybox, clean):
         assert all(re.fullmatch("busybox-[0-9a-f]{8}", n) for n in names) and len(set(names)) == 5, names
         assert sorted(host.berth("exec", n, "cat", "/mine").out for n in names) == list("01234")
         r = host.berth("run", "-q", "-P", "-M", "writer", "-D", busybox, "--", "true", check=False)
-        assert r.returncode == 125 and "in use by another container" in r.stderr and "--ephemeral" in r.stderr, r
+        assert r.returncode == 125 and re.search("in use by 'busybox-[0-9a-f]{8}' since ", r.stderr) and "--ephemeral" in r.stderr, r
         assert host.berth("run", "-q", "-P", "-x", "-M", "named", "-D", busybox, "--", "/bin/hostname").out == "named"
     finally:
         host.run("for n in $(berth list --no-legend | cut -d' ' -f1); do berth terminate $n; done", check=False)

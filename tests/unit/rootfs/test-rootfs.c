@@ -187,14 +187,14 @@ TEST(busy) {
         _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL;
 
         ASSERT_OK(look(s, &a, NULL));
-        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by process ");
         s->root.read_only = true;
-        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by process ");
         rootfs_done(&a);
         ASSERT_OK(look(s, &a, NULL));
         ASSERT_OK(look(s, &b, NULL)); /* readers share */
         s->root.read_only = false;
-        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by process ");
 }
 
 TEST(ephemeral) {
@@ -220,12 +220,12 @@ TEST(ephemeral) {
         ASSERT_OK(faccessat(b.root_fd, "data", F_OK, 0));
         ASSERT_OK(mount_detach(b.root_fd));
         s->root.ephemeral = false;
-        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by process ");
         rootfs_done(&a);
         rootfs_done(&b);
         ASSERT_OK(attach(s, &a, NULL));
         s->root.ephemeral = true;
-        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by another container");
+        ASSERT_REFUSED(s, EBUSY, ERROR_ROOT_BUSY, "' is in use by process ");
         /* nothing is left below */
         ASSERT_OK(mount_detach(a.root_fd));
         ASSERT_ERROR(access(in_root(root, "new"), F_OK) < 0 ? -errno : 0, ENOENT);

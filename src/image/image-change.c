@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Changes of one image: clone, rename, remove, read-only, limit.
+ *
+ * Sequence of all that make or take a name: locks; a leftover with its promise; side-cars; the work under the temporary name; syncfs; renameat2
+ * (the moment at which it counts); fsync of the directory; then what is not needed any more goes with leftover_done(). */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/path.h"
+#include "basic/strv.h"
+#include "image/image-lock.h"
+#include "image/image-work.h"
+#include "sys/btrfs.h"
+#include "sys/mountinfo.h"
+#include "sys/tree-delete.h"
+
+static int failed(int code, const char *what, const char *name, Error *reterr) {
+        return error_set_errno(reterr, code, ERROR_FAILED, "%s image '%s' failed", what, name);
+}
+
+static int check_changeable(const Image *i, Error *reterr) {
+        if (i->vendor)
+                return error_set(reterr, -EROFS, ERROR_UNSUPPORTED,
+                                 "Image '%s' in '%s' belongs to the system, and is not changed",
+                                 i->name, i->entry);
+        return 0;
+}
+
+static int check_not_versioned(const Image *i, Error *reterr) {
+        int r = check_changeable(i, reterr);
+        if (r < 0 || !i->versioned)
+                return r;
+        r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                      "Image '%s' is a directory of versions", i->name);
+        error_hint(reterr, "remove or rename what is in '%s'", i->entry);
+        return r;
+}
+
+static int check_free(const ImagePool *pool, const char *name, Error *reterr) {
+        _cleanup_(image_freep) Image *other = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        int r = image_lookup(pool->places, name, &other, &e);
+        if (r == -ENOENT && !strstr(error_message(&e), "symbolic link"))
+                return 0;
+        if (r >= 0 || e.id == ERROR_UNSUPPORTED || e.id == ERROR_ROOT_NOT_FOUND)
+                return error_set(reterr, -EEXIST, ERROR_FAILED, "There is an image '%s' already",
+                                 name);
+        return error_take(reterr, &e);
+}
+
+/* What the name of the entry ends with, behind that of the image. */
+static const char *suffix_of(const Image *i) {
+        return i->kind == IMAGE_RAW ? ".raw" : i->kind == IMAGE_MSTACK ? ".mstack" : "";
+}
+
+/* Gives the temporary entry its name, on disk. */
+static int put_in_place(const Leftover *l, const char *file, const char *name, Error *reterr) {
+        if (syncfs(l->directory_fd) < 0)
+                return failed(-errno, "Writing", name, reterr);
+        if (renameat2(l->directory_fd, l->name, l->directory_fd, file, RENAME_NOREPLACE) < 0) {
+                int r = -errno;
+                if (r == -EEXIST)
+                        return error_set(reterr, r, ERROR_FAILED, "There is a file '%s/%s' already",
+                                         l->directory, file);
+                return failed(r, "Naming", name, reterr);
+        }
+        (void) fsync(l->directory_fd); /* it is there; some file systems cannot promise more */
+        return 0;
+}
+
+/* ---- read-only ---- */
+
+/* 1: it was set before. */
+static int set_immutable(int fd, bool on) {
+        int flags;
+        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+                return -errno;
+        const bool before = flags & FS_IMMUTABLE_FL;
+        flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+        if (before != on && ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+                return -errno;
+        return before;
+}
+
+static int set_read_only(int fd, ImageKind kind, bool on) {
+        struct stat st;
+        int value = on;
+        switch (kind) {
+        case IMAGE_SUBVOLUME:
+                return btrfs_subvolume_set_read_only(fd, on);
+        case IMAGE_RAW:
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                return fchmod(fd, (st.st_mode & 07555) | (on ? 0 : 0200)) < 0 ? -errno : 0;
+        case IMAGE_BLOCK:
+                return ioctl(fd, BLKROSET, &value) < 0 ? -errno : 0;
+        default:
+                return set_immutable(fd, on);
+        }
+}
+
+int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        int r = check_changeable(i, reterr);
+        if (r >= 0)
+                r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        r = fd < 0 ? -errno : set_read_only(fd, i->kind, read_only);
+        if (IN_SET(r, -ENOTTY, -EOPNOTSUPP))
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "The file system of '%s' cannot mark a directory read-only",
+                                 i->path);
+        if (r >= 0)
+                (void) fsync(fd); /* best effort */
+        return r < 0 ? failed(r, "Changing", i->name, reterr) : 0;
+}
+
+/* ---- clone ---- */
+
+static int copy_failed(int r, const Image *i, const TreeCopy *copy, Error *reterr) {
+        if (r == -ECANCELED)
+                return error_set(reterr, r, ERROR_FAILED, "Cloning '%s' was given up", i->name);
+        if (r == -EBUSY)
+                return error_set(reterr, r, ERROR_ROOT_BUSY, "Something is mounted on '%s' in '%s'",
+                                 strempty(copy->failed), i->path);
+        r = error_set_errno(reterr, r, ERROR_FAILED, "Copying '%s%s%s' failed", i->path,
+                            isempty(copy->failed) ? "" : "/", strempty(copy->failed));
+        if (IN_SET(r, -ENOSPC, -EDQUOT))
+                error_hint(reterr, "make room in the pool: 'berth clean', 'berth du'");
+        return r;
+}
+
+/* Snapshots and clones of files are what the source is at one moment: somebody may write to it. A copy is not. */
+static int clone_tree(const ImagePool *pool, const Image *i, int fd, const Leftover *l,
+                      Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        TreeCopy copy = { .tick = pool->tick, .userdata = pool->userdata, .subvolume = true };
+        int r = i->kind == IMAGE_SUBVOLUME ? btrfs_subvolume_snapshot(fd, l->directory_fd, l->name)
+                                           : -EOPNOTSUPP;
+        if (r >= 0)
+                return 0;
+        (void) tree_delete(l->directory_fd, l->name, NULL, NULL); /* of a part that was made */
+        r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
+        if (r < 0)
+                return r;
+        copy.subvolume = i->kind != IMAGE_MSTACK;
+        r = tree_copy(fd, l->directory_fd, l->name, &copy);
+        r = r < 0 ? copy_failed(r, i, &copy, reterr) : 0;
+        free(copy.failed);
+        return r;
+}
+
+static int clone_file(const ImagePool *pool, const Image *i, int fd, const Leftover *l,
+                      Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        TreeCopy copy = { .tick = pool->tick, .userdata = pool->userdata };
+        int r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
+        if (r < 0)
+                return r;
+        r = tree_copy_file(fd, l->directory_fd, l->name, &copy);
+        r = r < 0 ? copy_failed(r, i, &copy, reterr) : 0;
+        free(copy.failed);
+        return r;
+}
+
+static int finish_clone(const Image *i, const Leftover *l, bool read_only, Error *reterr) {
+        _cleanup_close_ int fd =
+                openat(l->directory_fd, l->name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return failed(-errno, "Cloning", i->name, reterr);
+        const ImageKind kind = image_is_tree(i) && btrfs_is_on(fd) ? IMAGE_SUBVOLUME : i->kind;
+        /* a snapshot or copy of what is read-only is not; an immutable directory could not be renamed any more */
+        if (kind != IMAGE_RAW && !read_only)
+                return 0;
+        int r = kind == IMAGE_RAW || kind == IMAGE_SUBVOLUME ? set_read_only(fd, kind, read_only)
+                                                             : 0;
+        return r < 0 ? failed(r, "Marking read-only", i->name, reterr) : 0;
+}
+
+static int make_immutable(const Leftover *l, const char *file, Error *reterr) {
+        _cleanup_close_ int fd =
+                openat(l->directory_fd, file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return failed(-errno, "Opening", file, reterr);
+        if (!S_ISDIR(st.st_mode) || btrfs_is_on(fd))
+                return 0; /* was marked before */
+        int r = set_immutable(fd, true);
+        return r < 0 ? failed(r, "Marking read-only", file, reterr) : 0;
+}
+
+static int clone_under(const ImagePool *pool, const Image *i, const char *name, bool read_only,
+                       Leftover *l, Error *reterr) {
+        _cleanup_strv_free_ char **from = NULL, **to = NULL, **new_from = NULL, **new_to = NULL;
+        _cleanup_free_ char *file = strjoin(name, suffix_of(i)),
+                            *path = file ? path_join(l->directory, file) : NULL;
+        if (!path)
+                return error_oom(reterr);
+        _cleanup_close_ int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return failed(-errno, "Opening", i->name, reterr);
+        int r = i->kind == IMAGE_RAW ? clone_file(pool, i, fd, l, reterr)
+                                     : clone_tree(pool, i, fd, l, reterr);
+        if (r >= 0)
+                r = side_cars_find(pool, i, l->directory, name, &from, &to, reterr);
+        if (r >= 0)
+                r = side_cars_missing(from, to, &new_from, &new_to, reterr);
+        if (r >= 0)
+                r = leftover_promise(l, &(LeftoverRule){ path, new_to }, 1, reterr);
+        if (r >= 0)
+                r = side_cars_copy(new_from, new_to, reterr);
+        if (r >= 0)
+                r = finish_clone(i, l, read_only, reterr);
+        if (r >= 0)
+                r = put_in_place(l, file, name, reterr);
+        return r >= 0 && read_only ? make_immutable(l, file, reterr) : r;
+}
+
+int image_clone(const ImagePool *pool, const Image *source, const char *name, bool read_only,
+                Error *reterr) {
+        _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
+        int r = image_check_name(name, reterr);
+        if (r < 0)
+                return r;
+        if (source->kind == IMAGE_BLOCK)
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "Image '%s' is a block device, and cannot be cloned",
+                                 source->name);
+        _cleanup_close_ int name_lock = image_lock_name(name, reterr);
+        if (name_lock < 0)
+                return name_lock;
+        r = check_free(pool, name, reterr);
+        if (r >= 0)
+                r = leftover_begin(pool->path ?: IMAGE_POOL, name, &l, reterr);
+        return r < 0 ? r : clone_under(pool, source, name, read_only, &l, reterr);
+}
+
+/* ---- rename ---- */
+
+static int rename_entry(const Image *i, const Leftover *l, const char *old_file,
+                        const char *new_file, Error *reterr) {
+        _cleanup_close_ int fd = i->kind == IMAGE_DIRECTORY && !i->link
+                                         ? openat(l->directory_fd, old_file,
+                                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                                         : -EBADF;
+        const bool immutable = fd >= 0 && set_immutable(fd, false) > 0; /* cannot be renamed */
+        int r = syncfs(l->directory_fd) < 0 || renameat2(l->directory_fd, old_file, l->directory_fd,
+                                                         new_file, RENAME_NOREPLACE) < 0
+                        ? -errno
+                        : 0;
+        if (immutable)
+                (void) set_immutable(fd, true); /* it was possible before */
+        (void) fsync(l->directory_fd);          /* some file systems cannot promise more */
+        return r < 0 ? failed(r, "Renaming", i->name, reterr) : 0;
+}
+
+static int rename_under(const ImagePool *pool, const Image *i, const char *name, Leftover *l,
+                        Error *reterr) {
+        _cleanup_strv_free_ char **from = NULL, **to = NULL, **new_from = NULL, **new_to = NULL;
+        const char *old_file = path_last_component(i->entry);
+        _cleanup_free_ char *suffix = strdup(old_file + strlen(i->name)),
+                            *file = suffix ? strjoin(name, suffix) : NULL,
+                            *path = file ? path_join(l->directory, file) : NULL;
+        if (!path)
+                return error_oom(reterr);
+        int r = side_cars_find(pool, i, NULL, name, &from, &to, reterr);
+        if (r >= 0)
+                r = side_cars_missing(from, to, &new_from, &new_to, reterr);
+        if (r < 0)
+                return r;
+        const LeftoverRule rules[] = { { path, new_to }, { i->entry, from } };
+        r = leftover_promise(l, rules, ELEMENTSOF(rules), reterr);
+        if (r >= 0)
+                r = side_cars_copy(new_from, new_to, reterr);
+        return r < 0 ? r : rename_entry(i, l, old_file, file, reterr);
+}
+
+static int begin_beside(const Image *i, Leftover *l, Error *reterr) {
+        _cleanup_free_ char *directory = NULL;
+        return path_extract_directory(i->entry, &directory) < 0
+                       ? error_oom(reterr)
+                       : leftover_begin(directory, i->name, l, reterr);
+}
+
+int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
+        int r = image_check_name(name, reterr);
+        if (r >= 0)
+                r = check_not_versioned(i, reterr);
+        if (r >= 0)
+                r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int name_lock = image_lock_name(name, reterr);
+        if (name_lock < 0)
+                return name_lock;
+        r = check_free(pool, name, reterr);
+        if (r >= 0)
+                r = begin_beside(i, &l, reterr);
+        return r < 0 ? r : rename_under(pool, i, name, &l, reterr);
+}
+
+/* ---- remove ---- */
+
+/* Nobody's mount is taken away from under him, and what is the running system's stays. */
+static int check_unused(const Image *i, Error *reterr) {
+        _cleanup_(mount_table_done) MountTable t = { 0 };
+        _cleanup_free_ char *real = realpath(i->path, NULL);
+        struct stat root;
+        if (stat("/", &root) == 0 && root.st_dev == i->st.st_dev && root.st_ino == i->st.st_ino)
+                return error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                                 "Image '%s' is the root directory of the running system", i->name);
+        _cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : mount_table_read(fd, &t);
+        if (r < 0 || !real)
+                return failed(r < 0 ? r : -errno, "Looking for mounts in", i->name, reterr);
+        for (size_t k = 0; !i->link && k < t.n_entries; k++) {
+                if (!path_startswith(t.entries[k].mount_point, real))
+                        continue;
+                r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                              "Image '%s' is in use: something is mounted on '%s'", i->name,
+                              t.entries[k].mount_point);
+                error_hint(reterr, "unmount it first");
+                return r;
+        }
+        return 0;
+}
+
+/* Out of the way: from here on it is gone. */
+static int rename_away(const Image *i, Leftover *l, Error *reterr) {
+        const char *file = path_last_component(i->entry);
+        _cleanup_close_ int fd = i->link ? -EBADF
+                                         : openat(l->directory_fd, file,
+                                                  O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        const bool immutable = fd >= 0 && i->kind != IMAGE_BLOCK && set_immutable(fd, false) > 0;
+        if (renameat2(l->directory_fd, file, l->directory_fd, l->name, RENAME_NOREPLACE) < 0) {
+                int r = -errno;
+                if (immutable)
+                        (void) set_immutable(fd, true); /* it was possible before */
+                return failed(r, "Removing", i->name, reterr);
+        }
+        (void) fsync(l->directory_fd); /* some file systems cannot promise more */
+        return 0;
+}
+
+/* What has begun is done; the caller may go. */
+static int tick_to_the_end(void *userdata, uint64_t files, uint64_t bytes) {
+        const ImagePool *pool = userdata;
+        if (pool->tick)
+                (void) pool->tick(pool->userdata, files, bytes); /* gone is gone */
+        return 0;
+}
+
+int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
+        _cleanup_strv_free_ char **from = NULL, **to = NULL;
+        int r = check_not_versioned(i, reterr);
+        if (r >= 0)
+                r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
+        if (r >= 0)
+                r = check_unused(i, reterr);
+        if (r >= 0)
+                r = begin_beside(i, &l, reterr);
+        if (r >= 0)
+                r = side_cars_find(pool, i, NULL, i->name, &from, &to, reterr);
+        if (r >= 0)
+                r = leftover_promise(&l, &(LeftoverRule){ i->entry, from }, 1, reterr);
+        if (r >= 0)
+                r = rename_away(i, &l, reterr);
+        if (r < 0)
+                return r;
+        r = tree_delete(l.directory_fd, l.name, tick_to_the_end, (void *) pool);
+        if (r < 0 && r != -ENOENT) {
+                r = error_set_errno(reterr, r, ERROR_FAILED,
+                                    "Image '%s' is gone, but removing its files in '%s/%s' failed",
+                                    i->name, l.directory, l.name);
+                error_hint(reterr, "'berth clean' tries again");
+                return r;
+        }
+        return 0;
+}
+
+/* ---- limits ---- */
+
+int image_set_limit(const ImagePool *pool, const Image *i, uint64_t limit, Error *reterr) {
+        const char *path = i ? i->path : pool->path ?: IMAGE_POOL;
+        int r = i ? check_changeable(i, reterr) : 0;
+        if (r < 0)
+                return r;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        r = fd < 0 ? -errno : btrfs_is_on(fd) ? btrfs_quota_limit(fd, limit) : -EOPNOTSUPP;
+        if (r == -EOPNOTSUPP || r == -ENOTTY)
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "'%s' cannot have a limit: only subvolumes of btrfs can", path);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Limiting '%s' failed", path) : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Locks of images, as systemd-nspawn and systemd-machined take them, so that all of them agree: ".#FILE.lck" beside the image (which other
+ * hosts see that have the same directory), and one by inode in /run/systemd/nspawn/locks. */
+#pragma once
+
+#include "image/image.h"
+#include "sys/lock.h"
+
+typedef struct ImageLock {
+        int inode_fd, file_fd;
+        char *file; /* path of the one beside the image */
+        char inode_path[LOCK_INODE_PATH_MAX];
+        LockMode mode;
+} ImageLock;
+#define IMAGE_LOCK_NULL \
+        { .inode_fd = -EBADF, .file_fd = -EBADF }
+
+/* ERROR_ROOT_BUSY: "Image 'web' is in use by 'web' since …". */
+int image_lock(const Image *i, LockMode mode, ImageLock *ret, Error *reterr);
+/* Also removes what was made, if nobody else can hold it. */
+void image_lock_done(ImageLock *l);
+
+/* A name that is about to be given to an image. ERROR_ROOT_BUSY. Returns the descriptor. */
+int image_lock_name(const char *name, Error *reterr);

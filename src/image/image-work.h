@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The care of images: what changes a pool. It may take long, and needs root: a process of its own does it (berth-worker(8)).
+ *
+ * Nothing is ever half done: what is made gets its name when it is complete and on disk, what is removed loses its name first. Who is killed
+ * in the middle leaves files ".#NAME.XXXXXXXX" beside the images, with a lock file of that name and ".lck" that nobody holds: a
+ * *leftover*. The lock file says which side-cars (settings, hashes) have to go with an image that did not come to be, or is gone; `clean` does that. */
+#pragma once
+
+#include "image/image.h"
+#include "sys/tree-copy.h"
+
+/* Where the work is done, and who hears of it. */
+typedef struct ImagePool {
+        char *const *places;   /* NULL: image_places */
+        const char *path;      /* where new images are made; NULL: IMAGE_POOL */
+        char *const *settings; /* directories with settings of images; NULL: the system's */
+        TreeTick tick; /* or NULL; a negative result ends what can still be given up, with it */
+        void *userdata;
+} ImagePool;
+
+/* The images are to be taken from image_lookup(). Errors: ERROR_ROOT_BUSY, ERROR_UNSUPPORTED, -EEXIST when there is an image of the new name, -EROFS for
+ * images of /usr, -ECANCELED. */
+int image_clone(const ImagePool *pool, const Image *source, const char *name, bool read_only,
+                Error *reterr);
+int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr);
+int image_remove(const ImagePool *pool, const Image *i, Error *reterr);
+int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, Error *reterr);
+/* bytes; IMAGE_SIZE_UNKNOWN: none. i NULL: of the pool as a whole. ERROR_UNSUPPORTED: only subvolumes of btrfs have limits. */
+int image_set_limit(const ImagePool *pool, const Image *i, uint64_t limit, Error *reterr);
+
+typedef struct ImageUsage {
+        uint64_t files, bytes, disk; /* bytes: as files say; disk: as they take, each file once */
+} ImageUsage;
+int image_measure(const ImagePool *pool, const Image *i, ImageUsage *ret, Error *reterr);
+
+typedef enum CleanMode {
+        CLEAN_HIDDEN, /* leftovers, and images whose names begin with a dot */
+        CLEAN_ALL,    /* leftovers, and all images that are not in use */
+} CleanMode;
+/* visit hears of every image that was removed, and what it took (IMAGE_SIZE_UNKNOWN). Images in use and those of /usr stay. */
+typedef int (*CleanVisit)(void *userdata, const char *name, uint64_t bytes);
+int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *userdata,
+                Error *reterr);
+/* Leftovers alone; returns how many. */
+int image_reclaim(const ImagePool *pool, Error *reterr);
+
+/* ---- for the files of this folder ---- */
+
+/* A temporary entry beside an image, and the lock that says that somebody is at it. */
+typedef struct Leftover {
+        int directory_fd, lock_fd;
+        char *directory, *name, *lock_name;
+} Leftover;
+#define LEFTOVER_NULL \
+        { .directory_fd = -EBADF, .lock_fd = -EBADF }
+int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr);
+/* If this is killed: when there is nothing at `image` (absolute), these files are to be removed. Each call replaces what was said before. */
+typedef struct LeftoverRule {
+        const char *image;
+        char *const *files;
+} LeftoverRule;
+int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *reterr);
+/* Keeps the promise: what a process that was killed has left is put right, or what was begun is taken back. The temporary entry goes, and the lock file. */
+void leftover_done(Leftover *l);
+
+/* Side-cars of an image: where they are now, and where they are under another name; two lists of the same length. Only those that
+ * are there. */
+int side_cars_find(const ImagePool *pool, const Image *i, const char *directory, const char *name,
+                   char ***ret_from, char ***ret_to, Error *reterr);
+/* Copies what is not there yet: *made is the list of what would be. */
+int side_cars_missing(char *const *from, char *const *to, char ***ret_from, char ***ret_to,
+                      Error *reterr);
+int side_cars_copy(char *const *from, char *const *to, Error *reterr);
+void side_cars_remove(char *const *files); /* what fails, stays */
