@@ -2,11 +2,15 @@
 /* A child that is killed right before its n-th system call that changes something on disk: between two of these it makes no difference when. */
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
 
 static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
         static const int changing[] = {
@@ -26,7 +30,7 @@ static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
 }
 
 /* true: it came to its end before, and ended well. */
-static inline bool killed_at_call(unsigned n, int (*change)(const Care *c), const Care *c) {
+static inline bool killed_at_call(unsigned n, int (*change)(const void *), const void *of) {
         unsigned seen = 0;
         int status;
         fflush(NULL);
@@ -34,7 +38,7 @@ static inline bool killed_at_call(unsigned n, int (*change)(const Care *c), cons
         if (pid == 0) {
                 if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) < 0)
                         _exit(2);
-                _exit(change(c) < 0);
+                _exit(change(of) < 0);
         }
         ASSERT_OK(pid);
         ASSERT_EQ(waitpid(pid, &status, 0), pid);

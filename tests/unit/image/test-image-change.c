@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 
 #include "image/image-lock.h"
+#include "kill-at.h"
 #include "pool.h"
 
 typedef struct Care {
@@ -393,21 +394,22 @@ TEST(measuring) {
 
 /* ---- killed ---- */
 
-typedef int (*Change)(const Care *c);
-static int change_clone(const Care *c) {
+typedef int (*Change)(const void *of);
+static int change_clone(const void *of) {
+        const Care *c = of;
         Image *i = find(c, "web");
         return image_clone(&c->pool, i, "db", false, NULL);
 }
-static int change_rename(const Care *c) {
+static int change_rename(const void *of) {
+        const Care *c = of;
         Image *i = find(c, "web");
         return image_rename(&c->pool, i, "db", NULL);
 }
-static int change_remove(const Care *c) {
+static int change_remove(const void *of) {
+        const Care *c = of;
         Image *i = find(c, "web");
         return image_remove(&c->pool, i, NULL);
 }
-
-#include "kill-at.h"
 
 static void assert_all_or_nothing(Change change, const char *const *states) {
         bool seen[2] = { false, false };
