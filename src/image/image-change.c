@@ -40,7 +40,7 @@ static int check_not_versioned(const Image *i, Error *reterr) {
         return r;
 }
 
-static int check_free(const ImagePool *pool, const char *name, Error *reterr) {
+int image_check_free(const ImagePool *pool, const char *name, Error *reterr) {
         _cleanup_(image_freep) Image *other = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
         int r = image_lookup(pool->places, name, &other, &e);
@@ -75,7 +75,7 @@ static int put_in_place(const Leftover *l, const char *file, const char *name, E
 /* ---- read-only ---- */
 
 /* 1: it was set before. */
-static int set_immutable(int fd, bool on) {
+int image_set_fd_immutable(int fd, bool on) {
         int flags;
         if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
                 return -errno;
@@ -86,7 +86,7 @@ static int set_immutable(int fd, bool on) {
         return before;
 }
 
-static int set_read_only(int fd, ImageKind kind, bool on) {
+int image_set_fd_read_only(int fd, ImageKind kind, bool on) {
         struct stat st;
         int value = on;
         switch (kind) {
@@ -99,7 +99,7 @@ static int set_read_only(int fd, ImageKind kind, bool on) {
         case IMAGE_BLOCK:
                 return ioctl(fd, BLKROSET, &value) < 0 ? -errno : 0;
         default:
-                return set_immutable(fd, on);
+                return image_set_fd_immutable(fd, on);
         }
 }
 
@@ -111,7 +111,7 @@ int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, 
         if (r < 0)
                 return r;
         _cleanup_close_ int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        r = fd < 0 ? -errno : set_read_only(fd, i->kind, read_only);
+        r = fd < 0 ? -errno : image_set_fd_read_only(fd, i->kind, read_only);
         if (IN_SET(r, -ENOTTY, -EOPNOTSUPP))
                 return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                                  "The file system of '%s' cannot mark a directory read-only",
@@ -178,8 +178,9 @@ static int finish_clone(const Image *i, const Leftover *l, bool read_only, Error
         /* a snapshot or copy of what is read-only is not; an immutable directory could not be renamed any more */
         if (kind != IMAGE_RAW && !read_only)
                 return 0;
-        int r = kind == IMAGE_RAW || kind == IMAGE_SUBVOLUME ? set_read_only(fd, kind, read_only)
-                                                             : 0;
+        int r = kind == IMAGE_RAW || kind == IMAGE_SUBVOLUME
+                        ? image_set_fd_read_only(fd, kind, read_only)
+                        : 0;
         return r < 0 ? failed(r, "Marking read-only", i->name, reterr) : 0;
 }
 
@@ -191,7 +192,7 @@ static int make_immutable(const Leftover *l, const char *file, Error *reterr) {
                 return failed(-errno, "Opening", file, reterr);
         if (!S_ISDIR(st.st_mode) || btrfs_is_on(fd))
                 return 0; /* was marked before */
-        int r = set_immutable(fd, true);
+        int r = image_set_fd_immutable(fd, true);
         return r < 0 ? failed(r, "Marking read-only", file, reterr) : 0;
 }
 
@@ -235,7 +236,7 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
         _cleanup_close_ int name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;
-        r = check_free(pool, name, reterr);
+        r = image_check_free(pool, name, reterr);
         if (r >= 0)
                 r = leftover_begin(pool->path ?: IMAGE_POOL, name, &l, reterr);
         return r < 0 ? r : clone_under(pool, source, name, read_only, &l, reterr);
@@ -249,14 +250,15 @@ static int rename_entry(const Image *i, const Leftover *l, const char *old_file,
                                          ? openat(l->directory_fd, old_file,
                                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                                          : -EBADF;
-        const bool immutable = fd >= 0 && set_immutable(fd, false) > 0; /* cannot be renamed */
+        const bool immutable =
+                fd >= 0 && image_set_fd_immutable(fd, false) > 0; /* cannot be renamed */
         int r = syncfs(l->directory_fd) < 0 || renameat2(l->directory_fd, old_file, l->directory_fd,
                                                          new_file, RENAME_NOREPLACE) < 0
                         ? -errno
                         : 0;
         if (immutable)
-                (void) set_immutable(fd, true); /* it was possible before */
-        (void) fsync(l->directory_fd);          /* some file systems cannot promise more */
+                (void) image_set_fd_immutable(fd, true); /* it was possible before */
+        (void) fsync(l->directory_fd);                   /* some file systems cannot promise more */
         return r < 0 ? failed(r, "Renaming", i->name, reterr) : 0;
 }
 
@@ -301,7 +303,7 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
         _cleanup_close_ int name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;
-        r = check_free(pool, name, reterr);
+        r = image_check_free(pool, name, reterr);
         if (r >= 0)
                 r = begin_beside(i, &l, reterr);
         return r < 0 ? r : rename_under(pool, i, name, &l, reterr);
@@ -310,7 +312,7 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
 /* ---- remove ---- */
 
 /* Nobody's mount is taken away from under him, and what is the running system's stays. */
-static int check_unused(const Image *i, Error *reterr) {
+int image_check_unused(const Image *i, Error *reterr) {
         _cleanup_(mount_table_done) MountTable t = { 0 };
         _cleanup_free_ char *real = realpath(i->path, NULL);
         struct stat root;
@@ -339,11 +341,12 @@ static int rename_away(const Image *i, Leftover *l, Error *reterr) {
         _cleanup_close_ int fd = i->link ? -EBADF
                                          : openat(l->directory_fd, file,
                                                   O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-        const bool immutable = fd >= 0 && i->kind != IMAGE_BLOCK && set_immutable(fd, false) > 0;
+        const bool immutable =
+                fd >= 0 && i->kind != IMAGE_BLOCK && image_set_fd_immutable(fd, false) > 0;
         if (renameat2(l->directory_fd, file, l->directory_fd, l->name, RENAME_NOREPLACE) < 0) {
                 int r = -errno;
                 if (immutable)
-                        (void) set_immutable(fd, true); /* it was possible before */
+                        (void) image_set_fd_immutable(fd, true); /* it was possible before */
                 return failed(r, "Removing", i->name, reterr);
         }
         (void) fsync(l->directory_fd); /* some file systems cannot promise more */
@@ -366,7 +369,7 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r >= 0)
-                r = check_unused(i, reterr);
+                r = image_check_unused(i, reterr);
         if (r >= 0)
                 r = begin_beside(i, &l, reterr);
         if (r >= 0)

@@ -46,6 +46,13 @@ int image_reclaim(const ImagePool *pool, Error *reterr);
 
 /* ---- for the files of this folder ---- */
 
+/* Is there none of this name? -EEXIST. */
+int image_check_free(const ImagePool *pool, const char *name, Error *reterr);
+/* Is it mounted, or the running system's? ERROR_ROOT_BUSY. */
+int image_check_unused(const Image *i, Error *reterr);
+int image_set_fd_read_only(int fd, ImageKind kind, bool on);
+int image_set_fd_immutable(int fd, bool on); /* 1: it was set before */
+
 /* A temporary entry beside an image, and the lock that says that somebody is at it. */
 typedef struct Leftover {
         int directory_fd, lock_fd;
