@@ -83,6 +83,7 @@ int container_append_properties(const Container *c, int cgroup_root_fd, uint32_t
 }
 
 void container_changed(Container *c, const char *property) {
+        lists_changed(c);
         if (!c->announced)
                 return;
         /* best effort: who missed a signal can ask */

@@ -24,34 +24,6 @@ static int replied(int r, Error *reterr) {
 
 /* ---- looking ---- */
 
-static int append_entry(sd_bus_message *m, const Container *c) {
-        int r = sd_bus_message_open_container(m, 'r', "sa{sv}o");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", c->name);
-        if (r >= 0)
-                r = container_append_properties(c, -EBADF, 0, m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "o", c->path);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-static int body_list(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sa{sv}o)");
-        Container *c;
-        HASHMAP_FOREACH(c, m->containers) {
-                if (r >= 0)
-                        r = append_entry(reply, c);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_send(m->bus, reply, NULL);
-        return replied(r, reterr);
-}
-
 static int body_describe(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
         const Container *c = container_find(m, container, reterr);
         if (!c)

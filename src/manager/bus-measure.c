@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* MeasureContainers: all containers with what they use, in one answer.
+/* ListContainers and MeasureContainers: all containers, without or with what they use, in one answer.
  *
  * Some hundred containers take longer than the main loop may be held up. So an answer is made in slices, with the loop's other work in
- * between, and one answer at a time; users take turns. A container that comes or goes meanwhile is in it or not. */
+ * between, and one answer at a time; users take turns. What is measured is of some moment, and a container that comes or goes meanwhile is
+ * in it or not. A list is as all is when it is sent, since whoever asks for one follows the signals from there on: it is begun anew when
+ * one of those in it changes, and made in one go when that happens again and again. */
 #include <inttypes.h>
 
 #include "basic/alloc.h"
@@ -13,13 +15,19 @@
 #include "sys/cgroup.h"
 
 #define SLICE_USEC (2 * USEC_PER_MSEC)
+#define SLICE_MAX 32U             /* containers */
 #define MEASUREMENTS_USER_MAX 16U /* calls of one user that wait */
+#define MEASUREMENTS_ROOT_MAX 256U
+#define LIST_AT_ONCE 16U     /* so few containers take no slices */
+#define LIST_RESTARTS_MAX 3U /* then in one go */
 
 struct Measurement {
         sd_bus_message *call, *reply;
         uid_t uid;
         uint32_t wanted;
         uint64_t last_generation; /* of what is in the reply */
+        unsigned restarts;
+        bool list;
         LIST_FIELDS(Measurement, measurements);
 };
 
@@ -66,12 +74,14 @@ static int append_container(const Container *c, int cgroup_root_fd, uint32_t wan
 /* 1: all are in the reply. Generations grow in the order of the map. */
 static int append_slice(Manager *m, Measurement *q, int cgroup_root_fd) {
         const usec_t begin = now_usec(CLOCK_MONOTONIC);
+        unsigned n = 0;
         Container *c;
 
         HASHMAP_FOREACH(c, m->containers) {
                 if (c->generation <= q->last_generation)
                         continue;
-                if (now_usec(CLOCK_MONOTONIC) - begin >= SLICE_USEC)
+                if (q->restarts < LIST_RESTARTS_MAX &&
+                    (n++ >= SLICE_MAX || now_usec(CLOCK_MONOTONIC) - begin >= SLICE_USEC))
                         return 0;
                 int r = append_container(c, cgroup_root_fd, q->wanted, q->reply);
                 if (r < 0)
@@ -140,25 +150,22 @@ static int read_wanted(sd_bus_message *call, uint32_t *ret, Error *reterr) {
 }
 
 static int check_limit(const Manager *m, Error *reterr) {
+        const unsigned limit = m->caller_uid == 0 ? MEASUREMENTS_ROOT_MAX : MEASUREMENTS_USER_MAX;
         unsigned own = 0;
 
         LIST_FOREACH(measurements, q, m->measurements)
                 own += q->uid == m->caller_uid;
-        if (own < MEASUREMENTS_USER_MAX)
+        if (own < limit)
                 return 0;
         int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
-                          "More than %u calls of this user measure containers",
-                          MEASUREMENTS_USER_MAX);
+                          "More than %u calls of this user list or measure containers", limit);
         error_hint(reterr, "wait for their answers");
         return r;
 }
 
-int body_measure(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        uint32_t wanted;
-
-        int r = read_wanted(call, &wanted, reterr);
-        if (r >= 0)
-                r = check_limit(m, reterr);
+static int measurement_new(Manager *m, sd_bus_message *call, uint32_t wanted, bool list,
+                           Error *reterr) {
+        int r = check_limit(m, reterr);
         if (r >= 0 && !m->measure_source &&
             sd_event_add_defer(m->event, &m->measure_source, on_turn, m) < 0)
                 r = error_oom(reterr);
@@ -176,6 +183,35 @@ int body_measure(Manager *m, sd_bus_message *call, const char *container, Error 
         q->call = sd_bus_message_ref(call);
         q->uid = m->caller_uid;
         q->wanted = wanted;
+        q->list = list;
         LIST_PREPEND(measurements, m->measurements, q);
         return 0;
+}
+
+int body_measure(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        uint32_t wanted;
+
+        int r = read_wanted(call, &wanted, reterr);
+        return r < 0 ? r : measurement_new(m, call, wanted, /* list= */ false, reterr);
+}
+
+int body_list(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        if (hashmap_size(m->containers) > LIST_AT_ONCE)
+                return measurement_new(m, call, 0, /* list= */ true, reterr);
+        Measurement q = { .call = call,
+                          .uid = m->measured_uid, /* takes nobody's turn */
+                          .list = true,
+                          .restarts = LIST_RESTARTS_MAX };
+        int r = work(m, &q);
+        sd_bus_message_unref(q.reply);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Writing the reply failed") : 0;
+}
+
+void lists_changed(Container *c) {
+        LIST_FOREACH(measurements, q, c->manager->measurements)
+                if (q->list && c->generation <= q->last_generation) {
+                        q->reply = sd_bus_message_unref(q->reply);
+                        q->last_generation = 0;
+                        q->restarts++;
+                }
 }

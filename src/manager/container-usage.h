@@ -21,6 +21,8 @@ int container_get_measured(sd_bus *bus, const char *path, const char *interface,
                            const char *property, sd_bus_message *reply, void *userdata,
                            sd_bus_error *reterr_error);
 
-/* The body of MeasureContainers, and what is left of it at the manager's end. */
+/* The bodies of ListContainers and MeasureContainers, and what is left of them at the manager's end. */
+int body_list(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_measure(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 void measurements_free(Manager *m);
+void lists_changed(Container *c); /* before its change is told, or its end */

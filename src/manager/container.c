@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "manager/container-log.h"
+#include "manager/container-usage.h"
 #include "manager/health.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
@@ -97,6 +98,7 @@ void container_announce(Container *c) {
 
 void container_remove(Container *c) {
         Manager *m = c->manager;
+        lists_changed(c);
         waiters_answer_end(c);
         hooks_fire(c, HOOK_POST_STOP);
         machine1_hide(c);

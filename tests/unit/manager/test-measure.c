@@ -147,6 +147,93 @@ TEST(flood) {
         expect_state(&h, "web", "running");
 }
 
+typedef struct Watched {
+        bool told[100]; /* that it is stopping */
+        size_t n_told, n_lists, n_wrong;
+} Watched;
+
+static size_t container_number(const char *name) {
+        unsigned i = 0;
+        ASSERT_EQ(sscanf(name, "c%u", &i), 1);
+        return i;
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Watched *w = userdata;
+        const char *interface;
+        ASSERT_OK(sd_bus_message_read(m, "s", &interface));
+        if (!streq(interface, BERTH_CONTAINER_INTERFACE))
+                return 0;
+        bool *told = &w->told[container_number(strrchr(sd_bus_message_get_path(m), '/') + 1)];
+        w->n_told += !*told;
+        *told = true;
+        return 0;
+}
+
+static void check_listed(sd_bus_message *m, Watched *w, bool told) {
+        const char *key, *state;
+        ASSERT_OK(sd_bus_message_enter_container(m, 'a', "{sv}"));
+        while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+                ASSERT_OK(sd_bus_message_read(m, "s", &key));
+                if (streq(key, "State")) {
+                        ASSERT_OK(sd_bus_message_read(m, "v", "s", &state));
+                        w->n_wrong += streq(state, "stopping") != told;
+                } else
+                        ASSERT_OK(sd_bus_message_skip(m, "v"));
+                ASSERT_OK(sd_bus_message_exit_container(m));
+        }
+        ASSERT_OK(sd_bus_message_exit_container(m));
+}
+
+static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Watched *w = userdata;
+        const char *name;
+        ASSERT_FALSE(sd_bus_message_is_method_error(m, NULL));
+        ASSERT_OK(sd_bus_message_enter_container(m, 'a', "(sa{sv}o)"));
+        while (sd_bus_message_enter_container(m, 'r', "sa{sv}o") > 0) {
+                ASSERT_OK(sd_bus_message_read(m, "s", &name));
+                check_listed(m, w, w->told[container_number(name)]);
+                ASSERT_OK(sd_bus_message_skip(m, "o"));
+                ASSERT_OK(sd_bus_message_exit_container(m));
+        }
+        w->n_lists++;
+        return 0;
+}
+
+/* A list is made in slices, and has exactly those changes in it that were told before. */
+TEST(lists_are_of_one_moment) {
+        _cleanup_(host_stop) Host h;
+        Supervisor s[100];
+        Watched w = { 0 };
+        size_t stopped = 0, asked = 0;
+        host_start(&h);
+        for (size_t i = 0; i < ELEMENTSOF(s); i++) {
+                char name[16];
+                (void) snprintf(name, sizeof(name), "c%zu", i);
+                s[i] = supervisor_start(&h, name, "running");
+        }
+        expect_state(&h, "c99", "running");
+        ASSERT_OK(sd_bus_match_signal(h.bus, NULL, BERTH_BUS_NAME, NULL,
+                                      "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                                      on_changed, &w));
+        while (w.n_told < ELEMENTSOF(s) || w.n_lists < asked) {
+                for (; asked < w.n_lists + 5 && w.n_told < ELEMENTSOF(s); asked++)
+                        ASSERT_OK(sd_bus_call_method_async(
+                                h.bus, NULL, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                BERTH_MANAGER_INTERFACE, "ListContainers", on_list, &w, NULL));
+                if (stopped < ELEMENTSOF(s) && stopped < w.n_lists + 5) {
+                        ASSERT_OK(sd_bus_flush(h.bus));
+                        ASSERT_EQ(write(s[stopped++].command_fd, "s", 1), 1);
+                }
+                if (sd_bus_process(h.bus, NULL) == 0)
+                        ASSERT_OK(sd_bus_wait(h.bus, 30 * USEC_PER_SEC));
+        }
+        ASSERT_EQ(w.n_wrong, 0);
+        ASSERT_TRUE(w.n_lists > 10);
+        for (size_t i = 0; i < ELEMENTSOF(s); i++)
+                supervisor_stop(&s[i]);
+}
+
 int main(int argc, char **argv) {
         if (geteuid() != 0) {
                 fprintf(stderr, "skipped: needs root\n");
