@@ -25,6 +25,8 @@
 #include "sys/syscalls.h"
 
 #define PLACEHOLDER_NAME "berth-holder" /* at most 15 characters */
+#define PLACEHOLDER_ORPHANED SIGUSR1
+#define PLACEHOLDER_ORPHAN_SEC 3 /* for systemd to take a request that is on its way */
 #define DEFAULT_SLICE "machine.slice"
 #define DEFAULT_TASKS_MAX "TasksMax=16384"
 #define STOP_MARGIN_USEC \
@@ -292,13 +294,21 @@ void scope_abandon(const ContainerSpec *spec, const char *unit, int fd) {
 
 /* ---- the placeholder ---- */
 
+/* It outlives its keeper by some time: a process that ends while systemd makes the scope is not missed there, for one that is just ending
+ * cannot be moved, without an error; the scope would stay, empty, and "running". */
 static _noreturn_ void placeholder_main(pid_t parent) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* cannot fail with a valid signal */
+        sigset_t orphaned;
+        sigemptyset(&orphaned);
+        sigaddset(&orphaned, PLACEHOLDER_ORPHANED);
+        (void) signal(SIGTERM, SIG_DFL); /* who stops the scope stops it */
+        (void) sigprocmask(SIG_SETMASK, &orphaned, NULL);
+        (void) prctl(PR_SET_PDEATHSIG, PLACEHOLDER_ORPHANED); /* cannot fail with a valid signal */
         (void) prctl(PR_SET_NAME, PLACEHOLDER_NAME);
         (void) sys_close_range(0, ~0U, 0); /* nothing of the keeper's may stay open here */
-        if (getppid() == parent)
-                for (;;)
-                        (void) pause();
+        while (getppid() == parent && sigwaitinfo(&orphaned, NULL) != PLACEHOLDER_ORPHANED)
+                ;
+        const struct timespec t = { .tv_sec = PLACEHOLDER_ORPHAN_SEC };
+        (void) nanosleep(&t, NULL);
         _exit(0);
 }
 

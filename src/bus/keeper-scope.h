@@ -36,5 +36,5 @@ bool scope_is_configured(int fd);
 /* Ends what is in it; and the cgroup itself, if systemd has not made it its own. */
 void scope_abandon(const ContainerSpec *spec, const char *unit, int fd);
 
-/* A process that only waits to be killed, and dies with this one. cgroup_fd: where it is born (-EBADF: where we are). */
+/* A process that only waits to be killed, and dies some seconds after this one. cgroup_fd: where it is born (-EBADF: where we are). */
 int placeholder_new(int cgroup_fd, PidRef *ret);

@@ -145,7 +145,11 @@ static void stop_old(ScopeJob *j) {
         j->stopping = true;
         log_info("Scope '%s' was left behind by another container of this name, and is removed",
                  j->request.unit);
-        /* its answer is not waited for: the next request tells */
+        /* Abandoned first: else systemd asks a controller to stop it which has ended, unnoticed, and waits for that. No answer is waited
+         * for: the next request tells. */
+        (void) sd_bus_call_method_async(j->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                        SYSTEMD1_MANAGER_INTERFACE, "AbandonScope", NULL, NULL, "s",
+                                        j->request.unit);
         (void) sd_bus_call_method_async(j->bus, NULL, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
                                         SYSTEMD1_MANAGER_INTERFACE, "StopUnit", NULL, NULL, "ss",
                                         j->request.unit, "replace");

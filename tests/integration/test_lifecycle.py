@@ -257,9 +257,10 @@ def test_manager_that_comes_late_logs_the_start_once(host, busybox, clean):
 
 
 def test_scope_that_a_crash_left_behind(host, busybox, clean):
-    """Nobody is in it but what a start begins with, and it does not go by itself: the next start of the name just works."""
-    host.run("mkfifo /run/hold; systemd-run --quiet --scope --slice=machine.slice --unit=machine-quick.scope "
-             "sh -c 'printf berth-holder >/proc/self/comm; read x </run/hold' >/dev/null 2>&1 & :")
+    """Nobody is in it but what a start begins with, and it does not go by itself, for who would end it is gone: the next start of the name just works."""
+    host.run("mkfifo /run/hold; sh -c 'printf berth-holder >/proc/self/comm; read x </run/hold' >/dev/null 2>&1 & "
+             "busctl call -q org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' "
+             "machine-quick.scope fail 3 PIDs au 1 $! Slice s machine.slice Controller s :1.999999 0")
     try:
         host.wait_for("systemctl is-active machine-quick.scope && grep -l berth-holder /proc/[0-9]*/comm", 10)
         r = host.berth("run", "-P", "-M", "quick", "-D", busybox, "--", "/bin/echo", "hello", timeout=20)

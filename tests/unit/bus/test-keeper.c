@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/xattr.h>
 
 #include "basic/alloc.h"
@@ -374,6 +375,47 @@ static char *slice_new(int *ret_fd) {
         }
         *ret_fd = fd;
         return name;
+}
+
+static void expect_end(const PidRef *p) {
+        struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+        ASSERT_EQ(poll(&pfd, 1, 60000), 1);
+}
+
+/* What systemd is just about to move does not end with us; who stops it stops it. */
+TEST(placeholder_of_a_dead_keeper) {
+        int pipe_fds[2];
+        pid_t pids[2];
+        _cleanup_(pidref_done) PidRef stopped = PIDREF_NULL, left = PIDREF_NULL;
+        ASSERT_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+        ASSERT_OK(pipe2(pipe_fds, O_CLOEXEC));
+        pid_t keeper = fork();
+        ASSERT_OK(keeper);
+        if (keeper == 0) {
+                PidRef p[2] = { PIDREF_NULL, PIDREF_NULL };
+                for (size_t i = 0; i < 2; i++)
+                        if (placeholder_new(-EBADF, &p[i]) < 0 ||
+                            write(pipe_fds[1], &p[i].pid, sizeof(pid_t)) != sizeof(pid_t))
+                                _exit(1);
+                pause();
+        }
+        ASSERT_EQ(read(pipe_fds[0], &pids[0], sizeof(pid_t)), (ssize_t) sizeof(pid_t));
+        ASSERT_EQ(read(pipe_fds[0], &pids[1], sizeof(pid_t)), (ssize_t) sizeof(pid_t));
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        ASSERT_OK(pidref_open(pids[0], &stopped));
+        ASSERT_OK(pidref_open(pids[1], &left));
+        ASSERT_OK(kill(keeper, SIGKILL));
+        ASSERT_EQ(waitpid(keeper, NULL, 0), keeper);
+        usleep(300000);
+        ASSERT_TRUE(pidref_is_alive(&stopped));
+        ASSERT_TRUE(pidref_is_alive(&left));
+        ASSERT_OK(pidref_kill(&stopped, SIGTERM));
+        expect_end(&stopped);
+        expect_end(&left);
+        ASSERT_EQ(pidref_wait(&stopped, true, NULL), 1);
+        ASSERT_EQ(pidref_wait(&left, true, NULL), 1);
+        ASSERT_OK(prctl(PR_SET_CHILD_SUBREAPER, 0));
 }
 
 static void slice_remove(const char *name) {
