@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Becoming or starting a supervisor.
+/* Becoming a supervisor.
  *
  * Sequence: spec text into a sealed memfd; all descriptors to pass are first duplicated above the fixed numbers, then
- * dup2()ed into their places (so their old numbers do not matter); close_range(CLOEXEC) above; execve(). In the manager a
- * child does this, and a close-on-exec pipe tells whether execve() succeeded. */
+ * dup2()ed into their places (so their old numbers do not matter); close_range(CLOEXEC) above; execve(). */
 #include "ipc/spawn.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/str.h"
-#include "basic/strv.h"
+#include "ipc/spawner.h"
 #include "spec/spec-text.h"
 #include "sys/syscalls.h"
 
@@ -28,11 +26,6 @@ typedef struct Layout {
         int fds[LAYOUT_MAX];
         size_t n;
 } Layout;
-
-const char *supervisor_path(void) {
-        const char *path = secure_getenv("BERTH_SUPERVISOR");
-        return isempty(path) ? BERTH_LIBEXECDIR "/berth-supervisor" : path;
-}
 
 static int layout_apply(Layout *l) {
         for (size_t i = 0; i < l->n; i++)
@@ -112,25 +105,27 @@ static int exec_error(int code, const char *path, Error *reterr) {
         return r;
 }
 
-/* What a caller ignores is no affair of the payload's, and would be inherited. keep_terminal: those that nohup(1), and shells for what
- * runs in the background, have ignored for good reason; the supervisor goes on ignoring them, alone. */
-static void reset_signals(bool keep_terminal) {
+/* What a caller ignores is no affair of the payload's, and would be inherited. Those that nohup(1), and shells for what runs in the
+ * background, have ignored for good reason: the supervisor goes on ignoring them, alone. */
+static void reset_signals(void) {
         for (int n = 1; n < NSIG; n++)
-                if (!keep_terminal || !IN_SET(n, SIGHUP, SIGINT, SIGQUIT))
+                if (!IN_SET(n, SIGHUP, SIGINT, SIGQUIT))
                         (void) signal(n, SIG_DFL); /* fails for those that nobody can ignore */
+}
+
+int supervisor_describe(const ContainerSpec *spec, const int stdio_fds[3], Error *reterr) {
+        int r = stdio_fds ? stdio_check(spec, stdio_fds, reterr) : 0;
+        return r < 0 ? r : spec_to_memfd(spec, reterr);
 }
 
 int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
                       size_t n_extra_fds, Error *reterr) {
         const char *path = supervisor_path();
-        Layout layout;
-        int r = stdio_check(spec, (const int[]){ 0, 1, 2 }, reterr);
-        if (r < 0)
-                return r;
-        _cleanup_close_ int spec_fd = spec_to_memfd(spec, reterr);
+        Layout layout = { 0 };
+        _cleanup_close_ int spec_fd = supervisor_describe(spec, (const int[]){ 0, 1, 2 }, reterr);
         if (spec_fd < 0)
                 return spec_fd;
-        r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
+        int r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
         if (r < 0)
                 return r;
         spec_fd = -EBADF; /* from here on numbers are the layout's */
@@ -140,104 +135,7 @@ int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, co
                                        "Arranging the descriptors of '%s' failed", spec->name);
 
         char *argv[] = { (char *) "berth-supervisor", spec->name, NULL };
-        reset_signals(/* keep_terminal= */ true);
+        reset_signals();
         execve(path, argv, environ);
         return exec_error(-errno, path, reterr);
-}
-
-/* The manager's own service variables are not the supervisor's. */
-static int spawn_environment(char ***ret) {
-        static const char *const own[] = { "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=",
-                                           "LISTEN_FDS=",    "LISTEN_PID=",    "LISTEN_FDNAMES=" };
-        _cleanup_strv_free_ char **l = NULL;
-        STRV_FOREACH(e, environ) {
-                bool skip = false;
-                for (size_t i = 0; i < ELEMENTSOF(own); i++)
-                        skip = skip || startswith(*e, own[i]);
-                if (!skip && strv_extend(&l, *e) < 0)
-                        return -ENOMEM;
-        }
-        *ret = l ? TAKE_PTR(l) : strv_copy(NULL);
-        return *ret ? 0 : -ENOMEM;
-}
-
-/* In the child: never returns. */
-static _noreturn_ void spawn_child(Layout *layout, int error_fd, const char *path, const char *name,
-                                   char **environment) {
-        sigset_t none;
-        int r = 0;
-
-        reset_signals(/* keep_terminal= */ false);
-        sigemptyset(&none);
-        if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0)
-                r = -errno;
-
-        /* one above the layout, so that it survives layout_apply() */
-        int report_fd = fcntl(error_fd, F_DUPFD_CLOEXEC, (int) LAYOUT_MAX);
-        if (r >= 0)
-                r = layout_apply(layout);
-        if (r >= 0) {
-                char *argv[] = { (char *) "berth-supervisor", (char *) name, NULL };
-                execve(path, argv, environment);
-                r = -errno;
-        }
-        (void) fd_write_full(report_fd, &r, sizeof(r)); /* the exit status says it failed, too */
-        _exit(125);
-}
-
-int supervisor_spawn(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
-                     size_t n_extra_fds, const int stdio_fds[3], PidRef *ret, Error *reterr) {
-        const char *path = supervisor_path();
-        _cleanup_strv_free_ char **environment = NULL;
-        int r = stdio_fds ? stdio_check(spec, stdio_fds, reterr) : 0;
-        if (r < 0)
-                return r;
-        _cleanup_close_ int null_fd = -EBADF, spec_fd = spec_to_memfd(spec, reterr);
-        if (spec_fd < 0)
-                return spec_fd;
-
-        Layout layout;
-        r = layout_fill(&layout, spec_fd, link_fd, seccomp_fd, extra_fds, n_extra_fds, reterr);
-        if (r < 0)
-                return r;
-        if (!stdio_fds) {
-                null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-                if (null_fd < 0)
-                        return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                               "Opening '/dev/null' failed");
-        }
-        for (int i = 0; i < 3; i++)
-                layout.fds[i] = stdio_fds ? stdio_fds[i] : i < 2 ? null_fd : -EBADF;
-        if (spawn_environment(&environment) < 0)
-                return error_oom(reterr);
-
-        _cleanup_close_pair_ int error_pipe[2] = PAIR_EBADF;
-        if (pipe2(error_pipe, O_CLOEXEC) < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                       "Starting the supervisor of '%s' failed", spec->name);
-
-        PidRef supervisor = PIDREF_NULL;
-        struct clone_args args = {
-                .flags = CLONE_PIDFD,
-                .pidfd = (uint64_t) (uintptr_t) &supervisor.fd,
-                .exit_signal = SIGCHLD,
-        };
-        supervisor.pid = sys_clone3(&args);
-        if (supervisor.pid < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
-                                       "Starting the supervisor of '%s' failed", spec->name);
-        if (supervisor.pid == 0)
-                spawn_child(&layout, error_pipe[1], path, spec->name, environment);
-
-        error_pipe[1] = fd_close(error_pipe[1]);
-        int code;
-        if (fd_read_full(error_pipe[0], &code, sizeof(code)) >= 0) {
-                siginfo_t status;
-                (void) pidref_wait(&supervisor, /* block= */ true,
-                                   &status); /* it is ending; only reaped here */
-                pidref_done(&supervisor);
-                return exec_error(code, path, reterr);
-        }
-        *ret = supervisor;
-        return 0;
 }

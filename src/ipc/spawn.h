@@ -4,7 +4,6 @@
 
 #include "basic/error.h"
 #include "spec/spec.h"
-#include "sys/pidfd.h"
 
 enum {
         SUPERVISOR_SPEC_FD = 3,
@@ -13,13 +12,9 @@ enum {
         SUPERVISOR_FIRST_EXTRA_FD = 6,
 };
 
-/* Path of the supervisor program: $BERTH_SUPERVISOR (only if the caller is not setuid: secure_getenv), else the installed one. */
-const char *supervisor_path(void);
-
 /* Becomes the supervisor: prints the spec into a memfd, arranges descriptors (link_fd and seccomp_fd may be -EBADF; extra_fds go to
  * 6 and up), closes all others, execve(). Returns only on failure. */
 int supervisor_become(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
                       size_t n_extra_fds, Error *reterr);
-/* The same in a child (the manager's way; stdio_fds NULL: /dev/null, and stderr to the manager's own). */
-int supervisor_spawn(const ContainerSpec *spec, int link_fd, int seccomp_fd, const int *extra_fds,
-                     size_t n_extra_fds, const int stdio_fds[3], PidRef *ret, Error *reterr);
+/* For who has it started (ipc/spawner.h): the descriptor of the spec, for SUPERVISOR_SPEC_FD. stdio_fds: what it will get, or NULL. */
+int supervisor_describe(const ContainerSpec *spec, const int stdio_fds[3], Error *reterr);

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Asking a berth-worker.
- *
- * Sequence: the request into a sealed memfd; a SEQPACKET pair; a child that moves its descriptors into their places and executes the
- * worker, or sends why it cannot; the worker's answer. */
+/* What a berth-worker is asked: into a sealed memfd, and out of it. */
 #include "ipc/worker.h"
 
 #include <inttypes.h>
-#include <linux/close_range.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,10 +12,6 @@
 #include "basic/parse.h"
 #include "basic/str.h"
 #include "basic/strv.h"
-#include "sys/syscalls.h"
-
-#define KIND_RESULT 'R'
-#define KIND_ERROR 'E'
 
 static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_EXEC] = "exec",
@@ -168,143 +159,4 @@ int worker_request_read(int fd, WorkerRequest *ret) {
         *ret = r;
         r = (WorkerRequest){ 0 };
         return 0;
-}
-
-/* ---- the process ---- */
-
-static const char *worker_path(void) {
-        const char *path = secure_getenv("BERTH_WORKER");
-        return isempty(path) ? BERTH_LIBEXECDIR "/berth-worker" : path;
-}
-
-/* Descriptors to their places; all others go with the execution. */
-static int arrange(int fds[static WORKER_LEADER_FD + 1]) {
-        for (int i = 0; i <= WORKER_LEADER_FD; i++) {
-                fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, WORKER_LEADER_FD + 1);
-                if (fds[i] < 0)
-                        return -errno;
-        }
-        for (int i = 0; i <= WORKER_LEADER_FD; i++)
-                if (dup2(fds[i], i) < 0)
-                        return -errno;
-        return sys_close_range(WORKER_LEADER_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
-}
-
-static _noreturn_ void spawn_child(int *fds, int link_fd, const char *path, char **environment) {
-        _cleanup_error_ Error e = ERROR_NULL;
-        sigset_t none;
-        (void) signal(SIGPIPE, SIG_DFL); /* none of these can fail */
-        (void) sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        (void) setsid();
-        int report_fd = fcntl(link_fd, F_DUPFD_CLOEXEC, WORKER_LEADER_FD + 1);
-        int r = arrange(fds);
-        if (r >= 0) {
-                execve(path, (char *[]){ (char *) "berth-worker", NULL }, environment);
-                r = -errno;
-        }
-        (void) error_set_errno(&e, r, ERROR_SETUP_FAILED, "Executing '%s' failed", path);
-        error_hint(&e, "reinstall berth, or set $BERTH_WORKER to the program's path");
-        (void) worker_answer_error(report_fd,
-                                   &e); /* the manager also sees that there is no answer */
-        _exit(125);
-}
-
-/* Of the manager's own only what tools that look at programs need. */
-static int worker_environment(char ***ret) {
-        static const char *const kept[] = { "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "BERTH_" };
-        _cleanup_strv_free_ char **l = strv_copy(NULL);
-        STRV_FOREACH(e, environ)
-                for (size_t i = 0; l && i < ELEMENTSOF(kept); i++)
-                        if (startswith(*e, kept[i]) && strv_extend(&l, *e) < 0)
-                                return -ENOMEM;
-        if (!l)
-                return -ENOMEM;
-        *ret = TAKE_PTR(l);
-        return 0;
-}
-
-int worker_spawn(int request_fd, const PidRef *leader, const int *stdio, PidRef *ret,
-                 int *ret_link_fd, Error *reterr) {
-        static const char failed[] = "Starting a worker failed";
-        _cleanup_close_pair_ int link[2] = PAIR_EBADF;
-        _cleanup_strv_free_ char **environment = NULL;
-        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null_fd < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "%s", failed);
-        int r = socket_pair_seqpacket(link);
-        if (r >= 0)
-                r = fd_nonblock(link[0], true);
-        if (r >= 0)
-                r = worker_environment(&environment);
-        if (r < 0)
-                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "%s", failed);
-        int fds[WORKER_LEADER_FD + 1] = { [WORKER_LINK_FD] = link[1],
-                                          [WORKER_REQUEST_FD] = request_fd,
-                                          [WORKER_LEADER_FD] = leader->fd };
-        for (int i = 0; i < 3; i++)
-                fds[i] = stdio && stdio[i] >= 0 ? stdio[i] : null_fd;
-
-        PidRef worker = PIDREF_NULL;
-        struct clone_args args = {
-                .flags = CLONE_PIDFD,
-                .pidfd = (uint64_t) (uintptr_t) &worker.fd,
-                .exit_signal = SIGCHLD,
-        };
-        const char *path = worker_path();
-        worker.pid = sys_clone3(&args);
-        if (worker.pid < 0)
-                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED, "%s", failed);
-        if (worker.pid == 0)
-                spawn_child(fds, link[1], path, environment);
-        *ret = worker;
-        *ret_link_fd = TAKE_FD(link[0]);
-        return 0;
-}
-
-/* ---- the answer ---- */
-
-static int answer(int link_fd, char kind, const char *text, size_t size, const int *fds,
-                  size_t n_fds) {
-        if (size >= WORKER_ANSWER_MAX)
-                return -EMSGSIZE;
-        _cleanup_free_ char *message = new0(char, size + 1);
-        if (!message)
-                return -ENOMEM;
-        message[0] = kind;
-        if (size > 0)
-                memcpy(message + 1, text, size);
-        return socket_send(link_fd, message, size + 1, fds, n_fds);
-}
-
-int worker_answer(int link_fd, const char *text, size_t size, const int *fds, size_t n_fds) {
-        return answer(link_fd, KIND_RESULT, text, size, fds, n_fds);
-}
-
-int worker_answer_error(int link_fd, const Error *e) {
-        _cleanup_free_ char *text = NULL;
-        int r = error_serialize(e, &text);
-        return r < 0 ? r : answer(link_fd, KIND_ERROR, text, strlen(text), NULL, 0);
-}
-
-int worker_read_answer(int link_fd, char **ret_text, size_t *ret_size,
-                       int ret_fds[static SOCKET_MAX_FDS], Error *reterr) {
-        _cleanup_free_ char *text = new0(char, WORKER_ANSWER_MAX + 1);
-        if (!text)
-                return error_oom(reterr);
-        ssize_t n = socket_receive(link_fd, text, WORKER_ANSWER_MAX, ret_fds);
-        if (n == -EAGAIN)
-                return -EAGAIN;
-        if (n > 0 && text[0] == KIND_RESULT) {
-                memmove(text, text + 1, (size_t) n);
-                *ret_text = TAKE_PTR(text);
-                *ret_size = (size_t) n - 1;
-                return 1;
-        }
-        for (size_t i = 0; n >= 0 && i < SOCKET_MAX_FDS; i++)
-                ret_fds[i] = fd_close(ret_fds[i]);
-        _cleanup_error_ Error e = ERROR_NULL;
-        if (n > 1 && text[0] == KIND_ERROR && error_deserialize(text + 1, &e) >= 0)
-                return error_take(reterr, &e);
-        return error_set(reterr, -EIO, ERROR_FAILED, "The worker ended without an answer");
 }

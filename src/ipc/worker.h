@@ -84,10 +84,6 @@ typedef struct WorkerRequest {
 void worker_request_done(WorkerRequest *r);
 int worker_request_read(int fd, WorkerRequest *ret);
 
-/* Starts berth-worker ($BERTH_WORKER, or as installed) and returns our end of its link. */
-int worker_spawn(int request_fd, const PidRef *leader, const int *stdio, PidRef *ret,
-                 int *ret_link_fd, Error *reterr);
-
 /* Answers, by the worker; text may have NULs. Descriptors are borrowed. */
 int worker_answer(int link_fd, const char *text, size_t size, const int *fds, size_t n_fds);
 int worker_answer_error(int link_fd, const Error *e);

@@ -4,7 +4,8 @@
  *   compile   the settings become a spec
  *   prepare   a worker looks for the image and for device nodes, and compiles the seccomp filter: all that may take its time
  *   hooks     PreStart=, run by systemd
- *   spawn     the supervisor, with the descriptors of the call
+ *   spawn     the supervisor, with the descriptors of the call, by the spawner
+ *   keep      a keeper at the other end of its link
  *   scope     systemd makes the scope, the keeper tells the supervisor to go on
  *   running   STARTED: the call is answered
  *
@@ -27,6 +28,7 @@
 #include "bus/systemd1.h"
 #include "ipc/spawn.h"
 #include "manager/prepare-worker.h"
+#include "manager/spawner-link.h"
 #include "spec/spec-draft.h"
 
 enum {
@@ -44,6 +46,8 @@ struct Creation {
         bool find_image; /* neither root_fd nor Directory= were given */
         Preparation prepared;
         PrepareWorker *worker;
+        Spawn *spawn;
+        int link_fd;                  /* our end of the supervisor's, until the keeper has it */
         void (*resume)(Container *c); /* create_continue() */
 };
 
@@ -56,6 +60,8 @@ Creation *creation_free(Creation *r) {
         if (!r)
                 return NULL;
         prepare_worker_free(r->worker);
+        spawn_cancel(r->spawn);
+        fd_close(r->link_fd);
         sd_bus_message_unref(r->call);
         fd_close(r->root_fd);
         preparation_done(&r->prepared);
@@ -166,38 +172,59 @@ static int step_pre_start(Container *c, Error *reterr) {
         return STEP_DONE;
 }
 
+static void on_spawned(PidRef *process, const Error *e, void *userdata) {
+        Container *c = userdata;
+        _cleanup_error_ Error own = ERROR_NULL;
+        c->creation->spawn = NULL;
+        int r = process ? container_take_supervisor(c, process) : 0;
+        if (r < 0)
+                (void) error_set_errno(&own, r, ERROR_SETUP_FAILED,
+                                       "Watching the supervisor of '%s' failed", c->name);
+        if (e || r < 0)
+                fail_and_remove(c, e ?: &own);
+        else
+                c->creation->resume(c);
+}
+
 static int step_spawn(Container *c, Error *reterr) {
         Creation *cr = c->creation;
+        const bool own_stdio = cr->stdio[0] >= 0 || cr->stdio[1] >= 0 || cr->stdio[2] >= 0;
+        _cleanup_free_ char *what = strf("Starting the supervisor of '%s' failed", c->name);
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
+        if (!what)
+                return error_oom(reterr);
         int r = socket_pair_seqpacket(link);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Making a link to the supervisor of '%s' failed", c->name);
-
-        bool own_stdio = cr->stdio[0] >= 0 || cr->stdio[1] >= 0 || cr->stdio[2] >= 0;
-        _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null_fd < 0)
+        _cleanup_close_ int spec_fd =
+                supervisor_describe(c->spec, own_stdio ? cr->stdio : NULL, reterr);
+        if (spec_fd < 0)
+                return spec_fd;
+        _cleanup_close_ int null_fd = own_stdio ? open("/dev/null", O_RDWR | O_CLOEXEC) : -EBADF;
+        if (own_stdio && null_fd < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "Opening '/dev/null' failed");
-        int stdio[STDIO_N];
+        int fds[SPAWN_PLACES_MAX] = {
+                [SUPERVISOR_SPEC_FD] = spec_fd,
+                [SUPERVISOR_LINK_FD] = link[1],
+                [SUPERVISOR_SECCOMP_FD] = cr->prepared.seccomp_fd,
+                [SUPERVISOR_FIRST_EXTRA_FD] = cr->root_fd,
+        };
         for (size_t i = 0; i < STDIO_N; i++)
-                stdio[i] = cr->stdio[i] >= 0 ? cr->stdio[i] : null_fd;
-
-        PidRef supervisor = PIDREF_NULL;
-        r = supervisor_spawn(c->spec, link[1], cr->prepared.seccomp_fd, &cr->root_fd,
-                             cr->root_fd >= 0 ? 1 : 0, own_stdio ? stdio : NULL, &supervisor,
-                             reterr);
+                fds[i] = cr->stdio[i] >= 0 ? cr->stdio[i] : null_fd;
+        r = spawn_start(c->manager->spawner, SPAWN_SUPERVISOR, c->name, fds, what, on_spawned, c,
+                        &cr->spawn, reterr);
         if (r < 0)
                 return r;
-        r = container_take_supervisor(c, &supervisor);
-        if (r < 0) {
-                (void) pidref_kill(&supervisor, SIGKILL);
-                pidref_done(&supervisor);
-                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                                       "Watching the supervisor of '%s' failed", c->name);
-        }
-        r = keeper_new(c->manager->event, c->manager->bus, c->spec, &link[0], on_keeper, c,
-                       &c->keeper, reterr);
+        cr->link_fd = TAKE_FD(link[0]);
+        return STEP_WAIT;
+}
+
+static int step_keep(Container *c, Error *reterr) {
+        Creation *cr = c->creation;
+        int r = keeper_new(c->manager->event, c->manager->bus, c->spec, &cr->link_fd, on_keeper, c,
+                           &c->keeper, reterr);
         if (r < 0)
                 return r;
         if (!cr->prepared.devices) /* not to be looked for: that is not for this process */
@@ -214,7 +241,7 @@ static int step_scope(Container *c, Error *reterr) {
 static const CreateStep create_steps[] = {
         { STATE_COMPILING, step_prepare },   { STATE_COMPILING, step_root },
         { STATE_COMPILING, step_pre_start }, { STATE_SPAWNING, step_spawn },
-        { STATE_SCOPING, step_scope },
+        { STATE_SPAWNING, step_keep },       { STATE_SCOPING, step_scope },
 };
 
 static void create_continue(Container *c) {
@@ -376,7 +403,7 @@ static Creation *creation_new(sd_bus_message *call) {
         if (!cr)
                 return NULL;
         cr->call = sd_bus_message_ref(call);
-        cr->root_fd = cr->prepared.seccomp_fd = -EBADF;
+        cr->root_fd = cr->prepared.seccomp_fd = cr->link_fd = -EBADF;
         for (size_t i = 0; i < STDIO_N; i++)
                 cr->stdio[i] = -EBADF;
         return cr;

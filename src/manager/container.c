@@ -210,14 +210,11 @@ void container_set_start(Container *c, usec_t realtime) {
 }
 
 void container_supervisor_ended(Container *c) {
-        siginfo_t si;
-        (void) pidref_wait(&c->supervisor, false,
-                           &si); /* fails if it is no child of ours: a container of `berth run` */
         if (c->creation) {
                 _cleanup_error_ Error e = ERROR_NULL;
                 (void) error_set(&e, -EIO, ERROR_FAILED,
                                  "The supervisor of '%s' ended without saying why", c->name);
-                error_hint(&e, "see journalctl -u berthd.service");
+                error_hint(&e, "see journalctl -u berth-spawner.service -u berthd.service");
                 container_create_fail(c, &e);
         }
         container_remove(c);

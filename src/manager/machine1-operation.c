@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* machine1: what is done inside a machine, by operations; with the arguments and answers of machined's methods. */
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 
 #include "basic/env-file.h"
@@ -12,9 +9,9 @@
 #include "bus/names.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
+#include "sys/net-addresses.h"
 
 #define OS_RELEASE_MAX (64U << 10)
-#define HOST_ADDRESSES_MAX 1024U
 
 static int bad_arguments(int r, Error *reterr) {
         return error_set_errno(reterr, r, ERROR_PROTOCOL,
@@ -266,33 +263,19 @@ int body_machine_os_release(Manager *m, sd_bus_message *call, const char *contai
                                       : start_read(c, call, OPERATION_OS_RELEASE, reterr);
 }
 
-static void add_host_address(StrBuf *b, const struct ifaddrs *a) {
-        const bool four = a->ifa_addr->sa_family == AF_INET;
-        const uint8_t *bytes =
-                four ? (const uint8_t *) &((const struct sockaddr_in *) (const void *) a->ifa_addr)
-                                ->sin_addr
-                     : (const uint8_t *) &((const struct sockaddr_in6 *) (const void *) a->ifa_addr)
-                                ->sin6_addr;
-        strbuf_addf(b, "%u ", (unsigned) a->ifa_addr->sa_family);
-        for (size_t i = 0; i < (four ? 4U : 16U); i++)
-                strbuf_addf(b, "%02x", bytes[i]);
-        strbuf_add_bytes(b, "", 1);
-}
-
+/* Of the first process: berthd itself may have no network. */
 static int host_addresses(sd_bus_message *call, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(strbuf_done) StrBuf b = { 0 };
-        struct ifaddrs *list = NULL;
-        unsigned n = 0;
-        int r = getifaddrs(&list) < 0 ? -errno : 0;
-        for (const struct ifaddrs *a = list; r >= 0 && a && n < HOST_ADDRESSES_MAX; a = a->ifa_next)
-                if (a->ifa_addr && !(a->ifa_flags & IFF_LOOPBACK) &&
-                    IN_SET(a->ifa_addr->sa_family, AF_INET, AF_INET6)) {
-                        add_host_address(&b, a);
-                        n++;
-                }
-        if (list)
-                freeifaddrs(list);
+        _cleanup_free_ NetAddress *list = NULL;
+        size_t n = 0;
+        int r = net_addresses_read(1, &list, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                strbuf_addf(&b, "%d ", list[i].family);
+                for (size_t k = 0; k < net_address_size(&list[i]); k++)
+                        strbuf_addf(&b, "%02x", list[i].bytes[k]);
+                strbuf_add_bytes(&b, "", 1);
+        }
         if (r >= 0)
                 r = b.failed ? -ENOMEM : sd_bus_message_new_method_return(call, &reply);
         const OperationResult result = { .text = strempty(b.text), .size = b.size };

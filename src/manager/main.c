@@ -22,8 +22,9 @@ static const char usage[] =
         "The manager of berth's containers: learns of every one that runs and offers\n"
         "org.berth.Containers1 on the system bus. Started by systemd when needed.\n"
         "\n"
-        "  -h, --help      show this help\n"
-        "      --version   show the version\n"
+        "  -h, --help           show this help\n"
+        "      --version        show the version\n"
+        "      --spawner=PATH   socket of the spawner; without it berthd starts its own\n"
         "\n"
         "See berthd(8).\n";
 
@@ -53,7 +54,7 @@ static int control_socket(bool *ret_activated, Error *reterr) {
         return fd;
 }
 
-/* SIGTERM and SIGINT end the loop; they are blocked for the signalfd, supervisors get a clean mask (ipc/spawn.c). */
+/* SIGTERM and SIGINT end the loop; they are blocked for the signalfd, what is executed gets a clean mask. */
 static int setup_event(sd_event **ret, Error *reterr) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         sigset_t blocked;
@@ -77,17 +78,20 @@ static int setup_event(sd_event **ret, Error *reterr) {
         return 0;
 }
 
-/* What it needs itself is to signal payloads of other users; all else its user does. What it starts gets all that the
- * bounding set has, by execve() as root. */
+/* What it needs itself is to signal payloads of other users; all else its user does. A spawner of its own gets all that the
+ * bounding set has, by execve() as root. In its unit it has no more from the beginning, and must not call capset(2). */
 static int shed_capabilities(Error *reterr) {
         const uint64_t keep = CAP_MASK(CAP_KILL);
+        uint64_t own;
+        if (caps_get_effective(&own) >= 0 && (own & ~keep) == 0)
+                return 0;
         int r = caps_set(keep, keep, 0);
         return r < 0 ? error_set_errno(reterr, r, ERROR_NO_PRIVILEGES,
                                        "Dropping capabilities failed")
                      : 0;
 }
 
-static int run(Error *reterr) {
+static int run(const char *spawner, Error *reterr) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
@@ -107,7 +111,7 @@ static int run(Error *reterr) {
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Watching the system bus failed");
-        r = manager_new(event, bus, &listen_fd, activated, &m, reterr);
+        r = manager_new(event, bus, &listen_fd, activated, spawner, &m, reterr);
         if (r >= 0)
                 r = manager_publish(m, reterr);
         if (r < 0)
@@ -128,14 +132,19 @@ int main(int argc, char **argv) {
         if (fd_fill_stdio() < 0)
                 return EXIT_FAILURE; /* there may be nowhere to say why */
         enum {
-                OPTION_VERSION = 256
+                OPTION_VERSION = 256,
+                OPTION_SPAWNER
         };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, OPTION_VERSION },
+                { "spawner", required_argument, NULL, OPTION_SPAWNER },
                 { 0 },
         };
-        int c = getopt_long(argc, argv, "h", options, NULL);
+        const char *spawner = NULL;
+        int c;
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) == OPTION_SPAWNER)
+                spawner = optarg;
         if (c == 'h')
                 return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
                                                                        : EXIT_SUCCESS;
@@ -154,7 +163,7 @@ int main(int argc, char **argv) {
                 (void) fputs("berthd: Only root can run the manager\n", stderr);
                 return EXIT_FAILURE;
         }
-        int r = run(&e);
+        int r = run(spawner, &e);
         if (r < 0)
                 log_error_object(LOG_ERR, &e);
         return r < 0 ? EXIT_FAILURE : r;

@@ -13,6 +13,7 @@
 #include "manager/container-usage.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
+#include "manager/spawner-link.h"
 #include "manager/supervisor-link.h"
 
 #define IDLE_EXIT_USEC (60 * USEC_PER_SEC)
@@ -87,6 +88,7 @@ Manager *manager_free(Manager *m) {
         HASHMAP_FOREACH(c, m->containers)
                 container_free(c);
         machine1_free(m->machine1);
+        spawner_link_free(m->spawner);
         while (m->links)
                 link_free(m->links);
         hashmap_free(m->containers);
@@ -99,8 +101,8 @@ Manager *manager_free(Manager *m) {
         return NULL;
 }
 
-int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Manager **ret,
-                Error *reterr) {
+int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, const char *spawner,
+                Manager **ret, Error *reterr) {
         _cleanup_(manager_freep) Manager *m = new0(Manager, 1);
         if (!m)
                 return error_oom(reterr);
@@ -112,7 +114,9 @@ int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Ma
         m->containers = hashmap_new();
         if (!m->containers)
                 return error_oom(reterr);
-        int r = links_listen(m, reterr);
+        int r = spawner_link_new(event, spawner, &m->spawner, reterr);
+        if (r >= 0)
+                r = links_listen(m, reterr);
         if (r < 0)
                 return r;
         if (idle_exit) {

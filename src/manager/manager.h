@@ -25,6 +25,7 @@ typedef struct Link Link;
 typedef struct Operation Operation;
 typedef struct Machine1 Machine1;
 typedef struct Manager Manager;
+typedef struct SpawnerLink SpawnerLink;
 typedef struct Measurement Measurement;
 
 struct Manager {
@@ -49,14 +50,15 @@ struct Manager {
         unsigned n_denied;
         int listen_fd;
         sd_event_source *listen_source, *accept_timer, *idle_source;
-        Machine1 *machine1; /* the same as org.freedesktop.machine1; NULL: not wanted */
+        SpawnerLink *spawner; /* executes what is not to be in our sandbox */
+        Machine1 *machine1;   /* the same as org.freedesktop.machine1; NULL: not wanted */
         LoopMeter meter;
         bool idle_exit; /* started on demand: ends when there is nothing left to do */
 };
 
-/* bus: connected and attached to event. listen_fd is taken. */
-int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, Manager **ret,
-                Error *reterr);
+/* bus: connected and attached to event. listen_fd is taken. spawner: path of the spawner's socket; NULL: it has one of its own. */
+int manager_new(sd_event *event, sd_bus *bus, int *listen_fd, bool idle_exit, const char *spawner,
+                Manager **ret, Error *reterr);
 Manager *manager_free(Manager *m);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free)
 

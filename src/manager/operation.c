@@ -11,6 +11,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "manager/spawner-link.h"
 
 #define READ_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define START_TIMEOUT_USEC (20 * USEC_PER_SEC)
@@ -20,8 +21,10 @@ struct Operation {
         Manager *manager;
         Container *container; /* NULL: gone; what is left is a worker that ends by itself */
         OperationType type;
-        uid_t uid; /* who called */
+        uid_t uid;    /* who called */
+        Spawn *spawn; /* until the worker is known */
         PidRef worker;
+        bool killed; /* the worker is to be, when it is known */
         int link_fd;
         sd_event_source *link_source, *worker_source, *timer;
         sd_bus_message *call;
@@ -56,8 +59,10 @@ static void give_up(Operation *o, const Error *e) {
         if (is_program(o->type) || is_copy(o->type)) {
                 o->link_source = sd_event_source_disable_unref(o->link_source);
                 o->link_fd = fd_close(o->link_fd);
-        } else
+        } else {
+                o->killed = true;
                 (void) pidref_kill(&o->worker, SIGKILL); /* it may have ended just now */
+        }
         finish(o, NULL, e);
 }
 
@@ -95,7 +100,6 @@ static void watch_callers(Manager *m) {
 /* ---- ends ---- */
 
 static void operation_free(Operation *o) {
-        siginfo_t si;
         LIST_REMOVE(operations, o->manager->operations, o);
         o->manager->n_operations--;
         if (o->container)
@@ -103,7 +107,7 @@ static void operation_free(Operation *o) {
         sd_event_source_disable_unref(o->link_source);
         sd_event_source_disable_unref(o->worker_source);
         sd_event_source_disable_unref(o->timer);
-        (void) pidref_wait(&o->worker, false, &si); /* if it has ended */
+        spawn_cancel(o->spawn);
         pidref_done(&o->worker);
         fd_close(o->link_fd);
         manager_touch(o->manager);
@@ -326,40 +330,73 @@ static int check_caller(const Manager *m, Error *reterr) {
         return r;
 }
 
-static int watch(Operation *o) {
+static int watch_link(Operation *o) {
         sd_event *event = o->manager->event;
         int r = sd_event_add_io(event, &o->link_source, o->link_fd, EPOLLIN, on_answer, o);
-        if (r >= 0)
-                r = sd_event_add_io(event, &o->worker_source, o->worker.fd, EPOLLIN,
-                                    on_worker_ended, o);
-        if (r >= 0)
-                r = sd_event_source_set_priority(o->worker_source, SD_EVENT_PRIORITY_NORMAL + 10);
         if (r >= 0 && time_limit(o->type) != USEC_INFINITY)
                 r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC,
                                                time_limit(o->type), 0, on_timeout, o);
         return r;
 }
 
+static int watch_worker(Operation *o) {
+        int r = sd_event_add_io(o->manager->event, &o->worker_source, o->worker.fd, EPOLLIN,
+                                on_worker_ended, o);
+        return r < 0 ? r
+                     : sd_event_source_set_priority(o->worker_source,
+                                                    SD_EVENT_PRIORITY_NORMAL + 10);
+}
+
+static void on_spawned(PidRef *process, const Error *e, void *userdata) {
+        Operation *o = userdata;
+        _cleanup_error_ Error own = ERROR_NULL;
+        int r = 0;
+        o->spawn = NULL;
+        if (process) {
+                o->worker = *process;
+                *process = (PidRef) PIDREF_NULL;
+                if (o->killed)
+                        (void) pidref_kill(&o->worker, SIGKILL); /* it may have ended just now */
+                r = watch_worker(o);
+        }
+        if (!e && r >= 0)
+                return;
+        if (r < 0) {
+                (void) pidref_kill(&o->worker, SIGKILL);
+                (void) error_set_errno(&own, r, ERROR_SETUP_FAILED, "Watching a worker failed");
+        }
+        finish(o, NULL, e ?: &own);
+        operation_free(o);
+}
+
 static int start(Container *c, const OperationRequest *q, Operation *o, Error *reterr) {
+        const bool has_stdio =
+                q->stdio && (is_copy(q->type) || (q->type == OPERATION_EXEC && !q->terminal));
+        static const char failed[] = "Starting a worker failed";
         _cleanup_close_ int request_fd = -EBADF;
+        _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         OperationRequest request = *q;
         request.supervisor = pidref_is_set(&c->supervisor) ? c->supervisor.pid : 0;
         int r = worker_request_new(&request, c->name, c->spec_text, &request_fd, reterr);
-        if (r >= 0)
-                r = worker_spawn(request_fd, &c->leader,
-                                 is_copy(q->type) || (q->type == OPERATION_EXEC && !q->terminal)
-                                         ? q->stdio
-                                         : NULL,
-                                 &o->worker, &o->link_fd, reterr);
         if (r < 0)
                 return r;
-        r = watch(o);
+        r = socket_pair_seqpacket(link);
         if (r >= 0)
-                return 0;
-        siginfo_t si;
-        (void) pidref_kill(&o->worker, SIGKILL);
-        (void) pidref_wait(&o->worker, true, &si); /* at once, after SIGKILL */
-        return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Watching a worker failed");
+                r = fd_nonblock(link[0], true);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "%s", failed);
+        int fds[SPAWN_PLACES_MAX] = { [WORKER_LINK_FD] = link[1],
+                                      [WORKER_REQUEST_FD] = request_fd,
+                                      [WORKER_LEADER_FD] = c->leader.fd,
+                                      [WORKER_LEADER_FD + 1] = -EBADF };
+        for (size_t i = 0; i < WORKER_LINK_FD; i++)
+                fds[i] = has_stdio ? q->stdio[i] : -EBADF;
+        o->link_fd = TAKE_FD(link[0]);
+        r = watch_link(o);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "%s", failed);
+        return spawn_start(c->manager->spawner, SPAWN_WORKER, NULL, fds, failed, on_spawned, o,
+                           &o->spawn, reterr);
 }
 
 int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,

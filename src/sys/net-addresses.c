@@ -159,11 +159,11 @@ int net_addresses_read_at(int proc_fd, NetAddress **ret, size_t *ret_n) {
 }
 
 /* The files of a network namespace have inode numbers that no other's have. That can be seen without the right to look at the process, which
- * the link /proc/PID/ns/net takes. */
-static bool is_our_network(int proc_fd) {
+ * the link /proc/PID/ns/net takes. We may have a network of our own: the host's is that of its first process. */
+static bool is_hosts_network(int proc_fd) {
         struct stat own, other;
 
-        return stat("/proc/self/net/dev", &own) >= 0 && fstatat(proc_fd, "dev", &other, 0) >= 0 &&
+        return stat("/proc/1/net/dev", &own) >= 0 && fstatat(proc_fd, "dev", &other, 0) >= 0 &&
                own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
@@ -174,7 +174,7 @@ int net_addresses_read(pid_t pid, NetAddress **ret, size_t *ret_n) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
-        if (is_our_network(fd))
+        if (pid != 1 && is_hosts_network(fd))
                 return -ENONET;
         return net_addresses_read_at(fd, ret, ret_n);
 }

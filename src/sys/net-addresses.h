@@ -19,7 +19,8 @@ static inline size_t net_address_size(const NetAddress *a) {
 }
 
 /* Up to NET_ADDRESSES_MAX addresses: those of wide scope first, without those of the loopback network. *ret may be NULL when there are
- * none. Of files that the process has made large the beginning counts. -ESRCH: no such process. -ENONET: its network is ours. */
+ * none. Of files that the process has made large the beginning counts. -ESRCH: no such process. -ENONET: its network is the
+ * host's, and it is not process 1, for which that is the answer. */
 int net_addresses_read(pid_t pid, NetAddress **ret, size_t *ret_n);
 /* The same from the text of these files; proc_fd: of a directory that has them. */
 int net_addresses_read_at(int proc_fd, NetAddress **ret, size_t *ret_n);

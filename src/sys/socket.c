@@ -14,7 +14,7 @@
 typedef union ControlBuffer {
         struct cmsghdr align;
         /* Room for the descriptors, and for credentials where the receiver asked for them (SO_PASSCRED). */
-        char bytes[CMSG_SPACE(SOCKET_MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+        char bytes[CMSG_SPACE(SOCKET_MANY_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 } ControlBuffer;
 
 static int address_fill(struct sockaddr_un *a, const char *path, socklen_t *ret_size) {
@@ -99,7 +99,7 @@ static int send_with(int fd, const void *bytes, size_t n, const int *fds, size_t
         ControlBuffer control = { 0 };
 
         /* An empty message would read as the end of the stream. */
-        if (n == 0 || n_fds > SOCKET_MAX_FDS)
+        if (n == 0 || n_fds > SOCKET_MANY_FDS)
                 return -EINVAL;
         if (n_fds > 0) {
                 message.msg_control = control.bytes;
@@ -120,21 +120,25 @@ static int send_with(int fd, const void *bytes, size_t n, const int *fds, size_t
 }
 
 int socket_send(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
-        return send_with(fd, bytes, n, fds, n_fds, 0);
+        return n_fds > SOCKET_MAX_FDS ? -EINVAL : send_with(fd, bytes, n, fds, n_fds, 0);
 }
 
 int socket_send_now(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
-        return send_with(fd, bytes, n, fds, n_fds, MSG_DONTWAIT);
+        return n_fds > SOCKET_MAX_FDS ? -EINVAL : send_with(fd, bytes, n, fds, n_fds, MSG_DONTWAIT);
+}
+
+int socket_send_many(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds) {
+        return send_with(fd, bytes, n, fds, n_fds, 0);
 }
 
 /* Moves the descriptors of one control message to ret_fds; closes those that do not fit. Returns how many came. */
-static size_t rights_take(struct cmsghdr *c, int ret_fds[static SOCKET_MAX_FDS], size_t n_taken) {
+static size_t rights_take(struct cmsghdr *c, int *ret_fds, size_t n_max, size_t n_taken) {
         const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
         for (size_t i = 0; i < n; i++) {
                 int fd;
                 memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-                if (n_taken + i < SOCKET_MAX_FDS)
+                if (n_taken + i < n_max)
                         ret_fds[n_taken + i] = fd;
                 else
                         fd_close(fd);
@@ -142,7 +146,7 @@ static size_t rights_take(struct cmsghdr *c, int ret_fds[static SOCKET_MAX_FDS],
         return n;
 }
 
-ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET_MAX_FDS]) {
+ssize_t socket_receive_many(int fd, void *buf, size_t size, int *ret_fds, size_t n_max) {
         struct iovec iov = { .iov_base = buf, .iov_len = size };
         ControlBuffer control = { 0 };
         struct msghdr message = { .msg_iov = &iov,
@@ -152,19 +156,23 @@ ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET
         size_t n_fds = 0;
         ssize_t n;
 
-        for (size_t i = 0; i < SOCKET_MAX_FDS; i++)
+        for (size_t i = 0; i < n_max; i++)
                 ret_fds[i] = -EBADF;
         while ((n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC)) < 0)
                 if (errno != EINTR)
                         return -errno;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
                 if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-                        n_fds += rights_take(c, ret_fds, n_fds);
-        if (n_fds <= SOCKET_MAX_FDS && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+                        n_fds += rights_take(c, ret_fds, n_max, n_fds);
+        if (n_fds <= n_max && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
                 return n;
-        for (size_t i = 0; i < SOCKET_MAX_FDS; i++)
+        for (size_t i = 0; i < n_max; i++)
                 ret_fds[i] = fd_close(ret_fds[i]);
         return -EBADMSG;
+}
+
+ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET_MAX_FDS]) {
+        return socket_receive_many(fd, buf, size, ret_fds, SOCKET_MAX_FDS);
 }
 
 int socket_peer(int fd, struct ucred *ret) {

@@ -8,6 +8,7 @@
 #include "basic/macros.h"
 
 #define SOCKET_MAX_FDS 4
+#define SOCKET_MANY_FDS 8 /* for those who ask for more */
 
 int socket_pair_seqpacket(int ret[static 2]); /* blocking */
 /* Binds and listens on / connects to a path; the descriptors are non-blocking. A socket file that nobody listens on any more
@@ -22,4 +23,7 @@ int socket_send_now(int fd, const void *bytes, size_t n, const int *fds, size_t 
 /* Receives one message; fds beyond SOCKET_MAX_FDS are closed and -EBADMSG is returned, as for a truncated message.
  * Returns its size (0: end of stream) and fills ret_fds (owned, close-on-exec; unused ones -EBADF). */
 ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET_MAX_FDS]);
+/* The same with up to n_max (at most SOCKET_MANY_FDS) descriptors. */
+int socket_send_many(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
+ssize_t socket_receive_many(int fd, void *buf, size_t size, int *ret_fds, size_t n_max);
 int socket_peer(int fd, struct ucred *ret); /* SO_PEERCRED */

@@ -177,7 +177,8 @@ def debian(machine, host):
 @pytest.fixture
 def clean(host):
     """Compare the host before and after the test. Ask for it after `machine` and its kin: they clean up later."""
-    host.run("berth list >/dev/null 2>&1 || :")     # the manager comes on demand; its descriptors count from here on
+    # the manager and its spawner come on demand; their descriptors count from here on
+    host.run("systemctl start berth-spawner.service; berth list >/dev/null 2>&1 || :")
     before = host.snapshot()
     yield
     left = host.leaks(before, ignore="^fd 'systemd")

@@ -17,7 +17,7 @@ VOLATILE_FILES = re.compile(
     r"/run/(udev|log|user|systemd/(units|journal|sessions|users|seats|inaccessible|resolve|netif|transient|"
     r"propagate|generator|ask-password|userdb|dynamic-uid|container|notify|io\.|incoming|private|nspawn/locks|nspawn-uid)|"
     r"lock/|dbus|utmp|cryptsetup|credentials|blkid|fsck|mount|initctl|shm)|"
-    r"/(var/)?tmp/systemd-private|/run/berth/(seccomp|control|names|ranges)|/run/systemd/(machines|nspawn)$|/run/berth$"
+    r"/(var/)?tmp/systemd-private|/run/berth/(seccomp|control|spawner|names|ranges)|/run/systemd/(machines|nspawn)$|/run/berth$"
 )
 FILE_TREES = ("/run", "/tmp", "/var/tmp", "/dev/shm", "/var/lib/berth")
 
@@ -44,7 +44,7 @@ def cgroups():
         dirs[:] = [d for d in dirs if not d.startswith(("net_", "cpu", "memory", "pids", "blkio"))]
         path = top[len("/sys/fs/cgroup"):]
         # machine.slice stays once it was used; units of mounts come and go with daemon-reload
-        if path and path != "/machine.slice" and not path.endswith(".mount") and not ON_DEMAND.search(path):
+        if path and path not in ("/machine.slice", "/system.slice/berth-spawner.service") and not path.endswith(".mount") and not ON_DEMAND.search(path):
             yield "cgroup", path
 
 
@@ -61,7 +61,8 @@ def processes():
             continue  # the last: kernel threads and zombies have none
         cgroup = re.search(r"^0::(.*)$", read(f"/proc/{entry}/cgroup"), re.M)
         cmdline = read(f"/proc/{entry}/cmdline").replace("\0", " ").strip()
-        if cgroup and not ON_DEMAND.search(cgroup[1]):
+        # what the spawner has executed is in its cgroup, and no service
+        if cgroup and not ON_DEMAND.search(cgroup[1]) and not cmdline.endswith("/berth-spawner"):
             yield "process", f"{entry} {cgroup[1]} {cmdline[:120]}"
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """berthd's D-Bus interface as users see it who are not root: the bus policy, and what polkit is asked."""
+import json
 import time
 
 import pytest
@@ -142,12 +143,59 @@ def test_the_managers_sandbox_stays_outside(host, busybox, clean):
     assert len(made["run"]) > 60
 
 
+def info(host, name):
+    return json.loads(host.berth("show", "--json=short", name).stdout)[0]
+
+
 def test_the_managers_exposure(host):
-    """systemd's own figure for the unit's sandbox; the unit says why it cannot be less."""
+    """systemd's own figure for the unit's sandbox; the unit says why it cannot be less. It is in force, and the spawner has none of it."""
     path = host.systemctl("show", "-P", "FragmentPath", "berthd.service").out
-    limit = {"bookworm": 93, "forky": 91}[host.suite]
-    r = host.run(f"systemd-analyze security --offline=yes --threshold={limit} {path}", check=False)
+    r = host.run(f"systemd-analyze security --offline=yes --threshold=28 {path}", check=False)
     assert r.returncode == 0, r.stdout.splitlines()[-1]
+    host.berth("list")
+    host.systemctl("start", "berth-spawner.service")
+    status = {}
+    for unit in ("berthd", "berth-spawner"):
+        pid = host.systemctl("show", "-P", "MainPID", unit).out
+        status[unit] = dict(line.split(":\t", 1) for line in host.read(f"/proc/{pid}/status").splitlines() if ":\t" in line)
+        for kind in ("mnt", "net"):
+            status[unit][kind] = host.run(f"readlink /proc/{pid}/ns/{kind}; readlink /proc/1/ns/{kind}").stdout.split()
+    assert status["berthd"]["CapBnd"] == status["berthd"]["CapPrm"] == "0000000000000020"
+    assert (status["berthd"]["NoNewPrivs"], status["berthd"]["Seccomp"]) == ("1", "2")
+    assert len(set(status["berthd"]["mnt"])) == len(set(status["berthd"]["net"])) == 2
+    assert (status["berth-spawner"]["NoNewPrivs"], status["berth-spawner"]["Seccomp"]) == ("0", "0")
+    assert len(set(status["berth-spawner"]["mnt"])) == len(set(status["berth-spawner"]["net"])) == 1
+
+
+def test_only_the_manager_has_a_spawner(host):
+    """Root may connect, and is sent away: it is not the manager."""
+    host.systemctl("start", "berth-spawner.socket")
+    assert host.run("stat -c '%a %U' /run/berth/spawner").out == "600 root"
+    client = ("import socket,struct; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(30); s.connect('/run/berth/spawner')\n"
+              "try:\n s.send(struct.pack('=IIQI68s', 1, 1, 7, 0, b'')); print(s.recv(100))\n"
+              "except (BrokenPipeError, ConnectionResetError): print(b'')")
+    assert host.run("python3", "-c", client).out == "b''"
+    host.wait_for("journalctl --sync; journalctl -b -u berth-spawner -o cat | grep -q 'refused: it is not berthd.service'", 30)
+
+
+def test_what_was_started_outlives_manager_and_spawner(host, busybox, clean):
+    """Neither the end of one nor that of the other ends a container; and who comes next goes on with it."""
+    host.run("busctl", "call", "--", NAME, PATH, MANAGER, "CreateContainer", "sa{sv}a(sh)", "lasting",
+             "3", "Directory", "s", busybox, "StopTimeoutSec", "s", "10", "Parameters", "as", "2", "sleep", "1000", "0")
+    try:
+        before = info(host, "lasting")
+        assert "/berth-spawner.service" in host.read(f"/proc/{before['Supervisor']}/cgroup")
+        for how in ("systemctl kill berthd", "systemctl kill -s KILL berthd", "systemctl kill --kill-whom=main -s KILL berth-spawner",
+                    "systemctl restart berth-spawner berthd", "systemctl stop berthd berth-spawner"):
+            host.run(how)
+            host.wait_for("berth show -p State --value lasting | grep -qx running", 30)
+            after = info(host, "lasting")
+            assert {k: after[k] for k in ("Leader", "Supervisor")} == {k: before[k] for k in ("Leader", "Supervisor")}, how
+            assert host.berth("exec", "lasting", "--", "echo", "here").out == "here", how
+        host.berth("stop", "lasting", timeout=120)
+    finally:
+        host.berth("terminate", "lasting", check=False)
+        host.run("systemctl start berth-spawner.service")
 
 
 def test_log_control(host):

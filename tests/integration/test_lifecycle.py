@@ -47,7 +47,7 @@ def booted(host, machine):
 @pytest.mark.parametrize("options", MODES)
 @pytest.mark.parametrize("tree", ["bookworm", "forky"])
 def test_scope_boots_and_stops(host, booted, tree, options):
-    host.berth("list")     # the manager comes on demand
+    host.systemctl("start", "berthd.service", "berth-spawner.service")     # they come on demand
     before = host.snapshot()
     p = booted(tree, *options)
     shown = info(host, "web")

@@ -10,7 +10,6 @@ static Running run; /* big */
 /* A supervisor on a fresh terminal: out and in are its master. */
 static int start_on_terminal(const ContainerSpec *spec, struct termios *ret_before) {
         struct winsize size = { .ws_row = 33, .ws_col = 77 };
-        _cleanup_error_ Error e = ERROR_NULL;
         int err[2];
 
         int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -24,10 +23,7 @@ static int start_on_terminal(const ContainerSpec *spec, struct termios *ret_befo
         ASSERT_OK(pipe2(err, O_CLOEXEC));
         run = (Running){ .supervisor = PIDREF_NULL, .in = -EBADF, .status = -1 };
         ASSERT_OK(setenv("TERM", "xterm", 1));
-        int r = supervisor_spawn(spec, -EBADF, -EBADF, NULL, 0, (int[]){ slave, slave, err[1] },
-                                 &run.supervisor, &e);
-        if (r < 0)
-                TEST_FAIL("%s", e.message);
+        supervisor_start(spec, -EBADF, -EBADF, (int[]){ slave, slave, err[1] }, &run.supervisor);
         fd_close(err[1]);
         run.out = fcntl(master, F_DUPFD_CLOEXEC, 3);
         run.err = err[0];

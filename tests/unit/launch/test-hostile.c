@@ -56,10 +56,8 @@ TEST(directory_as_standard_descriptor) {
                         _cleanup_close_ int directory =
                                 open("/etc", O_DIRECTORY | O_CLOEXEC | (path ? O_PATH : O_RDONLY));
                         int fds[] = { null_fd, null_fd, null_fd };
-                        PidRef p = PIDREF_NULL;
                         fds[i] = directory;
-                        ASSERT_ERROR(supervisor_spawn(s, -EBADF, -EBADF, NULL, 0, fds, &p, &e),
-                                     EISDIR);
+                        ASSERT_ERROR(supervisor_describe(s, fds, &e), EISDIR);
                         ASSERT_CONTAINS(e.message, names[i]);
                         ASSERT_CONTAINS(e.message, "directory");
                 }

@@ -219,7 +219,7 @@ static int notify_open(void) {
         (void) unlink(a.sun_path);
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         ASSERT_OK(bind(fd, (const struct sockaddr *) &a, sizeof(a)));
-        /* one start inherits it: supervisor_spawn() would drop it, as a manager's own */
+        /* one start inherits it: supervisor_start() drops it */
         return fd;
 }
 

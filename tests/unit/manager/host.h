@@ -3,6 +3,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -32,7 +33,7 @@ static inline _noreturn_ void host_manager_main(const Host *h, int ready_fd) {
         int fd = socket_listen_seqpacket(h->control, 0600);
         if (fd < 0 || sd_event_new(&event) < 0 || bus_connect_system(&bus, &e) < 0 ||
             sd_bus_attach_event(bus, event, 0) < 0 ||
-            manager_new(event, bus, &fd, false, &m, &e) < 0 || manager_publish(m, &e) < 0 ||
+            manager_new(event, bus, &fd, false, NULL, &m, &e) < 0 || manager_publish(m, &e) < 0 ||
             write(ready_fd, "", 1) != 1)
                 _exit(1);
         int r = manager_run(m);
@@ -60,8 +61,21 @@ static inline void host_manager_start(Host *h) {
                 usleep(10000);
 }
 
+/* The build tree's, for the manager's own. */
+static inline void host_find_spawner(void) {
+        char self[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        ASSERT_TRUE(n > 0);
+        self[n] = '\0';
+        *strrchr(self, '/') = '\0';
+        _cleanup_free_ char *path = strjoin(self, "/../../src/spawner/berth-spawner");
+        ASSERT_OK(access(path, X_OK));
+        ASSERT_OK(setenv("BERTH_SPAWNER", path, 1));
+}
+
 static inline void host_start(Host *h) {
         Error e = ERROR_NULL;
+        host_find_spawner();
         *h = (Host){ 0 };
         private_bus_start(&h->bus_daemon);
         (void) snprintf(h->control, sizeof(h->control), "%s/control", h->bus_daemon.directory);

@@ -73,7 +73,9 @@ typedef struct CreateHost {
 static void create_host_start(CreateHost *h) {
         if (fake.cgroup_fd < 0)
                 TEST_SKIP("no cgroup v2 can be mounted here");
-        ASSERT_OK(setenv("BERTH_SUPERVISOR", "/proc/self/exe", 1));
+        char self[PATH_MAX] = "";
+        ASSERT_TRUE(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+        ASSERT_OK(setenv("BERTH_SUPERVISOR", self, 1));
         *h = (CreateHost){ 0 };
         host_start(&h->host);
         h->systemd = private_service_start("org.freedesktop.systemd1", "/org/freedesktop/systemd1",
