@@ -19,6 +19,7 @@
 #include "basic/strv.h"
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
+#include "rootfs/overlay-mounts.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
@@ -60,6 +61,7 @@ void rootfs_done(Rootfs *r) {
         fd_close(r->notify_fd);
         fd_close(r->kmsg_fd);
         fd_close(r->userns_fd);
+        overlay_works_done(r);
         strv_free(r->os_release);
         strv_free(r->host_os_release);
         free(r->host_os_release_text);

@@ -7,7 +7,7 @@
  *   rootfs_inspect()   find init or shell, user and groups, machine ID: what else a user can get wrong
  *   rootfs_become_owner() from here on files are made by the container's root
  *   api_mounts_outer() /dev, /run, /run/host with the notify socket, /tmp, /sys: mounts that the payload cannot undo
- *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=
+ *   user_mounts()      Bind=, TemporaryFileSystem=, Inaccessible=, Overlay=
  *   host_files()       resolv.conf, time zone
  *   api_mounts_console() the pty on /dev/console
  *   api_mounts_seal()  /run/host becomes read-only
@@ -28,6 +28,13 @@
 
 #define ROOTFS_RANGE_LOCKS 2 /* on the first and the last block of the range */
 
+/* The scratch directory of a writable overlay. */
+typedef struct OverlayWork {
+        int directory_fd; /* where it is, with the host's ids */
+        char *name;
+        int lock_fd; /* held on the directory that takes the changes */
+} OverlayWork;
+
 typedef struct Rootfs {
         int directory_fd; /* the root directory as the host has it (O_PATH) */
         struct stat directory_stat;
@@ -40,6 +47,8 @@ typedef struct Rootfs {
         IdMap map;     /* count 0: no user namespace */
         bool is_owner; /* our effective ids are those of the container's root */
         int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
+        OverlayWork *overlay_works;
+        size_t n_overlay_works;
 
         /* what rootfs_inspect() found */
         Id128 machine_id; /* from the spec, else the root's /etc/machine-id, else one of the container's name */

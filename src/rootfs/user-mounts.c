@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Mounts that the user asks for: Bind=, TemporaryFileSystem=, Inaccessible=, in the order given.
+/* Mounts that the user asks for: Bind=, TemporaryFileSystem=, Inaccessible=, Overlay=, in the order given.
  *
  * Calls: the source is opened with O_PATH, cloned (open_tree), gets its attributes and perhaps an idmap while detached
  * (mount_setattr), and is attached (move_mount) to a target that was resolved inside the root. */
@@ -14,6 +14,7 @@
 #include "basic/str.h"
 #include "basic/strv.h"
 #include "rootfs/idmap.h"
+#include "rootfs/overlay-mounts.h"
 #include "sys/mount-api.h"
 #include "sys/resolve.h"
 
@@ -53,6 +54,7 @@ static const struct { mode_t type; const char *name; } inaccessible_nodes[] = {
 /* The sentence for one mount: what was to be mounted. */
 static const char *mount_source_name(const SpecMount *m) {
         return m->kind == MOUNT_TMPFS          ? "tmpfs"
+               : m->kind == MOUNT_OVERLAY      ? "an overlay"
                : m->kind == MOUNT_INACCESSIBLE ? "an inaccessible node"
                : m->source                     ? m->source
                                                : "a temporary directory";
@@ -315,6 +317,12 @@ static int mount_inaccessible(const SpecMount *m, const Rootfs *r, Error *reterr
         return k < 0 ? failed(m, k, NULL, reterr) : 0;
 }
 
+static int mount_overlay(const ContainerSpec *spec, const SpecMount *m, Rootfs *r, Error *reterr) {
+        _cleanup_close_ int fd = overlay_mount_make(spec, m, r, reterr);
+
+        return fd < 0 ? fd : attach(m, r, fd, S_IFDIR, reterr);
+}
+
 int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         int k = 0;
 
@@ -325,6 +333,8 @@ int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                         break;
                 if (m->kind == MOUNT_INACCESSIBLE)
                         k = mount_inaccessible(m, r, reterr);
+                else if (m->kind == MOUNT_OVERLAY)
+                        k = mount_overlay(spec, m, r, reterr);
                 else if (m->kind == MOUNT_TMPFS || !m->source)
                         k = mount_tmpfs(m, r, reterr);
                 else

@@ -103,6 +103,8 @@ const SpecField spec_fields[] = {
         { "Files",     "BindReadOnly",          "bind-ro",              0,   "SRC[:DST[:OPT]]", &field_bind_read_only, AT(mounts),                LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "The same, read-only" },
         { "Files",     "TemporaryFileSystem",   "tmpfs",                0,   "PATH[:OPTIONS]", &field_tmpfs,      AT(mounts),                     LIST | TRUSTED,          NULL,   NULL,                MOUNTS,     "Mount an empty tmpfs" },
         { "Files",     "Inaccessible",          "inaccessible",         0,   "PATH",         &field_inaccessible, AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Hide a file or directory" },
+        { "Files",     "Overlay",               "overlay",              0,   "LAYER:…:DST",  &field_overlay,      AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Lay directories over each other; the last changes" },
+        { "Files",     "OverlayReadOnly",       "overlay-ro",           0,   "LAYER:…:DST",  &field_overlay_read_only, AT(mounts),                LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "The same, and nothing can be changed" },
         { "Files",     "PrivateUsersOwnership", "private-users-ownership", 0, "MODE",        &field_enum,         AT(users.ownership),            TRUSTED,                 NULL,   &ownership_mode_names, USERS,    "How files get its ids: auto, map or off" },
         { "Files",     "PrivateUsersChown",     NULL,                   0,   "BOOL",         &field_chown,        AT(users.ownership),            TRUSTED | HIDDEN,        NULL,   NULL,                NULL,       NULL },
 

@@ -12,33 +12,36 @@ enum {
         PARTS_MAX
 };
 
-/* Splits at ":"; a backslash makes the next character an ordinary one. Returns the number of parts, -EINVAL, -ENOMEM. */
-static int parts_split(const char *value, size_t max, char *ret[static PARTS_MAX]) {
+int type_parts_split(const char *value, size_t max, char ***ret) {
         _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_strv_free_ char **parts = NULL;
         size_t n = 0;
 
         for (const char *c = value;; c++) {
                 if (*c == '\0' || *c == ':') {
-                        if (n >= max)
+                        _cleanup_free_ char *part = NULL;
+                        if (n++ >= max)
                                 return -EINVAL;
-                        if (strbuf_finish(&b, ret + n++) < 0)
+                        if (strbuf_finish(&b, &part) < 0 || strv_extend(&parts, part) < 0)
                                 return -ENOMEM;
                         if (*c == '\0')
-                                return (int) n;
+                                break;
                         continue;
                 }
                 if (*c == '\\' && *++c == '\0')
                         return -EINVAL;
                 strbuf_add_bytes(&b, c, 1);
         }
+        *ret = TAKE_PTR(parts);
+        return 0;
 }
 
-static void parts_done(char *(*parts)[PARTS_MAX]) {
-        for (size_t i = 0; i < PARTS_MAX; i++)
-                free((*parts)[i]);
+/* The part with this number; "" if there are not so many. */
+static const char *part(char *const *parts, size_t i) {
+        return i < strv_length(parts) ? parts[i] : "";
 }
 
-static void part_print(StrBuf *out, const char *s) {
+void type_part_print(StrBuf *out, const char *s) {
         for (; *s; s++) {
                 if (*s == ':' || *s == '\\')
                         strbuf_add(out, "\\");
@@ -46,7 +49,7 @@ static void part_print(StrBuf *out, const char *s) {
         }
 }
 
-static int path_take(const char *path, char **ret) {
+int type_path_take(const char *path, char **ret) {
         _cleanup_free_ char *simple = NULL;
 
         if (!path_is_absolute(path) || !path_is_valid(path))
@@ -60,11 +63,10 @@ static int path_take(const char *path, char **ret) {
         return 0;
 }
 
-/* Mount points: any absolute path but the root itself. */
-static int target_take(const char *path, char **ret, Error *reterr) {
+int type_target_take(const char *path, char **ret, Error *reterr) {
         int r;
 
-        r = path_take(path, ret);
+        r = type_path_take(path, ret);
         if (r == -ENOMEM)
                 return error_oom(reterr);
         if (r < 0)
@@ -77,8 +79,7 @@ static int target_take(const char *path, char **ret, Error *reterr) {
         return 0;
 }
 
-/* Moves *m to the end of the spec's list. */
-static int mount_append(ContainerSpec *s, SpecMount *m, Error *reterr) {
+int type_mount_append(ContainerSpec *s, SpecMount *m, Error *reterr) {
         SpecMount *slot;
 
         if (s->n_mounts >= SPEC_MOUNTS_MAX)
@@ -127,7 +128,7 @@ static int bind_source_parse(const char *source, SpecMount *m, Error *reterr) {
         }
         if (*source == '\0' && !m->from_container && !m->optional)
                 return 0; /* a temporary directory */
-        r = path_take(source, &m->source);
+        r = type_path_take(source, &m->source);
         if (r == -ENOMEM)
                 return error_oom(reterr);
         if (r < 0)
@@ -137,28 +138,28 @@ static int bind_source_parse(const char *source, SpecMount *m, Error *reterr) {
 
 static int bind_add(const SpecField *f, const char *value, void *at, bool read_only,
                     Error *reterr) {
-        _cleanup_(parts_done) char *parts[PARTS_MAX] = { NULL };
+        _cleanup_strv_free_ char **parts = NULL;
         _cleanup_(spec_mount_done) SpecMount m = { .kind = MOUNT_BIND, .read_only = read_only };
-        int n, r;
+        int r;
 
-        n = parts_split(value, PARTS_MAX, parts);
-        if (n == -ENOMEM)
+        r = type_parts_split(value, PARTS_MAX, &parts);
+        if (r == -ENOMEM)
                 return error_oom(reterr);
-        if (n < 0)
+        if (r < 0)
                 return type_expected(reterr, "SOURCE[:TARGET[:OPTIONS]]");
-        r = bind_source_parse(parts[PART_SOURCE], &m, reterr);
+        const char *target = part(parts, PART_TARGET);
+        r = bind_source_parse(part(parts, PART_SOURCE), &m, reterr);
         if (r < 0)
                 return r;
-        if (!m.source && isempty(parts[PART_TARGET]))
+        if (!m.source && isempty(target))
                 return type_expected(reterr, "SOURCE[:TARGET[:OPTIONS]]");
-        r = target_take(isempty(parts[PART_TARGET]) ? m.source : parts[PART_TARGET], &m.target,
-                        reterr);
+        r = type_target_take(isempty(target) ? m.source : target, &m.target, reterr);
         if (r < 0)
                 return r;
-        r = bind_options_parse(strempty(parts[PART_OPTIONS]), &m, reterr);
+        r = bind_options_parse(part(parts, PART_OPTIONS), &m, reterr);
         if (r < 0)
                 return r;
-        return mount_append(type_spec(f, at), &m, reterr);
+        return type_mount_append(type_spec(f, at), &m, reterr);
 }
 
 static int bind_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
@@ -178,9 +179,9 @@ static void bind_print(const SpecMount *m, StrBuf *out) {
 
         strbuf_addf(out, "%s=%s%s", m->read_only ? "BindReadOnly" : "Bind", m->optional ? "-" : "",
                     m->from_container ? "+" : "");
-        part_print(out, strempty(m->source));
+        type_part_print(out, strempty(m->source));
         strbuf_add(out, ":");
-        part_print(out, m->target);
+        type_part_print(out, m->target);
         if (m->norecursive || idmap)
                 strbuf_addf(out, ":%s%s%s", m->norecursive ? "norbind" : "",
                             m->norecursive && idmap ? "," : "", strempty(idmap));
@@ -199,13 +200,16 @@ static int mounts_print(const SpecField *f, const void *at, StrBuf *out) {
                         break;
                 case MOUNT_TMPFS:
                         strbuf_add(out, "TemporaryFileSystem=");
-                        part_print(out, m->target);
+                        type_part_print(out, m->target);
                         if (m->options)
                                 strbuf_addf(out, ":%s", m->options);
                         strbuf_add(out, "\n");
                         break;
                 case MOUNT_INACCESSIBLE:
                         strbuf_addf(out, "Inaccessible=%s\n", m->target);
+                        break;
+                case MOUNT_OVERLAY:
+                        type_overlay_print(m, out);
                         break;
                 default:
                         return -EINVAL;
@@ -218,14 +222,13 @@ static int nothing_print(const SpecField *f, const void *at, StrBuf *out) {
         return 0;
 }
 
-/* Takes the row's own kind off the list. */
-static void mounts_remove(ContainerSpec *s, MountKind kind, bool read_only) {
+void type_mounts_remove(ContainerSpec *s, MountKind kind, bool read_only) {
         size_t n = 0;
 
         for (size_t i = 0; i < s->n_mounts; i++) {
                 SpecMount *m = s->mounts + i;
 
-                if (m->kind == kind && (kind != MOUNT_BIND || m->read_only == read_only))
+                if (m->kind == kind && m->read_only == read_only)
                         spec_mount_done(m);
                 else
                         s->mounts[n++] = *m;
@@ -236,11 +239,11 @@ static void mounts_remove(ContainerSpec *s, MountKind kind, bool read_only) {
 }
 
 static void bind_clear(const SpecField *f, void *at) {
-        mounts_remove(type_spec(f, at), MOUNT_BIND, /* read_only= */ false);
+        type_mounts_remove(type_spec(f, at), MOUNT_BIND, /* read_only= */ false);
 }
 
 static void bind_read_only_clear(const SpecField *f, void *at) {
-        mounts_remove(type_spec(f, at), MOUNT_BIND, /* read_only= */ true);
+        type_mounts_remove(type_spec(f, at), MOUNT_BIND, /* read_only= */ true);
 }
 
 const FieldType field_bind = { "as", bind_parse, mounts_print, bind_clear };
@@ -266,19 +269,18 @@ static bool tmpfs_word_is_valid(const char *word) {
 
 static int tmpfs_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
         _cleanup_(spec_mount_done) SpecMount m = { .kind = MOUNT_TMPFS };
-        _cleanup_(parts_done) char *parts[PARTS_MAX] = { NULL };
-        _cleanup_strv_free_ char **words = NULL;
-        int n, r;
+        _cleanup_strv_free_ char **parts = NULL, **words = NULL;
+        int r;
 
-        n = parts_split(value, /* max= */ 2, parts);
-        if (n == -ENOMEM)
+        r = type_parts_split(value, /* max= */ 2, &parts);
+        if (r == -ENOMEM)
                 return error_oom(reterr);
-        if (n < 0)
+        if (r < 0)
                 return type_expected(reterr, "PATH[:OPTIONS]");
-        r = target_take(parts[0], &m.target, reterr);
+        r = type_target_take(parts[0], &m.target, reterr);
         if (r < 0)
                 return r;
-        if (strv_split(&words, strempty(parts[1]), ",", 0) < 0)
+        if (strv_split(&words, part(parts, 1), ",", 0) < 0)
                 return error_oom(reterr);
         STRV_FOREACH(s, words)
                 if (!tmpfs_word_is_valid(*s))
@@ -290,11 +292,11 @@ static int tmpfs_parse(const SpecField *f, const char *value, void *at, Error *r
                 if (!m.options)
                         return error_oom(reterr);
         }
-        return mount_append(type_spec(f, at), &m, reterr);
+        return type_mount_append(type_spec(f, at), &m, reterr);
 }
 
 static void tmpfs_clear(const SpecField *f, void *at) {
-        mounts_remove(type_spec(f, at), MOUNT_TMPFS, /* read_only= */ false);
+        type_mounts_remove(type_spec(f, at), MOUNT_TMPFS, /* read_only= */ false);
 }
 
 const FieldType field_tmpfs = { "as", tmpfs_parse, nothing_print, tmpfs_clear };
@@ -303,14 +305,14 @@ static int inaccessible_parse(const SpecField *f, const char *value, void *at, E
         _cleanup_(spec_mount_done) SpecMount m = { .kind = MOUNT_INACCESSIBLE };
         int r;
 
-        r = target_take(value, &m.target, reterr);
+        r = type_target_take(value, &m.target, reterr);
         if (r < 0)
                 return r;
-        return mount_append(type_spec(f, at), &m, reterr);
+        return type_mount_append(type_spec(f, at), &m, reterr);
 }
 
 static void inaccessible_clear(const SpecField *f, void *at) {
-        mounts_remove(type_spec(f, at), MOUNT_INACCESSIBLE, /* read_only= */ false);
+        type_mounts_remove(type_spec(f, at), MOUNT_INACCESSIBLE, /* read_only= */ false);
 }
 
 const FieldType field_inaccessible = { "as", inaccessible_parse, nothing_print,

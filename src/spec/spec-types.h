@@ -55,6 +55,8 @@ extern const FieldType field_bind;
 extern const FieldType field_bind_read_only;
 extern const FieldType field_tmpfs;
 extern const FieldType field_inaccessible;
+extern const FieldType field_overlay; /* in spec-types-overlay.c */
+extern const FieldType field_overlay_read_only;
 
 /* spec-types-resource.c */
 extern const FieldType field_limit;     /* data: RLIMIT_*; at spec->payload.limits[…] */
@@ -74,6 +76,21 @@ extern const FieldType field_command; /* words as one line; a later one replaces
 extern const FieldType field_hook;    /* command lines of the host, one each */
 extern const FieldType field_period;  /* data: usec_t, the default; at least a second */
 extern const FieldType field_count;   /* uint32_t, not 0; data: VALUE(default) */
+
+/* What the rows of mounts share, in spec-types-mount.c. */
+/* Splits at ":"; a backslash makes the next character an ordinary one. -EINVAL: more than max parts, or a backslash at the end; -ENOMEM. */
+int type_parts_split(const char *value, size_t max, char ***ret);
+/* The opposite, for one part. */
+void type_part_print(StrBuf *out, const char *s);
+/* An absolute path without "..", simplified. -EINVAL, -ENOMEM. */
+int type_path_take(const char *path, char **ret);
+/* A mount point: any absolute path but the root itself. */
+int type_target_take(const char *path, char **ret, Error *reterr);
+/* Moves *m to the end of the spec's list. */
+int type_mount_append(ContainerSpec *s, SpecMount *m, Error *reterr);
+/* Takes one kind off the list. */
+void type_mounts_remove(ContainerSpec *s, MountKind kind, bool read_only);
+void type_overlay_print(const SpecMount *m, StrBuf *out);
 
 /* For parse functions. "%s is expected", -EINVAL. */
 int type_expected(Error *reterr, const char *what);

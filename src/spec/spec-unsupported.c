@@ -30,8 +30,6 @@ const SpecField spec_fields_unsupported[] = {
         PLAIN_ROW("Exec", "SuppressSync",            "suppress-sync",            NO),
         ROW("Exec",    "LinkJournal",             "link-journal",             NO "auto try-guest try-host "),
         UNSUPPORTED("Files", "Volatile",  "volatile",  0,   FIELD_OPTIONAL_ARG, "yes", NO),
-        ROW("Files",   "Overlay",                 "overlay",                  NULL),
-        ROW("Files",   "OverlayReadOnly",         "overlay-ro",               NULL),
         ROW("Files",   "BindUser",                "bind-user",                NULL),
         ROW("Files",   "BindUserShell",           "bind-user-shell",          NO),
         ROW("Files",   "BindUserGroup",           "bind-user-group",          NULL),

@@ -104,6 +104,7 @@ void spec_mount_done(SpecMount *m) {
         free(m->source);
         free(m->target);
         free(m->options);
+        strv_free(m->layers);
         *m = (SpecMount){ 0 };
 }
 

@@ -17,6 +17,7 @@
 #include "basic/time.h"
 
 #define SPEC_MOUNTS_MAX 512U     /* Bind=, TemporaryFileSystem=, … of one container */
+#define SPEC_LAYERS_MAX 500U     /* directories of one Overlay=: as many as overlayfs takes */
 #define SPEC_TEXT_MAX (1U << 20) /* bytes of a settings file or a spec in text form */
 #define SPEC_ARGV_MAX 4096U      /* words of a command, and of its environment */
 #define SPEC_PROPERTIES_MAX 256U /* unit properties */
@@ -86,6 +87,7 @@ typedef enum MountKind {
         MOUNT_BIND,         /* source (host path) on target */
         MOUNT_TMPFS,        /* options: mount(8) words for tmpfs, canonical */
         MOUNT_INACCESSIBLE, /* a node nobody can open over target */
+        MOUNT_OVERLAY,      /* directories on top of each other, seen as one */
         _MOUNT_KIND_MAX,
         _MOUNT_KIND_INVALID = -EINVAL,
 } MountKind;
@@ -103,6 +105,9 @@ typedef struct SpecMount {
         char *source; /* MOUNT_BIND: absolute, normalised host path; with from_container a path inside; NULL: a temporary directory */
         char *target; /* absolute, normalised, inside the container */
         char *options; /* MOUNT_TMPFS: "mode=0755,size=…" or NULL */
+        /* MOUNT_OVERLAY: at least two, from the lowest to the one that takes the changes (read-only: that is on top). Absolute, normalised host
+         * paths; with "+" in front paths inside; an empty last one: in memory */
+        char **layers;
         bool read_only;
         bool optional;       /* a missing source is skipped ("-" prefix) */
         bool from_container; /* "+" prefix: source is inside the container */

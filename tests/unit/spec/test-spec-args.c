@@ -145,8 +145,8 @@ TEST(help) {
         ASSERT_CONTAINS(text, "\n  -b --boot");
         ASSERT_CONTAINS(text, "--private-users[=RANGE]");
         ASSERT_CONTAINS(text, "\n  -U ");
-        ASSERT_NULL(strstr(text, "--uid"));     /* an alias */
-        ASSERT_NULL(strstr(text, "--overlay")); /* not built */
+        ASSERT_NULL(strstr(text, "--uid"));          /* an alias */
+        ASSERT_NULL(strstr(text, "--network-zone")); /* not built */
         for (size_t i = 0; i < spec_n_fields; i++) {
                 const SpecField *f = spec_fields + i;
 

@@ -58,7 +58,7 @@ TEST(aliases_share_their_source) {
         assert_source(d, "Bind", SOURCE_COMMAND, "--bind-ro");
         assert_source(d, "TemporaryFileSystem", SOURCE_DEFAULT, NULL);
         /* an unsupported row has no source */
-        ASSERT_EQ(spec_draft_source(d, row("Overlay"), NULL), SOURCE_DEFAULT);
+        ASSERT_EQ(spec_draft_source(d, row("Zone"), NULL), SOURCE_DEFAULT);
 }
 
 TEST(untrusted_files) {

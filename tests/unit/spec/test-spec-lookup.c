@@ -12,7 +12,7 @@ TEST(lookups) {
         ASSERT_NULL(spec_field_by_option("bind", 3));
         ASSERT_NULL(spec_field_by_letter('?'));
         ASSERT_NULL(spec_field_by_letter('\0'));
-        ASSERT_TRUE(spec_field_by_key("Files", "Overlay")->flags & FIELD_UNSUPPORTED);
+        ASSERT_TRUE(spec_field_by_key("Network", "Zone")->flags & FIELD_UNSUPPORTED);
 }
 
 static void assert_message(const SpecField *f, const char *value, const char *where,
@@ -40,8 +40,7 @@ TEST(sentences) {
                 "Invalid value '' for OOMScoreAdjust=: a number from -1000 to 1000 is expected");
         assert_message(row("Boot"), "\x1b[0m", "the call",
                        "Invalid value '\\x1b[0m' for Boot= in the call: yes or no is expected");
-        assert_message(row("Overlay"), "x", "/a:1",
-                       "Setting Overlay= at /a:1 is not supported yet");
+        assert_message(row("Zone"), "x", "/a:1", "Setting Zone= at /a:1 is not supported yet");
         assert_message(option_row("network-veth"), "yes", "-n", "Option '-n' is not supported yet");
         assert_message(row("PrivateUsers"), "managed", "--private-users",
                        "Value 'managed' of '--private-users=' is not supported yet");

@@ -10,8 +10,6 @@ TEST(refused) {
                                             "SuppressSync",
                                             "LinkJournal",
                                             "Volatile",
-                                            "Overlay",
-                                            "OverlayReadOnly",
                                             "BindUser",
                                             "VirtualEthernet",
                                             "VirtualEthernetExtra",
@@ -44,7 +42,7 @@ TEST(asking_for_nothing) {
                                                 { "Volatile", "0" },
                                                 { "SuppressSync", "off" },
                                                 { "PrivateUsersDelegate", "0" },
-                                                { "Overlay", "" } };
+                                                { "Zone", "" } };
 
         for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
                 _cleanup_draft_ SpecDraft *d = spec_draft_new();
