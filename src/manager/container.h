@@ -40,6 +40,7 @@ struct Container {
         Health *health;                     /* NULL: nobody looks */
         const char *health_name;            /* the property Health; not to be freed */
         bool shown;                         /* on machine1 */
+        unsigned shown_round;               /* told to those who listen there, or to machined */
         struct Machine1Registration
                 *registration; /* at systemd-machined: it has not answered yet */
         Foreign *foreign;      /* registered there by another program: has no supervisor of ours */

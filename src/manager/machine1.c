@@ -15,6 +15,7 @@
 
 #define CLAIM_AGAIN_USEC \
         (5 * USEC_PER_SEC) /* machined may be restarting: it shall find its name free */
+#define SHOW_MAX 16U       /* in one round of the main loop */
 #define POLICY_SIZE_MAX (256U << 10)
 #define MACHINED_UNIT_PATH "/org/freedesktop/systemd1/unit/systemd_2dmachined_2eservice"
 
@@ -75,6 +76,7 @@ static void emit(Machine1 *m1, const char *signal, const Container *c) {
 }
 
 static void show(Machine1 *m1, Container *c) {
+        c->shown_round = m1->show_round;
         if (m1->state == MACHINE1_OWNER) {
                 machine1_state_save(c);
                 emit(m1, "MachineNew", c);
@@ -111,11 +113,24 @@ void machine1_update(Container *c) {
         show(m1, c);
 }
 
-static void show_all(Machine1 *m1) {
+/* Some of those that are not told of yet, with the loop's other work in between. */
+static int on_show_turn(sd_event_source *s, void *userdata) {
+        Machine1 *m1 = userdata;
+        unsigned n = 0;
         Container *c;
-        HASHMAP_FOREACH(c, m1->manager->containers)
-                if (c->shown)
-                        show(m1, c);
+        HASHMAP_FOREACH(c, m1->manager->containers) {
+                if (!c->shown || c->shown_round == m1->show_round)
+                        continue;
+                if (n++ >= SHOW_MAX)
+                        return 0;
+                show(m1, c);
+        }
+        return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+}
+
+static void show_all(Machine1 *m1) {
+        m1->show_round++;
+        (void) sd_event_source_set_enabled(m1->show_source, SD_EVENT_ON); /* only fails for none */
 }
 
 /* ---- the name ---- */
@@ -143,8 +158,8 @@ static void become_owner(Machine1 *m1) {
         m1->state = MACHINE1_OWNER;
         m1->gave_way = false;
         log_debug("Owner of '%s'", MACHINE1_BUS_NAME);
-        machine1_state_load(m1->manager);
         show_all(m1);
+        machine1_state_load(m1->manager);
         _cleanup_error_ Error e = ERROR_NULL;
         if (!m1->varlink && varlink_new(m1, &m1->varlink, &e) < 0)
                 log_error_object(LOG_WARNING, &e);
@@ -258,6 +273,10 @@ static int watch(Machine1 *m1) {
         if (r >= 0)
                 r = sd_event_add_time_relative(m1->manager->event, &m1->timer, CLOCK_MONOTONIC,
                                                USEC_INFINITY / 4, 0, on_claim_again, m1);
+        if (r >= 0)
+                r = sd_event_add_defer(m1->manager->event, &m1->show_source, on_show_turn, m1);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m1->show_source, SD_EVENT_OFF);
         return r < 0 ? r : sd_event_source_set_enabled(m1->timer, SD_EVENT_OFF);
 }
 
@@ -325,6 +344,7 @@ Machine1 *machine1_free(Machine1 *m1) {
         machine1_registrations_free(m1);
         varlink_free(m1->varlink);
         sd_event_source_disable_unref(m1->timer);
+        sd_event_source_disable_unref(m1->show_source);
         host_free(m1->host);
         sd_bus_flush_close_unref(m1->bus);
         free(m1->actions);

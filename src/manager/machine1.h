@@ -33,6 +33,8 @@ struct Machine1 {
         sd_bus *bus;
         Machine1State state;
         sd_event_source *timer;        /* asks for the name again */
+        sd_event_source *show_source;  /* on while some are not told of yet */
+        unsigned show_round;           /* counts who has had the name */
         bool gave_way;                 /* to a machined that does not have the name yet */
         Container *host;               /* ".host": not in the manager's map */
         struct VarlinkServer *varlink; /* while it is the owner */
