@@ -291,6 +291,12 @@ static int wait_exec(Supervisor *s, const PayloadPlan *plan, int sync_fd, Error 
         int r = sync_wait_exec(sync_fd, &report);
         if (r > 0)
                 return child_plan_describe(&plan->plan, report.op, report.error, reterr);
+        if (r == 0 &&
+            s->held) { /* the end of file is that of the child: it was killed, with the scope */
+                if (links_launcher_is_gone(s))
+                        return -ECANCELED;
+                r = -ECHILD;
+        }
         return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "the payload ended before it ran")
                      : 0;

@@ -225,6 +225,49 @@ TEST(scope_held_for_ever) {
         tear_down();
 }
 
+/* The same, and the held payload is killed, before any of it is noticed: it has not run. */
+static void held_and_killed(bool launcher_ends) {
+        set_up();
+        _cleanup_spec_ ContainerSpec *s = start_spec(SHELL("echo up"));
+        _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+        int pair[2], scope = cgroup_make(base_fd, "machine-web.scope");
+        s->resources.cgroup = CGROUP_WAIT;
+        ASSERT_OK(socket_pair_seqpacket(pair));
+        start_on(&run, s, pair[1]);
+        fd_close(pair[1]);
+        go(pair[0], scope, "HOLD=yes");
+        for (unsigned i = 0; i < 3000 && cgroup_is_populated(scope) != 1; i++)
+                usleep(10000);
+        usleep(300000); /* it waits */
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGSTOP));
+        if (launcher_ends)
+                fd_close(pair[0]);
+        ASSERT_OK(cgroup_kill(scope));
+        usleep(100000);
+        ASSERT_OK(pidref_kill(&run.supervisor, SIGCONT));
+        if (!launcher_ends) {
+                ASSERT_EQ(control_receive(pair[0], &m), 1);
+                ASSERT_EQ(m.type, CONTROL_ERROR);
+                fd_close(pair[0]);
+        }
+        ASSERT_EQ(start_end(&run), 125);
+        ASSERT_STREQ(run.out_text, "");
+        if (launcher_ends)
+                ASSERT_STREQ(run.err_text, "");
+        else
+                ASSERT_CONTAINS(run.err_text, "the payload ended before it ran");
+        fd_close(scope);
+        tear_down();
+}
+
+TEST(scope_held_and_killed) {
+        held_and_killed(false);
+}
+
+TEST(scope_held_and_killed_by_its_launcher) {
+        held_and_killed(true);
+}
+
 TEST(killed_with_all_its_groups) {
         set_up();
         _cleanup_spec_ ContainerSpec *s = start_spec(SHELL(
