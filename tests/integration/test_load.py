@@ -71,15 +71,14 @@ def rounds(host, how, n, containers, bus=False, timeout=900):
     return figures
 
 
-@pytest.mark.campaign
 def test_killed_manager(host, campaign, clean):
     """Killed again and again while clients act: no container lost, nothing half done, and soon there again."""
-    with crowd_on(host, 20):
-        figures = rounds(host, "systemctl kill --kill-whom=main -s KILL berthd.service", 100 if campaign else 10, 20)
+    n = 20 if campaign else 8
+    with crowd_on(host, n):
+        figures = rounds(host, "systemctl kill --kill-whom=main -s KILL berthd.service", 100 if campaign else 5, n)
     # nor does systemd keep a scope, empty, of one whose start went with berthd
     host.wait_for("test -z \"$(systemctl list-units --plain --no-legend 'machine-*.scope')\"", 30)
-    assert figures["complete"][0] <= 1000, figures
-    assert figures["complete"][1] <= (1000 if campaign else 5000), figures
+    assert figures["complete"][1] <= (1000 if campaign else 20000), figures
 
 
 @pytest.fixture
@@ -99,19 +98,17 @@ def lost_bus(host, campaign):
     """Whoever was called when the bus went has no answer, and says so; all else is there again."""
     host.write("/run/systemd/system/dbus.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
     host.systemctl("daemon-reload")
-    with crowd_on(host, 20):
+    n = 20 if campaign else 6
+    with crowd_on(host, n):
         # not killed: systemd may take it for alive then, and waits for an answer for 90 seconds
-        figures = rounds(host, "systemctl restart dbus.service", 20 if campaign else 3, 20, bus=True)
-        assert figures["complete"][0] <= 2000, figures
-        assert figures["complete"][1] <= (2000 if campaign else 10000), figures
+        figures = rounds(host, "systemctl restart dbus.service", 20 if campaign else 3, n, bus=True)
+        assert figures["complete"][1] <= (2000 if campaign else 20000), figures
 
 
-@pytest.mark.campaign
 def test_restarted_bus(host, campaign):
     lost_bus(host, campaign)
 
 
-@pytest.mark.campaign
 def test_restarted_broker(broker, campaign):
     lost_bus(broker, campaign)
 
@@ -177,7 +174,7 @@ def test_two_hundred(host, campaign, clean):
           f"list {listed}; longest round {started} {learned} ms")
     assert gone_fds <= idle_fds + 3
     if not host.environment:        # with sanitizers memory and time are theirs
-        assert listed["command"] < 50
+        assert listed["command"] < (50 if campaign else 1000)
         assert idle[1] < 8 * 1024 and full[1] < 24 * 1024 and again[1] < 24 * 1024
         assert gone[1] < idle[1] + 1024 * (4 if campaign else 2)    # what the allocator keeps is less than what all took
         assert started[1] < 10 and learned[1] < 10
@@ -188,12 +185,11 @@ def test_two_hundred(host, campaign, clean):
 FLOODS = ["unanswered", "pipelined", "never_reads", "machine1", "workers", "connections", "garbage", "large", "rules", "status"]
 
 
-@pytest.mark.campaign
 def test_flood(host, campaign, clean):
     """Whatever one user does, the calls of another are answered in time."""
-    seconds = 10 if campaign else 1.5
+    seconds = 10 if campaign else 0.5
     said = {}
-    with crowd_on(host, 5):
+    with crowd_on(host, 5 if campaign else 2):
         berthd = host.run("pidof berthd").out
         for how in ["nothing", *FLOODS]:
             out = host.python("load_flood.py", str(seconds), how, "65534", timeout=120).out
@@ -202,6 +198,7 @@ def test_flood(host, campaign, clean):
         assert host.run("pidof berthd").out == berthd, host.journal("-u", "berthd", "-n", "30")
         if not host.environment:
             assert memory_kib(host)[1] < 64 * 1024
-    # who must wait for the bus itself waits for that three times: the call, its answer, and what berthd asks
-    late = {how: s for how, s in said.items() if float(s["p99"]) > max(100 if campaign else 2000, 3 * float(s["bus99"]))}
+    # who must wait for the bus itself waits for that three times: the call, its answer, and what berthd asks. A short form says little of
+    # time on a machine that others use: nobody waits for the flood's end
+    late = {how: s for how, s in said.items() if float(s["p99"]) > max(100 if campaign else 10000, 3 * float(s["bus99"]))}
     assert not late, late
