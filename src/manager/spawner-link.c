@@ -62,8 +62,10 @@ static void spawn_end(Spawn *s, PidRef *process, int code) {
         _cleanup_error_ Error e = ERROR_NULL;
         SpawnDone done = s->cancelled ? NULL : s->done;
         void *userdata = s->userdata;
-        if (code < 0)
+        if (code < 0) {
                 (void) error_set_errno(&e, code, ERROR_SETUP_FAILED, "%s", s->what);
+                error_hint(&e, "see 'systemctl status berth-spawner.service'");
+        }
         spawn_free(s);
         if (done)
                 done(code < 0 ? NULL : process, code < 0 ? &e : NULL, userdata);
@@ -162,7 +164,8 @@ static int on_link(sd_event_source *source, int fd, uint32_t revents, void *user
                 pidref_done(&process);
         } else if (r != -EAGAIN) {
                 log_warning("The spawner has %s",
-                            r == 0 ? "ended" : "sent what is no answer, and is given up");
+                            IN_SET(r, 0, -ECONNRESET) ? "ended"
+                                                      : "sent what is no answer, and is given up");
                 start_over(l);
                 return 0;
         }

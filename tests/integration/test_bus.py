@@ -175,6 +175,10 @@ def test_only_the_manager_has_a_spawner(host):
               "try:\n s.send(struct.pack('=IIQI68s', 1, 1, 7, 0, b'')); print(s.recv(100))\n"
               "except (BrokenPipeError, ConnectionResetError): print(b'')")
     assert host.run("python3", "-c", client).out == "b''"
+    program = host.systemctl("show", "-P", "ExecStart", "berth-spawner.service").stdout.split("path=")[1].split(" ")[0]
+    assert host.run(program, "--version").out.startswith("berth-spawner ")
+    r = host.run(program, check=False)
+    assert r.returncode == 2 and "Started by systemd or berthd" in r.stderr
     host.wait_for("journalctl --sync; journalctl -b -u berth-spawner -o cat | grep -q 'refused: it is not berthd.service'", 30)
 
 

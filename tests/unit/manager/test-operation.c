@@ -131,6 +131,38 @@ TEST(answers) {
         expect_workers(&h, 0);
 }
 
+/* Whenever the spawner ends, there is another one. */
+TEST(spawner_that_ends) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        char link[8];
+        int spawner;
+        host_start(&h);
+        s = run_container(&h, "web");
+        for (unsigned i = 0; i < 5; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                _cleanup_error_ Error e = ERROR_NULL;
+                if (call(&h, "GetContainerOSRelease", "web", &reply, &e) < 0)
+                        TEST_FAIL("%u: %s", i, e.message);
+                ASSERT_TRUE(read_children(h.manager, &spawner) > 0);
+                _cleanup_free_ char *exe = strf("/proc/%d/exe", spawner);
+                ASSERT_OK(kill(spawner, SIGKILL));
+                while (readlink(exe, link, sizeof(link)) >= 0)
+                        usleep(1000); /* what it is asked while it ends fails */
+        }
+}
+
+TEST(spawner_that_is_missing) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        missing_spawner = true;
+        host_start(&h);
+        missing_spawner = false;
+        s = run_container(&h, "web");
+        expect_error(&h, "GetContainerOSRelease", "web", ERROR_SETUP_FAILED,
+                     "Starting a worker failed");
+}
+
 static int add_bind(const BindInfo *b, void *userdata) {
         strbuf_addf(userdata, "%s %s %d %s;", b->source, b->destination, b->read_only, b->origin);
         return 0;
