@@ -43,4 +43,5 @@
 #define ACTION_COPY "org.berth.containers1.copy"
 #define ACTION_BIND "org.berth.containers1.bind"
 #define ACTION_SET_PROPERTIES "org.berth.containers1.set-properties"
+#define ACTION_IMAGES "org.berth.containers1.manage-images"
 #define ACTION_INSPECT "org.berth.containers1.inspect"

@@ -41,8 +41,19 @@ enum {
         V_CAT = 1 << 27,
         V_EDIT = 1 << 28,
         V_REVERT = 1 << 29,
-        V_ANY = (1 << 30) - 1,
 };
+/* more than an enum has room for */
+#define V_IMAGES (UINT64_C(1) << 40)
+#define V_IMAGE_STATUS (UINT64_C(1) << 41)
+#define V_SHOW_IMAGE (UINT64_C(1) << 42)
+#define V_CLONE (UINT64_C(1) << 43)
+#define V_RENAME (UINT64_C(1) << 44)
+#define V_REMOVE (UINT64_C(1) << 45)
+#define V_READ_ONLY (UINT64_C(1) << 46)
+#define V_SET_LIMIT (UINT64_C(1) << 47)
+#define V_CLEAN (UINT64_C(1) << 48)
+#define V_DU (UINT64_C(1) << 49)
+#define V_ANY UINT64_MAX
 
 /* clang-format off */
 const Verb verbs[] = {
@@ -86,6 +97,17 @@ const Verb verbs[] = {
         { "revert",    "NAME…", V_REVERT,    1, ANY, VERB_IMAGES,     verb_revert,    "Configuration", "Take back what 'edit' and 'set' have written" },
         { "verify",    "NAME|OPTION…", 0,    0, 0,   VERB_ITSELF | VERB_IMAGES,
           NULL,           "Configuration", "Show the settings in force and their origin" },
+        { "images",    NULL,    V_IMAGES,    0, 0,   0,               verb_images,    "Images", "List images" },
+        { "list-images", NULL,  V_IMAGES,    0, 0,   VERB_ALIAS,      verb_images,    NULL, NULL },
+        { "image-status", "NAME…", V_IMAGE_STATUS, 1, ANY, VERB_IMAGES, verb_image_status, "Images", "Show what an image is" },
+        { "show-image", "NAME…", V_SHOW_IMAGE, 1, ANY, VERB_IMAGES,   verb_show_image, "Images", "Show properties of images, for programs" },
+        { "du",        "[NAME…]", V_DU,      0, ANY, VERB_IMAGES,     verb_du,        "Images", "Measure how much images take" },
+        { "clone",     "NAME NEW", V_CLONE,  2, 2,   VERB_IMAGES,     verb_clone,     "Images", "Copy an image, or take a snapshot of it" },
+        { "rename",    "NAME NEW", V_RENAME, 2, 2,   VERB_IMAGES,     verb_rename,    "Images", "Give an image another name" },
+        { "remove",    "NAME…", V_REMOVE,    1, ANY, VERB_IMAGES,     verb_remove,    "Images", "Remove images" },
+        { "read-only", "NAME [BOOL]", V_READ_ONLY, 1, 2, VERB_IMAGES, verb_read_only, "Images", "Mark an image read-only, or not" },
+        { "set-limit", "[NAME] BYTES", V_SET_LIMIT, 1, 2, VERB_IMAGES, verb_set_limit, "Images", "Limit how large an image, or the pool, gets" },
+        { "clean",     NULL,    V_CLEAN,     0, 0,   0,               verb_clean,     "Images", "Remove hidden images and leftovers" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
         { "complete",  NULL,    V_COMPLETE,  0, 2,   VERB_ALIAS,      verb_complete,  NULL, NULL },
 };
@@ -94,11 +116,9 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume",    "unbind-volume",   "list-images", "images",     "image-status",
-        "show-image",     "clone",           "rename",      "read-only",  "remove",
-        "set-limit",      "clean",           "pull",        "pull-tar",   "pull-raw",
-        "import-tar",     "import-raw",      "import-fs",   "export-tar", "export-raw",
-        "list-transfers", "cancel-transfer",
+        "bind-volume", "unbind-volume", "pull",           "pull-tar",
+        "pull-raw",    "import-tar",    "import-raw",     "import-fs",
+        "export-tar",  "export-raw",    "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -238,7 +258,9 @@ static int parse_property_value(const Option *o, const char *value, void *at, Er
 
 #define AT(field) offsetof(VerbOptions, field)
 #define LIVE_VERBS (V_TOP | V_STATS)
-#define JSON_VERBS (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS)
+#define JSON_VERBS                                                                      \
+        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES | \
+         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -246,8 +268,10 @@ static const Option verb_options[] = {
         { 0,   "json",      "MODE",     0,             JSON_VERBS,           parse_json,           AT(json),         NULL, "Output as JSON: short, pretty, off" },
         { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
-        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS, option_parse_true,    AT(no_legend),    NULL, "Without the line of titles" },
+        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS | V_IMAGES | V_DU, option_parse_true, AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also those that do not run" },
+        { 'a', "all",       NULL,       0,             V_IMAGES,             option_parse_true,    AT(all),          NULL, "Also hidden ones" },
+        { 0,   "all",       NULL,       0,             V_CLEAN,              option_parse_true,    AT(all),          NULL, "All images that are not in use" },
         { 0,   "max-addresses", "N",    0,             V_LIST,               parse_max_addresses,  AT(max_addresses), NULL, "Show so many addresses (1), or 'all'" },
         { 'd', "delay",     "TIME",     0,             LIVE_VERBS,           parse_delay,          AT(delay_usec),   NULL, "Time between two looks (1s)" },
         { 'b', "batch",     NULL,       0,             LIVE_VERBS,           option_parse_true,    AT(batch),        NULL, "Tables one below the other" },
@@ -257,13 +281,14 @@ static const Option verb_options[] = {
         { 'n', "iterations", "N",       0,             LIVE_VERBS,           parse_iterations,     AT(iterations),   NULL, "End after so many" },
         { 'f', "follow",    NULL,       0,             V_LOGS,               option_parse_true,    AT(follow),       NULL, "And all that is still to come" },
         { 0,   "for",       "STATE",    0,             V_WAIT,               parse_wait_target,    AT(wait_target),  NULL, "stopped (default), running, ready, healthy" },
-        { 'p', "property",  "NAME",     0,             V_SHOW,               parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
-        { 0,   "value",     NULL,       0,             V_SHOW,               option_parse_true,    AT(value),        NULL, "Values alone, without names" },
+        { 'p', "property",  "NAME",     0,             V_SHOW | V_SHOW_IMAGE, parse_properties,     AT(properties),   NULL, "Only this property (repeatable)" },
+        { 0,   "value",     NULL,       0,             V_SHOW | V_SHOW_IMAGE, option_parse_true,   AT(value),        NULL, "Values alone, without names" },
         { 's', "signal",    "SIGNAL",   0,             V_KILL,               option_parse_signal,  AT(signal),       NULL, "Signal to send (SIGTERM)" },
         { 0,   "whom",      "WHOM",     0,             V_KILL,               parse_whom,           AT(whom),         NULL, "To leader, supervisor, all (all)" },
         { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
         { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT | V_EXEC,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
+        { 0,   "read-only", NULL,       0,             V_CLONE,              option_parse_true,    AT(read_only),    NULL, "The new image is read-only" },
         { 0,   "read-only", NULL,       0,             V_BIND,               option_parse_true,    AT(read_only),    NULL, "Not to be written to inside" },
         { 0,   "ro",        NULL,       OPTION_HIDDEN, V_BIND,               option_parse_true,    AT(read_only),    NULL, "" },
         { 0,   "mkdir",     NULL,       0,             V_BIND,               option_parse_true,    AT(mkdir),        NULL, "Make the mount point" },
@@ -282,8 +307,8 @@ static const Option verb_options[] = {
         { 0,   "force",     NULL,       0,             V_COPY,               option_parse_true,    AT(force),        NULL, "Replace what is there" },
         { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
         { 'l', "full",      NULL,       0,             V_LIST,               option_parse_true,    AT(full),         NULL, "Cut and abbreviate nothing" },
-        { 'l', "full",      NULL,       OPTION_HIDDEN, V_STATUS | V_SHOW | V_EVENTS, option_parse_ignored, 0,        NULL, "" },
-        { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW,              parse_property_value, 0,                NULL, "" },
+        { 'l', "full",      NULL,       OPTION_HIDDEN, V_STATUS | V_SHOW | V_EVENTS | V_IMAGES | V_IMAGE_STATUS | V_SHOW_IMAGE, option_parse_ignored, 0,        NULL, "" },
+        { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW | V_SHOW_IMAGE, parse_property_value, 0,                NULL, "" },
         { 'H', "host",      "[USER@]HOST", 0,          V_ANY,                option_parse_string,  AT(host),         NULL, "Ask the berthd of this host, over ssh" },
         { 'M', "machine",   "NAME",     0,             V_ANY,                option_parse_string,  AT(machine),      NULL, "Ask the berthd in this container" },
         { 'q', "quiet",     NULL,       0,             V_ANY,                option_parse_true,    AT(quiet),        NULL, "Only what was asked for, and errors" },

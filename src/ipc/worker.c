@@ -26,6 +26,16 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_BIND] = "bind",
         [OPERATION_UNBIND] = "unbind",
         [OPERATION_LIST_BINDS] = "list-binds",
+        [OPERATION_IMAGE_LIST] = "image-list",
+        [OPERATION_IMAGE_DESCRIBE] = "image-describe",
+        [OPERATION_IMAGE_IDENTITY] = "image-identity",
+        [OPERATION_IMAGE_MEASURE] = "image-measure",
+        [OPERATION_IMAGE_CLONE] = "image-clone",
+        [OPERATION_IMAGE_RENAME] = "image-rename",
+        [OPERATION_IMAGE_REMOVE] = "image-remove",
+        [OPERATION_IMAGE_MARK] = "image-mark",
+        [OPERATION_IMAGE_LIMIT] = "image-limit",
+        [OPERATION_IMAGE_CLEAN] = "image-clean",
 };
 DEFINE_STRING_TABLE_LOOKUP(operation_type, OperationType);
 
@@ -59,6 +69,7 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_number(&b, "TIMEOUT", q->timeout_usec);
         add_number(&b, "FLAGS", q->flags);
         add_number(&b, "UID", q->uid);
+        add_number(&b, "SIZE", q->size);
         add_number(&b, "SUPERVISOR", (uint64_t) q->supervisor);
         STRV_FOREACH(s, q->argv)
                 add_text(&b, "ARGUMENT", *s);
@@ -129,6 +140,8 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
                 q->flags = n;
         else if (streq(key, "UID"))
                 q->uid = (uid_t) n;
+        else if (streq(key, "SIZE"))
+                q->size = n;
         else if (streq(key, "SUPERVISOR"))
                 q->supervisor = (pid_t) n;
         return 0;

@@ -33,20 +33,42 @@ typedef enum OperationType {
         OPERATION_UNBIND,    /* nothing; code -ENOENT: there is none */
         OPERATION_LIST_BINDS, /* text: for each "r" (read-only) or "w", "s" (of the settings) or "t" (bound at run time), the path on the
                                * host, NUL, the path inside, NUL */
+        /* Of images, without a container: `name` is the image's. */
+        OPERATION_IMAGE_LIST,     /* all; fds: a file with ImageRow after ImageRow */
+        OPERATION_IMAGE_DESCRIBE, /* one; the same */
+        OPERATION_IMAGE_IDENTITY, /* text: for each field "h" (host name), "i" (machine ID), "m" or "o" (NAME=VALUE of machine-info, os-release), its
+                                   * value, NUL */
+        OPERATION_IMAGE_MEASURE,  /* text: "FILES BYTES DISK" */
+        OPERATION_IMAGE_CLONE,    /* nothing */
+        OPERATION_IMAGE_RENAME,   /* nothing */
+        OPERATION_IMAGE_REMOVE,   /* nothing */
+        OPERATION_IMAGE_MARK,     /* nothing */
+        OPERATION_IMAGE_LIMIT,    /* nothing; name "": the pool */
+        OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
 } OperationType;
 DECLARE_STRING_TABLE_LOOKUP(operation_type, OperationType);
+static inline bool operation_is_of_images(OperationType t) {
+        return t >= OPERATION_IMAGE_LIST;
+}
+
+/* An image in an answer: strings, each with a NUL behind: name, kind, path, "yes" or "no" (read-only), birth and modification in
+ * microseconds, usage, exclusive usage, limit, exclusive limit in bytes (UINT64_MAX: not known, none). */
+#define IMAGE_ROW_FIELDS 10
+#define IMAGE_ANSWER_MAX (16U << 20)
 
 typedef enum OperationFlags {
         OPERATION_REPLACE = 1 << 0,   /* copy: what is there goes; else code -EEXIST */
-        OPERATION_READ_ONLY = 1 << 1, /* bind */
+        OPERATION_READ_ONLY = 1 << 1, /* bind; image clone, mark */
         OPERATION_MKDIR = 1 << 2,     /* bind: makes the mount point; else code -ENOENT */
         OPERATION_NO_IDMAP = 1 << 3,  /* bind: files keep the owners that they have on the host */
         OPERATION_ARCHIVE = 1 << 4,   /* copy: the host's side is a tar archive, in stdio[0] */
         OPERATION_PROGRESS = 1 << 5,  /* copy: "FILES BYTES" lines are written to stdio[2] */
         /* copy, as by machined: a link is copied as one, directories on the way are not made */
         OPERATION_AS_MACHINED = 1 << 6,
+        OPERATION_WITH_HOST = 1 << 7, /* image list: also ".host", the host itself */
+        OPERATION_ALL = 1 << 8, /* image list: hidden ones, too; clean: not only hidden ones */
 } OperationFlags;
 
 /* What to do; all borrowed. What a type does not need is ignored. */
@@ -65,9 +87,10 @@ typedef struct OperationRequest {
         const char *
                 source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND: on the host */
         const char *
-                destination; /* COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
-        uint64_t flags; /* COPY, BIND */
+                destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
+        uint64_t flags;      /* COPY, BIND */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
+        uint64_t size;    /* IMAGE_LIMIT: bytes; UINT64_MAX: none */
         pid_t supervisor; /* UNBIND, LIST_BINDS: of the container; 0: not known */
 } OperationRequest;
 

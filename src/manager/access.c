@@ -9,6 +9,7 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 #include "bus/polkit.h"
+#include "image/image.h"
 #include "manager/container.h"
 #include "manager/machine1.h"
 
@@ -88,8 +89,9 @@ static uint64_t generation_of(Manager *m, const char *container) {
         return c ? c->generation : 0;
 }
 
-static bool makes_container(const Method *method) {
-        return streq(method->action, ACTION_CREATE);
+/* Does it mean the container of that name that is there when it is called? */
+static bool is_of_generation(const Method *method) {
+        return !method->of_image && !streq(method->action, ACTION_CREATE);
 }
 
 static bool is_looking(const Method *method) {
@@ -141,7 +143,7 @@ static int run(Manager *m, const Method *method, sd_bus_message *call, const cha
                bool named, uint64_t generation, Error *reterr) {
         /* What was allowed for one container is not allowed for the next one of its name. */
         const uint64_t now = generation_of(m, container);
-        if (generation != now && !makes_container(method))
+        if (generation != now && is_of_generation(method))
                 return error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER, "Container '%s' %s",
                                  container,
                                  now == 0          ? "has ended"
@@ -209,7 +211,7 @@ static int read_container(sd_bus_message *m, const Method *method, char **ret, E
                 return error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read");
         if (!text)
                 return 0;
-        r = spec_check_name(text, reterr);
+        r = method->of_image ? image_check_name(text, reterr) : spec_check_name(text, reterr);
         if (r < 0)
                 return r;
         return free_and_strdup(ret, text) < 0 ? error_oom(reterr) : 0;

@@ -20,6 +20,7 @@ typedef struct Method {
                 signature; /* of the Manager interface's method: it begins with the name ("s…"), or has none */
         MethodBody body;
         MethodDetails details; /* or NULL */
+        bool of_image;         /* the name, if there is one, is an image's; else a container's */
 } Method;
 /* In bus-manager.c: ends with an empty row. The Container interface's methods ("Stop", "OpenShell") are the Manager's ("StopContainer",
  * "OpenContainerShell") without the word and without the argument, which comes from the path. */

@@ -10,6 +10,7 @@
 #include "bus/names.h"
 #include "manager/access.h"
 #include "manager/container-usage.h"
+#include "manager/image-operation.h"
 #include "manager/operation.h"
 #include "sys/cgroup.h"
 
@@ -227,7 +228,21 @@ const Method manager_methods[] = {
         { "GetContainerOSRelease",      ACTION_INSPECT, "s",          body_get_os_release },
         { "GetContainerAddresses",      ACTION_INSPECT, "s",          body_get_addresses },
         { "GetContainerUIDShift",       ACTION_INSPECT, "s",          body_get_uid_shift },
-        { NULL, NULL, NULL, NULL, NULL },
+        { "ListImages",                 ACTION_INSPECT, "",           body_list_images,     NULL, true },
+        { "DescribeImage",              ACTION_INSPECT, "s",          body_describe_image,  NULL, true },
+        { "MeasureImage",               ACTION_INSPECT, "s",          body_measure_image,   NULL, true },
+        { "GetImageHostname",           ACTION_INSPECT, "s",          body_image_hostname,  NULL, true },
+        { "GetImageMachineID",          ACTION_INSPECT, "s",          body_image_machine_id, NULL, true },
+        { "GetImageMachineInfo",        ACTION_INSPECT, "s",          body_image_machine_info, NULL, true },
+        { "GetImageOSRelease",          ACTION_INSPECT, "s",          body_image_os_release, NULL, true },
+        { "CloneImage",                 ACTION_IMAGES,  "ssta(sh)",   body_clone_image,     NULL, true },
+        { "RenameImage",                ACTION_IMAGES,  "ss",         body_image_rename,    NULL, true },
+        { "RemoveImage",                ACTION_IMAGES,  "s",          body_image_remove,    NULL, true },
+        { "MarkImageReadOnly",          ACTION_IMAGES,  "sb",         body_image_mark,      NULL, true },
+        { "SetImageLimit",              ACTION_IMAGES,  "st",         body_image_limit,     NULL, true },
+        { "SetPoolLimit",               ACTION_IMAGES,  "t",          body_pool_limit,      NULL, true },
+        { "CleanPool",                  ACTION_IMAGES,  "",           body_pool_clean,      NULL, true },
+        { NULL, NULL, NULL, NULL, NULL, false },
         /* clang-format on */
 };
 
@@ -287,6 +302,20 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetContainerOSRelease", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{ss}", fields), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainerAddresses", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a(iay)", addresses), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainerUIDShift", SD_BUS_ARGS("s", name), SD_BUS_RESULT("u", shift), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListImages", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv})", images), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DescribeImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", properties), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("MeasureImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("t", files, "t", bytes, "t", disk_bytes), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetImageHostname", SD_BUS_ARGS("s", name), SD_BUS_RESULT("s", hostname), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetImageMachineID", SD_BUS_ARGS("s", name), SD_BUS_RESULT("ay", id), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetImageMachineInfo", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{ss}", fields), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetImageOSRelease", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{ss}", fields), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CloneImage", SD_BUS_ARGS("s", name, "s", new_name, "t", flags, "a(sh)", descriptors), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RenameImage", SD_BUS_ARGS("s", name, "s", new_name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveImage", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("MarkImageReadOnly", SD_BUS_ARGS("s", name, "b", read_only), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetImageLimit", SD_BUS_ARGS("s", name, "t", bytes), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetPoolLimit", SD_BUS_ARGS("t", bytes), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CleanPool", SD_BUS_ARGS("s", mode), SD_BUS_RESULT("a(st)", removed), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("s", name, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerReady", SD_BUS_ARGS("s", name, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", name, "o", path, "s", result), 0),

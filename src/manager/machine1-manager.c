@@ -6,6 +6,7 @@
 #include "basic/path.h"
 #include "bus/bus.h"
 #include "bus/names.h"
+#include "manager/image-operation.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 
@@ -86,12 +87,6 @@ static int body_terminate(Manager *m, sd_bus_message *call, const char *containe
         return r < 0 ? r : replied(sd_bus_reply_method_return(call, NULL), reterr);
 }
 
-static int body_not_supported(Manager *m, sd_bus_message *call, const char *container,
-                              Error *reterr) {
-        return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED, "berth has no '%s' yet",
-                         strempty(sd_bus_message_get_member(call)));
-}
-
 static int body_ssh_info(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
         const Container *c = machine1_find(m, container, reterr);
         return c ? error_set(reterr, -ENOENT, ERROR_FAILED, "Machine '%s' has told no SSH address",
@@ -108,10 +103,10 @@ static int body_ssh_info(Manager *m, sd_bus_message *call, const char *container
 /* clang-format off */
 const Machine1Method machine1_methods[] = {
         { { "GetMachine",                  NULL,       "s",             body_get_machine },       NULL,                NULL },
-        { { "GetImage",                    NULL,       "s",             body_get_image },         NULL,                NULL },
+        { { "GetImage",                    NULL,       "s",             body_get_image, NULL, true }, NULL,           NULL },
         { { "GetMachineByPID",             NULL,       "u",             body_get_by_pid },        NULL,                NULL },
         { { "ListMachines",                NULL,       "",              body_list_machines },     NULL,                NULL },
-        { { "ListImages",                  NULL,       "",              body_list_images },       NULL,                NULL },
+        { { "ListImages",                  NULL,       "",              body_machine_list_images, NULL, true }, NULL, NULL },
         { { "CreateMachine",               ACTION_CREATE, "sayssusa(sv)",   body_register },      NULL,                NULL },
         { { "CreateMachineWithNetwork",    ACTION_CREATE, "sayssusaia(sv)", body_register },      NULL,                NULL },
         { { "RegisterMachine",             ACTION_CREATE, "sayssus",    body_register },          NULL,                NULL },
@@ -138,24 +133,24 @@ const Machine1Method machine1_methods[] = {
         { { "CopyToMachine",               MANAGE,    "sss",          body_machine_copy }, "CopyTo",            ACTION_COPY },
         { { "CopyFromMachineWithFlags",    MANAGE,    "ssst",         body_machine_copy }, "CopyFromWithFlags", ACTION_COPY },
         { { "CopyToMachineWithFlags",      MANAGE,    "ssst",         body_machine_copy }, "CopyToWithFlags",   ACTION_COPY },
-        { { "RemoveImage",                 IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "RenameImage",                 IMAGES,     "ss",            body_not_supported },     NULL,                ACTION_CREATE },
-        { { "CloneImage",                  IMAGES,     "ssb",           body_not_supported },     NULL,                ACTION_CREATE },
-        { { "MarkImageReadOnly",           IMAGES,     "sb",            body_not_supported },     NULL,                ACTION_CREATE },
-        { { "GetImageHostname",            IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "GetImageMachineID",           IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "GetImageMachineInfo",         IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "GetImageOSRelease",           IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "SetPoolLimit",                IMAGES,     "t",             body_not_supported },     NULL,                ACTION_CREATE },
-        { { "SetImageLimit",               IMAGES,     "st",            body_not_supported },     NULL,                ACTION_CREATE },
-        { { "CleanPool",                   IMAGES,     "s",             body_not_supported },     NULL,                ACTION_CREATE },
+        { { "RemoveImage",                 IMAGES,     "s",             body_image_remove, NULL, true }, NULL, ACTION_IMAGES },
+        { { "RenameImage",                 IMAGES,     "ss",            body_image_rename, NULL, true }, NULL, ACTION_IMAGES },
+        { { "CloneImage",                  IMAGES,     "ssb",           body_machine_clone_image, NULL, true }, NULL, ACTION_IMAGES },
+        { { "MarkImageReadOnly",           IMAGES,     "sb",            body_image_mark, NULL, true }, NULL, ACTION_IMAGES },
+        { { "GetImageHostname",            IMAGES,     "s",             body_image_hostname, NULL, true }, NULL, ACTION_IMAGES },
+        { { "GetImageMachineID",           IMAGES,     "s",             body_image_machine_id, NULL, true }, NULL, ACTION_IMAGES },
+        { { "GetImageMachineInfo",         IMAGES,     "s",             body_image_machine_info, NULL, true }, NULL, ACTION_IMAGES },
+        { { "GetImageOSRelease",           IMAGES,     "s",             body_image_os_release, NULL, true }, NULL, ACTION_IMAGES },
+        { { "SetPoolLimit",                IMAGES,     "t",             body_pool_limit, NULL, true }, NULL, ACTION_IMAGES },
+        { { "SetImageLimit",               IMAGES,     "st",            body_image_limit, NULL, true }, NULL, ACTION_IMAGES },
+        { { "CleanPool",                   IMAGES,     "s",             body_pool_clean, NULL, true }, NULL, ACTION_IMAGES },
         { { NULL, NULL, NULL, NULL }, NULL, NULL },
 };
 /* clang-format on */
 
 /* Methods without arguments of their own that begin with a name: nothing but names of machines is checked here. */
 static bool begins_with_machine(const Machine1Method *row) {
-        return row->method.signature[0] == 's' && !strstr(row->method.member, "Image");
+        return row->method.signature[0] == 's' && !row->method.of_image;
 }
 
 static const Machine1Method *method_find(const char *member, bool of_machine) {
@@ -222,6 +217,21 @@ int machine1_begin(Manager *m, sd_bus_message *call, const char *container, Erro
         if (find_action(m->machine1, row, &action) < 0)
                 return error_oom(reterr);
         return access_begin(m, call, &row->method, action, container, named, reterr);
+}
+
+int machine1_begin_image(Manager *m, sd_bus_message *call, const char *member, const char *image,
+                         Error *reterr) {
+        const Machine1Method *row = method_find(member, /* of_machine= */ false);
+        _cleanup_free_ char *action = NULL;
+        if (!row)
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED, "Unknown method '%s'",
+                                 member);
+        int r = access_measure(call, reterr);
+        if (r < 0)
+                return r;
+        if (find_action(m->machine1, row, &action) < 0)
+                return error_oom(reterr);
+        return access_begin(m, call, &row->method, action, image, false, reterr);
 }
 
 int machine1_method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {

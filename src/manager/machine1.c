@@ -328,6 +328,9 @@ static int publish(Machine1 *m1) {
                 r = sd_bus_add_node_enumerator(m1->bus, NULL, MACHINE1_MACHINE_PATH_PREFIX,
                                                machine1_object_enumerate, m);
         if (r >= 0)
+                r = sd_bus_add_fallback(m1->bus, NULL, MACHINE1_IMAGE_PATH_PREFIX,
+                                        machine1_image_properties, m);
+        if (r >= 0)
                 r = sd_bus_add_fallback_vtable(m1->bus, NULL, MACHINE1_IMAGE_PATH_PREFIX,
                                                MACHINE1_IMAGE_INTERFACE, machine1_image_vtable,
                                                machine1_image_find, m);

@@ -118,7 +118,11 @@ int machine1_image_find(sd_bus *bus, const char *path, const char *interface, vo
 int machine1_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                              sd_bus_error *e);
 int body_get_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
-int body_list_images(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+/* Get and GetAll of an image's properties, which a worker finds out. */
+int machine1_image_properties(sd_bus_message *call, void *userdata, sd_bus_error *reterr_error);
+/* A method of an image's object: the Manager's `member`. */
+int machine1_begin_image(Manager *m, sd_bus_message *call, const char *member, const char *image,
+                         Error *reterr);
 
 /* in machine1-map.c */
 int body_machine_uid_shift(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

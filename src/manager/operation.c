@@ -45,18 +45,27 @@ static bool is_bind(OperationType type) {
         return IN_SET(type, OPERATION_BIND, OPERATION_UNBIND);
 }
 
+/* Works on an image, as long as it takes. */
+static bool is_image_work(OperationType type) {
+        return operation_is_of_images(type) &&
+               !IN_SET(type, OPERATION_IMAGE_LIST, OPERATION_IMAGE_DESCRIBE,
+                       OPERATION_IMAGE_IDENTITY);
+}
+
 static usec_t time_limit(OperationType type) {
-        if (is_copy(type))
+        if (is_copy(type) || is_image_work(type))
                 return USEC_INFINITY;
-        /* what a bind mount is of, and what is mounted below it, may be far away */
-        return is_program(type) || is_bind(type) ? START_TIMEOUT_USEC : READ_TIMEOUT_USEC;
+        /* what a bind mount is of, and what is mounted below it, may be far away; so may images */
+        return is_program(type) || is_bind(type) || operation_is_of_images(type)
+                       ? START_TIMEOUT_USEC
+                       : READ_TIMEOUT_USEC;
 }
 
 static void finish(Operation *o, const OperationResult *result, const Error *e);
 
 /* A worker that starts a program has to take that along, and one that copies has to clean up: it is told by the end of its link. */
 static void give_up(Operation *o, const Error *e) {
-        if (is_program(o->type) || is_copy(o->type)) {
+        if (is_program(o->type) || is_copy(o->type) || is_image_work(o->type)) {
                 o->link_source = sd_event_source_disable_unref(o->link_source);
                 o->link_fd = fd_close(o->link_fd);
         } else {
@@ -172,8 +181,13 @@ static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdat
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         Operation *o = userdata;
         _cleanup_error_ Error e = ERROR_NULL;
-        (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT, "Container '%s' does not answer in time",
-                         o->container ? o->container->name : "");
+        if (operation_is_of_images(o->type))
+                (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT,
+                                 "The images' file systems do not answer in time");
+        else
+                (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT,
+                                 "Container '%s' does not answer in time",
+                                 o->container ? o->container->name : "");
         error_hint(&e, "is it paused, or are its file systems?");
         give_up(o, &e);
         return 0;
@@ -196,7 +210,7 @@ void operations_end(Container *c) {
 void operations_free(Manager *m) {
         while (m->operations) {
                 Operation *o = m->operations;
-                if (!is_program(o->type) && !is_copy(o->type))
+                if (!is_program(o->type) && !is_copy(o->type) && !is_image_work(o->type))
                         (void) pidref_kill(&o->worker, SIGKILL);
                 if (o->done)
                         manager_call_end(m);
@@ -369,15 +383,17 @@ static void on_spawned(PidRef *process, const Error *e, void *userdata) {
         operation_free(o);
 }
 
-static int start(Container *c, const OperationRequest *q, Operation *o, Error *reterr) {
-        const bool has_stdio =
-                q->stdio && (is_copy(q->type) || (q->type == OPERATION_EXEC && !q->terminal));
+/* c may be NULL: an operation without one, on what has this name. */
+static int start(const Container *c, const char *name, const OperationRequest *q, Operation *o,
+                 Error *reterr) {
+        const bool has_stdio = q->stdio && (is_copy(q->type) || operation_is_of_images(q->type) ||
+                                            (q->type == OPERATION_EXEC && !q->terminal));
         static const char failed[] = "Starting a worker failed";
         _cleanup_close_ int request_fd = -EBADF;
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         OperationRequest request = *q;
-        request.supervisor = pidref_is_set(&c->supervisor) ? c->supervisor.pid : 0;
-        int r = worker_request_new(&request, c->name, c->spec_text, &request_fd, reterr);
+        request.supervisor = c && pidref_is_set(&c->supervisor) ? c->supervisor.pid : 0;
+        int r = worker_request_new(&request, name, c ? c->spec_text : NULL, &request_fd, reterr);
         if (r < 0)
                 return r;
         r = socket_pair_seqpacket(link);
@@ -387,7 +403,8 @@ static int start(Container *c, const OperationRequest *q, Operation *o, Error *r
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "%s", failed);
         int fds[SPAWN_PLACES_MAX] = { [WORKER_LINK_FD] = link[1],
                                       [WORKER_REQUEST_FD] = request_fd,
-                                      [WORKER_LEADER_FD] = c->leader.fd,
+                                      /* of images there is none: something has to be there */
+                                      [WORKER_LEADER_FD] = c ? c->leader.fd : request_fd,
                                       [WORKER_LEADER_FD + 1] = -EBADF };
         for (size_t i = 0; i < WORKER_LINK_FD; i++)
                 fds[i] = has_stdio ? q->stdio[i] : -EBADF;
@@ -395,20 +412,13 @@ static int start(Container *c, const OperationRequest *q, Operation *o, Error *r
         r = watch_link(o);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "%s", failed);
-        return spawn_start(c->manager->spawner, SPAWN_WORKER, NULL, fds, failed, on_spawned, o,
+        return spawn_start(o->manager->spawner, SPAWN_WORKER, NULL, fds, failed, on_spawned, o,
                            &o->spawn, reterr);
 }
 
-int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,
-                    OperationDone done, void *userdata, Error *reterr) {
-        Manager *m = c->manager;
-        int r = check_paths(q, reterr);
-        if (r >= 0 && is_program(q->type))
-                r = check_program(q, reterr);
-        if (r >= 0)
-                r = check_container(c, is_program(q->type), reterr);
-        if (r >= 0)
-                r = check_sender(m, call, reterr);
+static int start_checked(Manager *m, Container *c, const char *name, const OperationRequest *q,
+                         sd_bus_message *call, OperationDone done, void *userdata, Error *reterr) {
+        int r = check_sender(m, call, reterr);
         if (r >= 0)
                 r = check_caller(m, reterr);
         if (r >= 0)
@@ -428,8 +438,9 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
         o->link_fd = -EBADF;
         LIST_PREPEND(operations, m->operations, o);
         m->n_operations++;
-        c->n_operations++;
-        r = start(c, q, o, reterr);
+        if (c)
+                c->n_operations++;
+        r = start(c, name, q, o, reterr);
         if (r < 0) {
                 manager_call_end(m);
                 operation_free(o);
@@ -440,6 +451,21 @@ int operation_start(Container *c, const OperationRequest *q, sd_bus_message *cal
         o->userdata = userdata;
         watch_callers(m);
         return 0;
+}
+
+int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,
+                    OperationDone done, void *userdata, Error *reterr) {
+        int r = check_paths(q, reterr);
+        if (r >= 0 && is_program(q->type))
+                r = check_program(q, reterr);
+        if (r >= 0)
+                r = check_container(c, is_program(q->type), reterr);
+        return r < 0 ? r : start_checked(c->manager, c, c->name, q, call, done, userdata, reterr);
+}
+
+int operation_start_image(Manager *m, const OperationRequest *q, const char *name,
+                          sd_bus_message *call, OperationDone done, void *userdata, Error *reterr) {
+        return start_checked(m, NULL, name, q, call, done, userdata, reterr);
 }
 
 /* ---- without a worker ---- */

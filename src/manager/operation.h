@@ -39,6 +39,10 @@ typedef void (*OperationDone)(sd_bus_message *call, const OperationResult *resul
 int operation_start(Container *c, const OperationRequest *q, sd_bus_message *call,
                     OperationDone done, void *userdata, Error *reterr);
 
+/* The same for what is done with images, without a container: name is the image's ("": the pool). */
+int operation_start_image(Manager *m, const OperationRequest *q, const char *name,
+                          sd_bus_message *call, OperationDone done, void *userdata, Error *reterr);
+
 /* Ends all operations of a container that goes; each one's done is called with ERROR_NO_SUCH_CONTAINER. */
 void operations_end(Container *c);
 /* The same without calls, at the manager's own end: programs go on, all else is killed. */

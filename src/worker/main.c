@@ -114,6 +114,16 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_BIND] = operation_bind,
         [OPERATION_UNBIND] = operation_unbind,
         [OPERATION_LIST_BINDS] = operation_list_binds,
+        [OPERATION_IMAGE_LIST] = operation_image_list,
+        [OPERATION_IMAGE_DESCRIBE] = operation_image_list,
+        [OPERATION_IMAGE_IDENTITY] = operation_image_identity,
+        [OPERATION_IMAGE_MEASURE] = operation_image_measure,
+        [OPERATION_IMAGE_CLONE] = operation_image_change,
+        [OPERATION_IMAGE_RENAME] = operation_image_change,
+        [OPERATION_IMAGE_REMOVE] = operation_image_change,
+        [OPERATION_IMAGE_MARK] = operation_image_change,
+        [OPERATION_IMAGE_LIMIT] = operation_image_change,
+        [OPERATION_IMAGE_CLEAN] = operation_image_clean,
 };
 
 static int read_request(Worker *w, Error *reterr) {
@@ -127,6 +137,8 @@ static int read_request(Worker *w, Error *reterr) {
                 if (r < 0)
                         return r;
         }
+        if (operation_is_of_images(w->request.operation.type))
+                return 0; /* there is no container */
         r = pidref_take_fd(&leader_fd, &w->leader);
         if (r >= 0)
                 r = join_prepare(&w->leader, &w->target);

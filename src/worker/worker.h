@@ -29,6 +29,11 @@ int operation_copy(Worker *w, Error *reterr); /* COPY_TO, COPY_FROM */
 int operation_bind(Worker *w, Error *reterr);
 int operation_unbind(Worker *w, Error *reterr);
 int operation_list_binds(Worker *w, Error *reterr);
+int operation_image_list(Worker *w, Error *reterr); /* IMAGE_LIST, IMAGE_DESCRIBE */
+int operation_image_identity(Worker *w, Error *reterr);
+int operation_image_measure(Worker *w, Error *reterr);
+int operation_image_change(Worker *w, Error *reterr); /* IMAGE_CLONE, RENAME, REMOVE, MARK, LIMIT */
+int operation_image_clean(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */
 int worker_enter(const Worker *w, Error *reterr);

@@ -40,6 +40,20 @@ CALLS = {
     "GetContainerOSRelease": ["s", "NAME"],
     "GetContainerAddresses": ["s", "NAME"],
     "GetContainerUIDShift": ["s", "NAME"],
+    "ListImages": [],
+    "DescribeImage": ["s", "NAME"],
+    "MeasureImage": ["s", "NAME"],
+    "GetImageHostname": ["s", "NAME"],
+    "GetImageMachineID": ["s", "NAME"],
+    "GetImageMachineInfo": ["s", "NAME"],
+    "GetImageOSRelease": ["s", "NAME"],
+    "CloneImage": ["ssta(sh)", "NAME", "copy", "0", "0"],
+    "RenameImage": ["ss", "NAME", "another"],
+    "RemoveImage": ["s", "NAME"],
+    "MarkImageReadOnly": ["sb", "NAME", "true"],
+    "SetImageLimit": ["st", "NAME", "1000000"],
+    "SetPoolLimit": ["t", "1000000"],
+    "CleanPool": ["s", "hidden"],
 }
 
 

@@ -85,7 +85,9 @@ TEST(looking) {
                      UINT32_MAX);
         ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "no-such-image");
         ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "GetImage", "s", "a/b");
-        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "RemoveImage", "s", "web");
+        ASSERT_FAILS("org.freedesktop.machine1.NoSuchImage", "RemoveImage", "s", "a/b");
+        ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "RemoveImage", "s", ".host");
+        ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "CleanPool", "s", "everything");
         ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx2", "sa(sv)", "web", 0);
 }
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Client of berthd: images. What is done may take long: these wait for as long as it does, and what is given up is given up there, too. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/error.h"
+#include "basic/time.h"
+
+typedef struct ImageInfo {
+        char *name, *type, *path; /* harmless on terminals */
+        bool read_only;
+        usec_t birth_usec, modified_usec;                        /* 0: not known */
+        uint64_t usage, usage_exclusive, limit, limit_exclusive; /* UINT64_MAX: not known, none */
+} ImageInfo;
+void image_info_done(ImageInfo *i);
+
+typedef struct ImageInfoList {
+        ImageInfo *infos;
+        size_t n;
+} ImageInfoList;
+void image_info_list_done(ImageInfoList *l);
+
+/* Hidden ones too; sorted by name. */
+int manager1_list_images(sd_bus *bus, ImageInfoList *ret, Error *reterr);
+int manager1_describe_image(sd_bus *bus, const char *name, ImageInfo *ret, Error *reterr);
+int manager1_measure_image(sd_bus *bus, const char *name, uint64_t *ret_files, uint64_t *ret_bytes,
+                           uint64_t *ret_disk, Error *reterr);
+/* What it says of itself; NULL or "" where it does not. The operating system's PRETTY_NAME. */
+typedef struct ImageIdentity {
+        char *hostname, *os, *id;
+} ImageIdentity;
+void image_identity_done(ImageIdentity *i);
+int manager1_identify_image(sd_bus *bus, const char *name, ImageIdentity *ret, Error *reterr);
+
+/* progress_fd: a pipe for lines "FILES BYTES", closed here; -EBADF: none. */
+int manager1_clone_image(sd_bus *bus, const char *name, const char *new_name, bool read_only,
+                         int progress_fd, Error *reterr);
+int manager1_rename_image(sd_bus *bus, const char *name, const char *new_name, Error *reterr);
+int manager1_remove_image(sd_bus *bus, const char *name, Error *reterr);
+int manager1_mark_image(sd_bus *bus, const char *name, bool read_only, Error *reterr);
+/* name NULL: of the pool; UINT64_MAX: none */
+int manager1_limit_image(sd_bus *bus, const char *name, uint64_t bytes, Error *reterr);
+typedef int (*ImageRemoved)(const char *name, uint64_t bytes, void *userdata);
+int manager1_clean_pool(sd_bus *bus, bool all, ImageRemoved removed, void *userdata, Error *reterr);
