@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Calls that are answered when something has become of a container: it has ended, is paused, goes on. */
 #include "basic/alloc.h"
+#include "basic/log.h"
 #include "bus/bus.h"
 #include "manager/container.h"
 
@@ -11,7 +12,7 @@
 struct Waiter {
         Container *container;
         WaitFor what;
-        sd_bus_message *call;
+        sd_bus_message *call; /* NULL: nobody hears of it */
         sd_event_source *timer;
         LIST_FIELDS(Waiter, waiters);
 };
@@ -32,13 +33,17 @@ void waiters_free(Container *c) {
 /* Answers, and frees it. */
 static void waiter_fail(Waiter *w, const Error *e) {
         _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
-        (void) bus_error_from_error_for(w->call, &b, e);
-        (void) sd_bus_reply_method_error(w->call, &b); /* the caller may be gone */
+        if (w->call) {
+                (void) bus_error_from_error_for(w->call, &b, e);
+                (void) sd_bus_reply_method_error(w->call, &b); /* the caller may be gone */
+        } else
+                log_error_object(LOG_NOTICE, e);
         waiter_free(w);
 }
 
 static void waiter_succeed(Waiter *w) {
-        (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
+        if (w->call)
+                (void) sd_bus_reply_method_return(w->call, NULL); /* the caller may be gone */
         waiter_free(w);
 }
 

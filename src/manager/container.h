@@ -108,7 +108,8 @@ typedef enum WaitFor {
 } WaitFor;
 /* Asks it to stop, once; replies to call when it has ended, or with ERROR_TIMEOUT. */
 int container_stop(Container *c, sd_bus_message *call, usec_t timeout_usec, Error *reterr);
-/* Freezes its processes, or lets them go on; replies when all of them rest, else none does. ERROR_UNSUPPORTED, ERROR_TIMEOUT. */
+/* Freezes its processes, or lets them go on; replies when all of them rest, else none does. ERROR_UNSUPPORTED, ERROR_TIMEOUT.
+ * call: NULL: a failure that comes later is only logged. */
 int container_pause(Container *c, sd_bus_message *call, bool pause, Error *reterr);
 /* May it be asked? */
 int container_check_pause(const Container *c, bool pause, Error *reterr);

@@ -190,6 +190,8 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         if (m->fds[1] >= 0)
                 (void) container_set_leader(
                         c, m->fds[1]); /* it may have ended meanwhile; EXITED follows */
+        /* what its launcher's link has told, here, is not told again */
+        const bool known = IN_SET(c->state, STATE_RUNNING, STATE_STOPPING);
         if (!c->creation || state != STATE_LAUNCHING)
                 container_set_state(c, state);
         if (streq(strempty(control_message_get(m, "READY")), "yes"))
@@ -197,7 +199,7 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         hooks_set_begun(c);
         container_announce(c);
         machine1_link_changed(c);
-        if (streq(strempty(control_message_get(m, "FIRST")), "yes")) {
+        if (!known && streq(strempty(control_message_get(m, "FIRST")), "yes")) {
                 container_log_start(c); /* when it started nobody was here to hear it */
                 hooks_fire(c, HOOK_POST_START);
         }

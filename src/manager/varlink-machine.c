@@ -310,12 +310,14 @@ static int terminate_machine(VarlinkCall *call, Container *c) {
         return request(call, c, CONTROL_TERMINATE);
 }
 
-/* Answered at once: machinectl(1) asks no more than that. Who wants to know when all has come to rest calls PauseContainer on D-Bus. */
+/* Answered at once: machinectl(1) asks no more than that. Who wants to know when all has come to rest calls PauseContainer on D-Bus. What does not
+ * rest in time goes on here, too. */
 static int pause_or_resume(VarlinkCall *call, Container *c, bool pause) {
         _cleanup_error_ Error e = ERROR_NULL;
-        if (container_check_pause(c, pause, &e) < 0)
+        log_act(call, c->name);
+        if (container_pause(c, NULL, pause, &e) < 0)
                 return error_from(call, &e);
-        return request(call, c, pause ? CONTROL_PAUSE : CONTROL_RESUME);
+        return varlink_reply(call, NULL, false);
 }
 
 static int pause_machine(VarlinkCall *call, Container *c) {

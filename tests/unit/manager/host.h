@@ -159,6 +159,7 @@ static inline int supervisor_say_hello(int fd, const char *name, const char *pha
                                                    : "CGROUP=/machine.slice/machine-x.scope"),
                                  (char *) "STARTED_USEC=1000000",
                                  (char *) "ID=0123456789abcdef0123456789abcdef",
+                                 (char *) (startswith(name, "first") ? "FIRST=yes" : NULL),
                                  NULL };
         _cleanup_(pidref_done) PidRef self = PIDREF_NULL;
         if (fd < 0 || pidref_open(getpid(), &self) < 0)

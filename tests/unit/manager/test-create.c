@@ -54,6 +54,10 @@ static int launched_main(const char *name) {
             control_send(SUPERVISOR_LINK_FD, CONTROL_STARTED, NULL, &self.fd, 1) < 0)
                 return 6;
         control_message_done(&m);
+        char path[64] = "";
+        if (streq(name, "first") && (read(STDIN_FILENO, path, sizeof(path) - 1) <= 0 ||
+                                     supervisor_hello(path, name, "running", true) < 0))
+                return 10;
         if (poll(&p, 1, 10000) == 1 && control_receive(SUPERVISOR_LINK_FD, &m) > 0 &&
             m.type == CONTROL_STOP)
                 (void) control_send(SUPERVISOR_LINK_FD, CONTROL_EXITED,
@@ -154,6 +158,43 @@ TEST(errors_of_the_supervisor) {
         expect_error(&h, &(Request){ .name = "dies" }, ERROR_FAILED, "ended without saying why");
         expect_state(&h.host, "error", "");
         expect_state(&h.host, "dies", "");
+}
+
+/* Of a start that the launcher's link has told the manager's need not tell again. */
+TEST(start_is_logged_once) {
+        _cleanup_(create_host_stop) CreateHost h;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        char file[] = "/tmp/berth-log-XXXXXX";
+        int pair[2], log_fd = mkstemp(file), old_fd = dup(STDERR_FILENO);
+        ASSERT_TRUE(log_fd >= 0 && old_fd >= 0);
+        ASSERT_OK(dup2(log_fd, STDERR_FILENO));
+        create_host_start(&h);
+        ASSERT_OK(dup2(old_fd, STDERR_FILENO));
+        ASSERT_OK(pipe2(pair, O_CLOEXEC));
+        const Request q = { .name = "first", .descriptor = "stdin", .fd = pair[0] };
+        if (create(&h, &q, &e) < 0)
+                TEST_FAIL("%s", e.message);
+        ASSERT_TRUE(write(pair[1], h.host.control, strlen(h.host.control)) > 0);
+        expect_state(&h.host, "first", "running");
+        bool known = false; /* what HELLO alone tells */
+        for (unsigned i = 0; i < 3000 && !known; i++) {
+                _cleanup_(container_info_done) ContainerInfo info = { 0 };
+                ASSERT_OK(manager1_get(h.host.bus, "first", &info, &e));
+                known = streq_ptr(info.id, "0123456789abcdef0123456789abcdef");
+                usleep(10000);
+        }
+        ASSERT_TRUE(known);
+        ASSERT_OK(stop_and_wait(h.host.bus, "first", USEC_INFINITY, &e));
+        ASSERT_OK(file_read_all(AT_FDCWD, file, 65536, &text, NULL));
+        const char *said = strstr(text, "Container 'first' runs");
+        ASSERT_NOT_NULL(said);
+        ASSERT_FALSE(strstr(said + 1, "Container 'first' runs"));
+        close(log_fd);
+        close(old_fd);
+        close(pair[0]);
+        close(pair[1]);
+        (void) unlink(file);
 }
 
 static int on_refused(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {

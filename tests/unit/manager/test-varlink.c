@@ -236,4 +236,24 @@ TEST(strangers) {
         ASSERT_CONTAINS(hear(fd), "\"web\"");
 }
 
+/* What does not come to rest goes on after ten seconds, though nobody waits. */
+TEST(pause_that_takes_too_long) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
+        _cleanup_error_ Error e = ERROR_NULL;
+        host_start(&h);
+        s = supervisor_start(&h, "stiff", "running");
+        expect_state(&h, "stiff", "running");
+        _cleanup_close_ int all = connect_to(&h, "io.systemd.Machine");
+        say(all, LIST("{\"name\":\"stiff\"}"));
+        (void) hear(all);
+        _cleanup_close_ int fd = connect_to(&h, "berth.stiff");
+        ASSERT_OK(fd);
+        say(fd, "{\"method\":\"io.systemd.MachineInstance.Pause\"}");
+        ASSERT_STREQ(hear(fd), "{\"parameters\":{}}");
+        usleep(USEC_PER_SEC);
+        ASSERT_TRUE(manager1_pause(h.bus, "stiff", &e) < 0); /* sooner than its own time */
+        ASSERT_CONTAINS(e.message, "'stiff' was resumed meanwhile");
+}
+
 TEST_MAIN
