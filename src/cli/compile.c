@@ -9,6 +9,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/systemd1.h"
+#include "image/disk.h"
 #include "image/image-find.h"
 
 static const char *const settings_mode_table[_SETTINGS_MODE_MAX] = {
@@ -284,7 +285,8 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
         if (stat(real, &st) >= 0 && !S_ISDIR(st.st_mode)) {
                 r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory",
                               spec->root.directory);
-                error_hint(reterr, "only directories can be started yet");
+                if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+                        error_hint(reterr, "start a disk image or block device with --image=");
                 return r;
         }
         /* a link leads wherever its owner likes: the name it ends at must not end a line of the description */
@@ -298,6 +300,55 @@ static int resolve_directory(SpecDraft *d, Error *reterr) {
         free(spec->root.directory);
         spec->root.directory = TAKE_PTR(real);
         return 0;
+}
+
+/* What is on it is for the worker to find out. */
+static int resolve_image(SpecDraft *d, Error *reterr) {
+        ContainerSpec *spec = spec_draft_spec(d);
+        struct stat st;
+        DiskPolicy policy;
+        int r;
+
+        _cleanup_free_ char *real = realpath(spec->root.image, NULL);
+        if (!real || stat(real, &st) < 0) {
+                const bool missing = errno == ENOENT;
+                r = error_set_errno(reterr, -errno, missing ? ERROR_ROOT_NOT_FOUND : ERROR_FAILED,
+                                    "Image '%s' cannot be used", spec->root.image);
+                return r;
+        }
+        if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+                r = error_set(reterr, -EINVAL, ERROR_NOT_A_ROOT,
+                              "Image '%s' is no file and no block device", spec->root.image);
+                if (S_ISDIR(st.st_mode))
+                        error_hint(reterr, "start directories with --directory=");
+                return r;
+        }
+        if (!path_is_valid(real)) {
+                r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                              "Image '%s' leads to '%s', which is not a valid path",
+                              spec->root.image, real);
+                error_hint(reterr, "rename the file: UTF-8 without control characters");
+                return r;
+        }
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (disk_policy_parse(spec->root.image_policy, &policy, &e) < 0)
+                return error_set(reterr, e.code, e.id, "Invalid image policy '%s': %s",
+                                 spec->root.image_policy, error_message(&e));
+        free(spec->root.image);
+        spec->root.image = TAKE_PTR(real);
+        return 0;
+}
+
+static int resolve_root(SpecDraft *d, Error *reterr) {
+        const ContainerSpec *spec = spec_draft_spec(d);
+        int r = spec->root.image ? resolve_image(d, reterr) : 0;
+        if (r >= 0 && spec->root.directory)
+                r = resolve_directory(d, reterr);
+        if (r >= 0 && spec->root.directory && spec->root.image_policy)
+                return error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "The image policy is for disk images, not for directory '%s'",
+                                 spec->root.directory);
+        return r;
 }
 
 /* Of an image that nobody changes many can run: "web-2f9c01d3". */
@@ -320,6 +371,7 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
         ContainerSpec *spec = spec_draft_spec(d);
         _cleanup_error_ Error no_image = ERROR_NULL;
         _cleanup_free_ char *image = NULL, *beside = NULL;
+        bool disk = false;
         int r;
 
         r = spec_args_apply_environment(d, reterr);
@@ -328,35 +380,38 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
         if (r < 0)
                 return r;
         const bool named = spec->name;
-        if (!spec->name && !spec->root.directory)
+        if (!spec->name && !spec_root_path(spec))
                 r = q->face == FACE_NSPAWN ? take_current_directory(d, reterr)
                                            : take_name_word(q, d, reterr);
         if (r >= 0)
                 r = take_command(q, d, reterr);
-        if (r >= 0 && spec->root.directory)
-                r = resolve_directory(d, reterr);
+        if (r >= 0)
+                r = resolve_root(d, reterr);
         if (r < 0)
                 return r;
 
         if (!spec->name) {
                 _cleanup_free_ char *name = NULL;
-                r = image_name_from_path(spec->root.directory, &name, reterr);
+                r = image_name_from_path(spec_root_path(spec), &name, reterr);
                 if (r >= 0)
-                        r = set_option(d, "machine", name, "the directory's name", reterr);
+                        r = set_option(d, "machine", name,
+                                       spec->root.image ? "the image's name"
+                                                        : "the directory's name",
+                                       reterr);
                 if (r < 0)
                         return r;
         }
         r = spec_draft_read_profiles(d, reterr);
         if (r < 0)
                 return r;
-        if (!spec->root.directory) {
-                r = image_find(spec->name, &image, &no_image);
+        if (!spec_root_path(spec)) {
+                r = image_find(spec->name, &image, &disk, &no_image);
                 if (r < 0 && no_image.id == ERROR_INVALID_NAME)
                         return error_take(reterr, &no_image);
         }
 
         if (q->settings != SETTINGS_NO) {
-                const char *root = spec->root.directory ?: image;
+                const char *root = spec_root_path(spec) ?: image;
                 if (root && !streq(root, "/") && path_extract_directory(root, &beside) < 0)
                         return error_oom(reterr); /* nothing lies beside the root directory */
                 const SettingsSearch search = { .image_directory = beside,
@@ -366,11 +421,12 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
                 if (r < 0)
                         return r;
         }
-        if (spec->root.directory)
-                r = resolve_directory(d, reterr); /* a settings file may have named another one */
-        else
-                r = image ? set_option(d, "directory", image, "the image's name", reterr)
+        if (!spec_root_path(spec))
+                r = image ? set_option(d, disk ? "image" : "directory", image, "the image's name",
+                                       reterr)
                           : error_take(reterr, &no_image);
+        if (r >= 0)
+                r = resolve_root(d, reterr); /* a settings file may have named another one */
         return r >= 0 && spec->root.ephemeral && !named ? take_own_name(d, reterr) : r;
 }
 
@@ -460,7 +516,7 @@ int compile_check_edited(const char *name, const SettingsText *edited, char ***r
                 r = apply_unit_defaults(&q, d, reterr);
         if (r < 0)
                 return r;
-        if (image_find(name, &image, NULL) >= 0 && path_extract_directory(image, &beside) < 0)
+        if (image_find(name, &image, NULL, NULL) >= 0 && path_extract_directory(image, &beside) < 0)
                 return error_oom(reterr);
         const SettingsSearch search = { .image_directory = beside,
                                         .override = true,
@@ -468,7 +524,7 @@ int compile_check_edited(const char *name, const SettingsText *edited, char ***r
         r = spec_settings_load(d, spec_draft_spec(d)->name, &search, NULL, reterr);
         if (ret_warnings && strv_extend_strv(ret_warnings, spec_draft_warnings(d)) < 0)
                 return error_oom(reterr);
-        if (r >= 0 && !spec_draft_spec(d)->root.directory)
+        if (r >= 0 && !spec_root_path(spec_draft_spec(d)))
                 r = set_option(d, "directory", image ?: "/var/lib/machines", "the image's name",
                                reterr);
         return r < 0 ? r : compile_finish(&q, d, /* resolve_console= */ false, &spec, reterr);

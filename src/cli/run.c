@@ -11,11 +11,13 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/bus.h"
+#include "bus/disk-service.h"
 #include "bus/hook.h"
 #include "bus/keeper.h"
 #include "bus/systemd1.h"
 #include "cli/complain.h"
 #include "cli/own-unit.h"
+#include "image/disk-attach.h"
 #include "ipc/control.h"
 #include "ipc/notify.h"
 #include "ipc/spawn.h"
@@ -91,7 +93,7 @@ static int run_hook(const RunRequest *q, const ContainerSpec *spec, HookType typ
                 q->in_unit ? systemd1_service_name(spec->name) : systemd1_scope_name(spec->name);
         const HookFacts facts = {
                 .name = spec->name,
-                .root_directory = spec->root.directory,
+                .root_directory = spec_root_path(spec),
                 .unit = unit,
                 .state = type == HOOK_PRE_START ? "compiling" : "failed",
                 .result = result,
@@ -174,17 +176,46 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
         return 0;
 }
 
+/* The image's file systems, mounted by a worker; a descriptor of them is all that we get. */
+static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret, Error *reterr) {
+        if (!spec->root.image)
+                return 0;
+        const bool shared = spec->root.read_only || spec->root.ephemeral;
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+        if (q->keep_unit && systemd_is_running()) {
+                r = bus_connect_system(&bus, reterr);
+                if (r >= 0)
+                        r = disk_attach_in_service(bus, spec->name, spec->root.image, shared,
+                                                   spec->root.image_policy, ret, reterr);
+        } else
+                r = disk_attach(spec->name, spec->root.image, shared, spec->root.image_policy, ret,
+                                reterr);
+        if (r < 0)
+                return r;
+        spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
+        spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
+        if (ret->read_only && !spec->root.ephemeral)
+                spec->root.read_only = true;
+        return 0;
+}
+
 static int start(const RunRequest *q, ContainerSpec *spec, Error *reterr) {
         _cleanup_close_ int link_fd = -EBADF, seccomp_fd = -EBADF;
+        _cleanup_(disk_tree_done) DiskTree tree = DISK_TREE_NULL;
 
         int r = pre_start(q, spec, reterr);
+        if (r >= 0)
+                r = attach_image(q, spec, &tree, reterr);
         if (r < 0)
                 return r;
         r = arrange_cgroup(q, spec, &link_fd, reterr);
         if (r >= 0)
                 r = seccomp_compile(spec, SECCOMP_CACHE, &seccomp_fd, reterr);
         if (r >= 0)
-                r = supervisor_become(spec, link_fd, seccomp_fd, NULL, 0, reterr);
+                r = supervisor_become(spec, link_fd, seccomp_fd,
+                                      (const int[]){ tree.tree_fd, tree.lock_fd },
+                                      tree.tree_fd >= 0 ? 2 : 0, reterr);
         /* no supervisor, so nobody else knows of it */
         if (!strv_isempty(spec->hooks[HOOK_POST_STOP]) && systemd_is_running())
                 (void) run_hook(q, spec, HOOK_POST_STOP, error_message(reterr), NULL);

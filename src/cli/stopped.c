@@ -60,7 +60,7 @@ static int find_root(const char *name, char **ret_root, char **ret_settings) {
         if (r >= 0)
                 r = compile_settings(&q, d, &files, &e);
         *ret_settings = TAKE_PTR(files.main);
-        return r == -ENOMEM ? r : free_and_strdup(ret_root, spec_draft_spec(d)->root.directory);
+        return r == -ENOMEM ? r : free_and_strdup(ret_root, spec_root_path(spec_draft_spec(d)));
 }
 
 static int fill(ContainerInfo *i, const char *name, const char *state, char **ret_settings) {
@@ -147,7 +147,7 @@ static bool exists(const StoppedContainer *c, const UnitEnding *ending) {
             streq(strempty(ending->active_state), "failed"))
                 return true;
         /* an image, or settings, that something is wrong with */
-        if (image_find(c->info.name, &image, &e) >= 0 || e.id != ERROR_ROOT_NOT_FOUND)
+        if (image_find(c->info.name, &image, NULL, &e) >= 0 || e.id != ERROR_ROOT_NOT_FOUND)
                 return true;
         return stopped_settings_names(settings_directories, &names) >= 0 &&
                strv_contains(names, c->info.name);

@@ -156,7 +156,7 @@ static int show(const RunRequest *q, const SpecDraft *d, const ContainerSpec *sp
 static bool names_a_unit(const RunRequest *q, SpecDraft *d) {
         const ContainerSpec *spec = spec_draft_spec(d);
 
-        return !spec->name && !spec->root.directory && strv_length(q->words) == 1 &&
+        return !spec->name && !spec_root_path(spec) && strv_length(q->words) == 1 &&
                !streq(q->words[0], "--");
 }
 

@@ -22,7 +22,7 @@ static int image_directory(const char *name, char **ret, Error *reterr) {
         _cleanup_free_ char *image = NULL;
 
         *ret = NULL;
-        if (image_find(name, &image, NULL) < 0)
+        if (image_find(name, &image, NULL, NULL) < 0)
                 return 0;
         return path_extract_directory(image, ret) < 0 ? error_oom(reterr) : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The directory that a container starts from, by its name, and the name of a container, by its directory. */
+/* What a container starts from, by its name, and the name of a container, by its directory or disk image. */
 #include "image/image-find.h"
 
 #include <sys/utsname.h>
@@ -10,7 +10,8 @@
 #include "image/image.h"
 #include "spec/spec.h"
 
-int image_find_in(char *const *places, const char *name, char **ret_directory, Error *reterr) {
+int image_find_in(char *const *places, const char *name, char **ret_path, bool *ret_disk,
+                  Error *reterr) {
         _cleanup_(image_freep) Image *i = NULL;
         int r = spec_check_name(name, reterr);
         if (r >= 0)
@@ -22,22 +23,22 @@ int image_find_in(char *const *places, const char *name, char **ret_directory, E
                         name);
         if (r < 0)
                 return r;
-        if (!image_is_tree(i))
+        if (i->kind == IMAGE_MSTACK)
                 return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                                 "Image '%s' is %s; only directories can be started yet", i->path,
-                                 i->kind == IMAGE_RAW     ? "a disk image"
-                                 : i->kind == IMAGE_BLOCK ? "a block device"
-                                                          : "a stack of layers");
+                                 "Image '%s' is a stack of layers, which cannot be started yet",
+                                 i->path);
         char *real = realpath(i->path, NULL);
         if (!real)
                 return error_set_errno(reterr, -errno, ERROR_FAILED,
                                        "Image '%s' cannot be resolved", i->path);
-        *ret_directory = real;
+        *ret_path = real;
+        if (ret_disk)
+                *ret_disk = !image_is_tree(i);
         return 0;
 }
 
-int image_find(const char *name, char **ret_directory, Error *reterr) {
-        return image_find_in(image_places, name, ret_directory, reterr);
+int image_find(const char *name, char **ret_path, bool *ret_disk, Error *reterr) {
+        return image_find_in(image_places, name, ret_path, ret_disk, reterr);
 }
 
 int image_list_in(char *const *places, char ***ret_names, Error *reterr) {
@@ -47,7 +48,8 @@ int image_list_in(char *const *places, char ***ret_names, Error *reterr) {
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)
-                if (image_is_tree(l.images[k]) && container_name_is_valid(l.images[k]->name) &&
+                if (l.images[k]->kind != IMAGE_MSTACK &&
+                    container_name_is_valid(l.images[k]->name) &&
                     strv_extend(&names, l.images[k]->name) < 0)
                         return error_oom(reterr);
         *ret_names = TAKE_PTR(names);
@@ -88,13 +90,14 @@ int image_name_from_path(const char *path, char **ret, Error *reterr) {
         const char *last = path_last_component(simple);
         if (isempty(last) && uname(&uts) == 0)
                 last = uts.nodename;
-        name = strdup(last);
+        const char *suffix = endswith(last, ".raw");
+        name = suffix && suffix != last ? strndup(last, (size_t) (suffix - last)) : strdup(last);
         if (!name)
                 return error_oom(reterr);
         clean_name(name);
         if (!container_name_is_valid(name)) {
                 int r = error_set(reterr, -EINVAL, ERROR_INVALID_NAME,
-                                  "No container name can be made of the directory '%s'", path);
+                                  "No container name can be made of the path '%s'", path);
                 error_hint(reterr, "give one with --machine=NAME");
                 return r;
         }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From a container's name to the image it starts from: directories in the search path of systemd-machined(8). */
+/* From a container's name to the image it starts from: in the search path of systemd-machined(8). */
 #pragma once
 
 #include "basic/error.h"
 
-/* Searches the pool (image/image.h) for a directory, subvolume or directory of versions of this name. The result is an absolute path
- * without symlinks. ERROR_ROOT_NOT_FOUND says where was looked; ERROR_UNSUPPORTED for kinds that cannot be started yet;
+/* Searches the pool (image/image.h) for a directory, subvolume, disk image or block device, or directory of versions of those, of this name. The result
+ * is an absolute path without symlinks; *ret_disk (may be NULL): it is no directory. ERROR_ROOT_NOT_FOUND says where was looked; ERROR_UNSUPPORTED for kinds that cannot be started yet;
  * ERROR_NO_PRIVILEGES if a place could not be searched by this user. */
-int image_find(const char *name, char **ret_directory, Error *reterr);
+int image_find(const char *name, char **ret_path, bool *ret_disk, Error *reterr);
 /* All names of what image_find() finds, sorted, without hidden ones. Places that this user cannot read are left out. */
 int image_list(char ***ret_names, Error *reterr);
 /* The same with another search path, for tests. */
-int image_find_in(char *const *places, const char *name, char **ret_directory, Error *reterr);
+int image_find_in(char *const *places, const char *name, char **ret_path, bool *ret_disk,
+                  Error *reterr);
 int image_list_in(char *const *places, char ***ret_names, Error *reterr);
 
-/* "/srv/web/" → "web": the default container name of a directory; what a name cannot hold is left out. "/" → the host name. */
+/* "/srv/web/", "/srv/web.raw" → "web": the default container name of a directory or disk image; what a name cannot hold is left out. "/" → the host name. */
 int image_name_from_path(const char *path, char **ret, Error *reterr);

@@ -13,7 +13,7 @@
 
 #define SPAWNER_SOCKET_PATH "/run/berth/spawner"
 #define SPAWNER_VERSION 1U
-#define SPAWN_PLACES_MAX 7U /* descriptors 0 to 6 of a program */
+#define SPAWN_PLACES_MAX 8U /* descriptors 0 to 7 of a program */
 
 /* What can be executed; never a path. */
 typedef enum SpawnProgram {

@@ -36,6 +36,7 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_IMAGE_MARK] = "image-mark",
         [OPERATION_IMAGE_LIMIT] = "image-limit",
         [OPERATION_IMAGE_CLEAN] = "image-clean",
+        [OPERATION_DISK] = "disk",
 };
 DEFINE_STRING_TABLE_LOOKUP(operation_type, OperationType);
 
@@ -65,6 +66,7 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_text(&b, "DIRECTORY", q->working_directory);
         add_text(&b, "SOURCE", q->source);
         add_text(&b, "DESTINATION", q->destination);
+        add_text(&b, "POLICY", q->policy);
         add_number(&b, "TERMINAL", q->terminal);
         add_number(&b, "TIMEOUT", q->timeout_usec);
         add_number(&b, "FLAGS", q->flags);
@@ -116,6 +118,7 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
                 { "NAME", &r->name },     { "SPEC", &r->spec_text },
                 { "USER", &q->user },     { "DIRECTORY", &q->working_directory },
                 { "SOURCE", &q->source }, { "DESTINATION", &q->destination },
+                { "POLICY", &q->policy },
         };
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(key, texts[i].key)) {

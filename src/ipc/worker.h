@@ -45,6 +45,7 @@ typedef enum OperationType {
         OPERATION_IMAGE_MARK,     /* nothing */
         OPERATION_IMAGE_LIMIT,    /* nothing; name "": the pool */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
+        OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro" or "rw" */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
 } OperationType;
@@ -59,12 +60,14 @@ static inline bool operation_is_of_images(OperationType t) {
 #define IMAGE_ANSWER_MAX (16U << 20)
 
 typedef enum OperationFlags {
-        OPERATION_REPLACE = 1 << 0,   /* copy: what is there goes; else code -EEXIST */
-        OPERATION_READ_ONLY = 1 << 1, /* bind; image clone, mark */
-        OPERATION_MKDIR = 1 << 2,     /* bind: makes the mount point; else code -ENOENT */
-        OPERATION_NO_IDMAP = 1 << 3,  /* bind: files keep the owners that they have on the host */
-        OPERATION_ARCHIVE = 1 << 4,   /* copy: the host's side is a tar archive, in stdio[0] */
-        OPERATION_PROGRESS = 1 << 5,  /* copy: "FILES BYTES" lines are written to stdio[2] */
+        OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else code -EEXIST */
+        OPERATION_READ_ONLY =
+                1
+                << 1, /* bind; image clone, mark; disk: it is not to be written, others may have it, too */
+        OPERATION_MKDIR = 1 << 2,    /* bind: makes the mount point; else code -ENOENT */
+        OPERATION_NO_IDMAP = 1 << 3, /* bind: files keep the owners that they have on the host */
+        OPERATION_ARCHIVE = 1 << 4,  /* copy: the host's side is a tar archive, in stdio[0] */
+        OPERATION_PROGRESS = 1 << 5, /* copy: "FILES BYTES" lines are written to stdio[2] */
         /* copy, as by machined: a link is copied as one, directories on the way are not made */
         OPERATION_AS_MACHINED = 1 << 6,
         OPERATION_WITH_HOST = 1 << 7, /* image list: also ".host", the host itself */
@@ -85,10 +88,12 @@ typedef struct OperationRequest {
                 stdio; /* EXEC without terminal: three descriptors. COPY: see the flags; NULL, -EBADF: not given */
         usec_t timeout_usec; /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
         const char *
-                source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND: on the host */
+                source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND, DISK: on the host */
         const char *
                 destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
-        uint64_t flags;      /* COPY, BIND */
+        const char *
+                policy; /* DISK: what may be on it (image/disk.h); NULL: what containers may have */
+        uint64_t flags; /* COPY, BIND, DISK */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
         uint64_t size;    /* IMAGE_LIMIT: bytes; UINT64_MAX: none */
         pid_t supervisor; /* UNBIND, LIST_BINDS: of the container; 0: not known */

@@ -7,10 +7,6 @@
  *
  * Calls: seccomp(SECCOMP_SET_MODE_FILTER), after PR_SET_NO_NEW_PRIVS. */
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,28 +15,8 @@
 #include "launch/supervisor.h"
 #include "sys/seccomp-load.h"
 
-#if defined(__x86_64__)
-#define CONFINE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define CONFINE_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define CONFINE_ARCH AUDIT_ARCH_RISCV64
-#elif defined(__s390x__)
-#define CONFINE_ARCH AUDIT_ARCH_S390X
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-#define CONFINE_ARCH AUDIT_ARCH_PPC64LE
-#else
-#define CONFINE_ARCH 0 /* no filter */
-#endif
-
-/* An argument that has to be: (argument & mask) == value, in its lower 32 bits; mask 0: any. */
-typedef struct Allowed {
-        unsigned number;
-        unsigned argument, mask, value;
-} Allowed;
-
 // clang-format off
-static const Allowed allowed[] = {
+static const SeccompAllowed allowed[] = {
         /* the loop */
 #ifdef SYS_poll
         { SYS_poll,              0, 0, 0 },
@@ -88,49 +64,8 @@ static const Allowed allowed[] = {
 };
 // clang-format on
 
-#define PER_CALL 6 /* instructions */
-#define PROGRAM_MAX (8 + ELEMENTSOF(allowed) * PER_CALL)
-
-#define OFFSET(member) ((unsigned) offsetof(struct seccomp_data, member))
-#define LOAD(offset) ((struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset)))
-#define RETURN(value) ((struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (value)))
-/* The next instruction if the accumulator is k, else skip so many. */
-#define UNLESS(k, skip) ((struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, (skip)))
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define LOWER_HALF 4U
-#else
-#define LOWER_HALF 0U
-#endif
-
 int supervisor_confine(void) {
         const char *deadly = getenv("BERTH_CONFINE");
-        const unsigned otherwise = deadly && streq(deadly, "kill")
-                                           ? SECCOMP_RET_KILL_PROCESS
-                                           : SECCOMP_RET_ERRNO | (EPERM & SECCOMP_RET_DATA);
-        struct sock_filter p[PROGRAM_MAX];
-        size_t n = 0;
 
-        if (CONFINE_ARCH == 0 || BERTH_SANITIZED) /* a sanitizer has needs of its own */
-                return 0;
-        p[n++] = LOAD(OFFSET(arch));
-        p[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CONFINE_ARCH, 1, 0);
-        p[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
-        p[n++] = LOAD(OFFSET(nr));
-        for (size_t i = 0; i < ELEMENTSOF(allowed); i++) {
-                const Allowed *a = allowed + i;
-                if (a->mask == 0) {
-                        p[n++] = UNLESS(a->number, 1);
-                        p[n++] = RETURN(SECCOMP_RET_ALLOW);
-                        continue;
-                }
-                p[n++] = UNLESS(a->number, 5);
-                p[n++] =
-                        LOAD(OFFSET(args) + a->argument * (unsigned) sizeof(uint64_t) + LOWER_HALF);
-                p[n++] = (struct sock_filter) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, a->mask);
-                p[n++] = UNLESS(a->value, 1);
-                p[n++] = RETURN(SECCOMP_RET_ALLOW);
-                p[n++] = RETURN(otherwise); /* the accumulator has no number any more */
-        }
-        p[n++] = RETURN(otherwise);
-        return seccomp_load(p, n * sizeof(p[0]));
+        return seccomp_allow_only(allowed, ELEMENTSOF(allowed), deadly && streq(deadly, "kill"));
 }

@@ -92,11 +92,13 @@ static int fail(Supervisor *s, Error *e) {
         return status;
 }
 
-static void restart(const Supervisor *s, char **argv, const int passed[static 4], Error *e) {
+#define PASSED_N 5
+
+static void restart(const Supervisor *s, char **argv, const int passed[static PASSED_N], Error *e) {
         for (int n = 1; n < NSIG; n++)
                 if (s->ignored_signals & (UINT64_C(1) << (n - 1)))
                         (void) signal(n, SIG_IGN); /* as we have found it */
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < PASSED_N; i++)
                 if (passed[i] >= 0)
                         (void) fd_cloexec(passed[i], false); /* it is open */
         (void) execv("/proc/self/exe", argv);
@@ -165,7 +167,8 @@ int main(int argc, char **argv) {
                 status = fail(&s, &error);
         }
         bool again = s.restart;
-        const int passed[] = { SUPERVISOR_SPEC_FD, s.launcher.fd, s.seccomp_fd, s.spec->root.fd };
+        const int passed[PASSED_N] = { SUPERVISOR_SPEC_FD, s.launcher.fd, s.seccomp_fd,
+                                       s.spec->root.fd, s.spec->root.lock_fd };
         supervisor_done(&s);
         if (again) {
                 restart(&s, argv, passed, &error);

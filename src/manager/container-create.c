@@ -4,6 +4,7 @@
  *   compile   the settings become a spec
  *   prepare   a worker looks for the image and for device nodes, and compiles the seccomp filter: all that may take its time
  *   hooks     PreStart=, run by systemd
+ *   disk      a worker mounts the disk image, if it is one
  *   spawn     the supervisor, with the descriptors of the call, by the spawner
  *   keep      a keeper at the other end of its link
  *   scope     systemd makes the scope, the keeper tells the supervisor to go on
@@ -27,6 +28,7 @@
 #include "bus/bus.h"
 #include "bus/systemd1.h"
 #include "ipc/spawn.h"
+#include "manager/disk-worker.h"
 #include "manager/prepare-worker.h"
 #include "manager/spawner-link.h"
 #include "spec/spec-draft.h"
@@ -46,6 +48,8 @@ struct Creation {
         bool find_image; /* neither root_fd nor Directory= were given */
         Preparation prepared;
         PrepareWorker *worker;
+        DiskWorker *disk_worker;
+        DiskTree disk; /* of Image=, or of the image of its name */
         Spawn *spawn;
         int link_fd;                  /* our end of the supervisor's, until the keeper has it */
         void (*resume)(Container *c); /* create_continue() */
@@ -60,6 +64,8 @@ Creation *creation_free(Creation *r) {
         if (!r)
                 return NULL;
         prepare_worker_free(r->worker);
+        disk_worker_free(r->disk_worker);
+        disk_tree_done(&r->disk);
         spawn_cancel(r->spawn);
         fd_close(r->link_fd);
         sd_bus_message_unref(r->call);
@@ -128,11 +134,17 @@ static int step_prepare(Container *c, Error *reterr) {
 }
 
 static int step_root(Container *c, Error *reterr) {
-        char **directory = &c->creation->prepared.directory;
-        if (!*directory)
+        Preparation *p = &c->creation->prepared;
+        if (!p->directory && !p->image)
                 return STEP_DONE;
+        if (p->directory && c->spec->root.image_policy)
+                return error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "ImagePolicy= is for disk images, not for directory '%s'",
+                                 p->directory);
         free(c->spec->root.directory);
-        c->spec->root.directory = TAKE_PTR(*directory);
+        c->spec->root.directory = TAKE_PTR(p->directory);
+        if (p->image)
+                c->spec->root.image = TAKE_PTR(p->image);
         return container_set_spec(c, c->spec) < 0 ? error_oom(reterr) : STEP_DONE;
 }
 
@@ -172,6 +184,35 @@ static int step_pre_start(Container *c, Error *reterr) {
         return STEP_DONE;
 }
 
+static void on_disk(DiskTree *tree, const Error *e, void *userdata) {
+        Container *c = userdata;
+        _cleanup_error_ Error own = ERROR_NULL;
+        c->creation->disk_worker = NULL; /* frees itself */
+        if (e) {
+                fail_and_remove(c, e);
+                return;
+        }
+        c->creation->disk = *tree;
+        *tree = (DiskTree) DISK_TREE_NULL;
+        c->spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
+        c->spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
+        if (c->creation->disk.read_only && !c->spec->root.ephemeral)
+                c->spec->root.read_only = true;
+        if (container_set_spec(c, c->spec) < 0) {
+                (void) error_oom(&own);
+                fail_and_remove(c, &own);
+        } else
+                c->creation->resume(c);
+}
+
+static int step_disk(Container *c, Error *reterr) {
+        if (!c->spec->root.image)
+                return STEP_DONE;
+        int r = disk_worker_start(c->manager->event, c->manager->spawner, c->spec, on_disk, c,
+                                  &c->creation->disk_worker, reterr);
+        return r < 0 ? r : STEP_WAIT;
+}
+
 static void on_spawned(PidRef *process, const Error *e, void *userdata) {
         Container *c = userdata;
         _cleanup_error_ Error own = ERROR_NULL;
@@ -209,7 +250,9 @@ static int step_spawn(Container *c, Error *reterr) {
                 [SUPERVISOR_SPEC_FD] = spec_fd,
                 [SUPERVISOR_LINK_FD] = link[1],
                 [SUPERVISOR_SECCOMP_FD] = cr->prepared.seccomp_fd,
-                [SUPERVISOR_FIRST_EXTRA_FD] = cr->root_fd,
+                [SUPERVISOR_FIRST_EXTRA_FD] =
+                        cr->disk.tree_fd >= 0 ? cr->disk.tree_fd : cr->root_fd,
+                [SUPERVISOR_FIRST_EXTRA_FD + 1] = cr->disk.lock_fd,
         };
         for (size_t i = 0; i < STDIO_N; i++)
                 fds[i] = cr->stdio[i] >= 0 ? cr->stdio[i] : null_fd;
@@ -223,6 +266,7 @@ static int step_spawn(Container *c, Error *reterr) {
 
 static int step_keep(Container *c, Error *reterr) {
         Creation *cr = c->creation;
+        disk_tree_done(&cr->disk); /* the supervisor's alone, from now on */
         int r = keeper_new(c->manager->event, c->manager->bus, c->spec, &cr->link_fd, on_keeper, c,
                            &c->keeper, reterr);
         if (r < 0)
@@ -240,8 +284,9 @@ static int step_scope(Container *c, Error *reterr) {
 
 static const CreateStep create_steps[] = {
         { STATE_COMPILING, step_prepare },   { STATE_COMPILING, step_root },
-        { STATE_COMPILING, step_pre_start }, { STATE_SPAWNING, step_spawn },
-        { STATE_SPAWNING, step_keep },       { STATE_SCOPING, step_scope },
+        { STATE_COMPILING, step_pre_start }, { STATE_COMPILING, step_disk },
+        { STATE_SPAWNING, step_spawn },      { STATE_SPAWNING, step_keep },
+        { STATE_SCOPING, step_scope },
 };
 
 static void create_continue(Container *c) {
@@ -347,11 +392,18 @@ static int root_descriptor_path(int fd, char **ret, Error *reterr) {
 /* Where the root is: a descriptor, else Directory=, else the image of this name. */
 static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(draft);
+        if (cr->root_fd >= 0 && spec->root.image)
+                return error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "Descriptor 'root' and Image= exclude each other");
         if (cr->root_fd >= 0) {
                 spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
                 return root_descriptor_path(cr->root_fd, &spec->root.directory, reterr);
         }
-        if (spec->root.directory)
+        if (spec->root.directory && spec->root.image_policy)
+                return error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "ImagePolicy= is for disk images, not for directory '%s'",
+                                 spec->root.directory);
+        if (spec_root_path(spec))
                 return 0;
         /* where it most likely is, until the worker has looked */
         cr->find_image = true;
@@ -404,6 +456,7 @@ static Creation *creation_new(sd_bus_message *call) {
                 return NULL;
         cr->call = sd_bus_message_ref(call);
         cr->root_fd = cr->prepared.seccomp_fd = cr->link_fd = -EBADF;
+        cr->disk = (DiskTree) DISK_TREE_NULL;
         for (size_t i = 0; i < STDIO_N; i++)
                 cr->stdio[i] = -EBADF;
         return cr;

@@ -159,7 +159,7 @@ int container_set_spec(Container *c, const ContainerSpec *spec) {
                 return r;
         if (!c->id || !isempty(id)) /* else what its supervisor has found */
                 container_set_text(c, &c->id, id, "Id");
-        container_set_text(c, &c->root_directory, spec->root.directory, "RootDirectory");
+        container_set_text(c, &c->root_directory, spec_root_path(spec), "RootDirectory");
         r = health_configure(c, spec);
         if (r >= 0)
                 r = hooks_configure(c, spec);

@@ -405,7 +405,8 @@ static int start(const Container *c, const char *name, const OperationRequest *q
                                       [WORKER_REQUEST_FD] = request_fd,
                                       /* of images there is none: something has to be there */
                                       [WORKER_LEADER_FD] = c ? c->leader.fd : request_fd,
-                                      [WORKER_LEADER_FD + 1] = -EBADF };
+                                      [WORKER_LEADER_FD + 1] = -EBADF,
+                                      [WORKER_LEADER_FD + 2] = -EBADF };
         for (size_t i = 0; i < WORKER_LINK_FD; i++)
                 fds[i] = has_stdio ? q->stdio[i] : -EBADF;
         o->link_fd = TAKE_FD(link[0]);

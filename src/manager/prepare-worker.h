@@ -15,6 +15,7 @@ typedef struct PrepareWorker PrepareWorker;
 typedef struct Preparation {
         int seccomp_fd;  /* the program; -EBADF if none is wanted */
         char *directory; /* of the image by the container's name, if that was asked for */
+        char *image;     /* or it is this disk image */
         char **devices;  /* keeper_find_devices() */
 } Preparation;
 void preparation_done(Preparation *p);

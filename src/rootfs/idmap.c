@@ -154,14 +154,14 @@ static int choose_from_owner(const ContainerSpec *spec, const struct stat *st, R
                 error_set(
                         reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
                         "user %u and group %u that own the root directory '%s' are not of one range",
-                        st->st_uid, st->st_gid, spec->root.directory);
+                        st->st_uid, st->st_gid, spec_root_path(spec));
                 error_hint(reterr, "change its owner, or choose a range with --private-users=");
                 return -EUCLEAN;
         }
         r->map = (IdMap){ .outside = st->st_uid & mask, .count = RANGE_SIZE };
         if (r->map.outside == 0)
                 log_debug("'%s' belongs to users of the host, the container shares their ids",
-                          spec->root.directory);
+                          spec_root_path(spec));
         return 0;
 }
 
@@ -213,7 +213,7 @@ static int choose_by_pick(const ContainerSpec *spec, const struct stat *st, Root
                 return error_set(
                         reterr, k, ERROR_ROOT_BUSY,
                         "the user ID range %u…%u that owns '%s' is in use by another container",
-                        owner, owner + (RANGE_SIZE - 1), spec->root.directory);
+                        owner, owner + (RANGE_SIZE - 1), spec_root_path(spec));
         if (k < 0)
                 return lock_error(k, reterr);
         r->map = (IdMap){ .outside = owner, .count = RANGE_SIZE };

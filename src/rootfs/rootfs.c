@@ -17,6 +17,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "rootfs/disk-root.h"
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
 #include "rootfs/overlay-mounts.h"
@@ -120,6 +121,8 @@ static int open_again(int fd, Error *reterr) {
 }
 
 static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (spec->root.image)
+                return disk_root_open(spec, &r->directory_fd, reterr);
         if (spec->root.fd >= 0) {
                 int fd = open_again(spec->root.fd, reterr);
                 if (fd < 0)
@@ -137,7 +140,7 @@ static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 }
 
 static const char *root_name(const ContainerSpec *spec) {
-        return spec->root.directory ?: "(descriptor)";
+        return spec_root_path(spec) ?: "(descriptor)";
 }
 
 /* Does the container change the directory itself? */
@@ -175,6 +178,8 @@ static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 }
 
 static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (spec->root.image)
+                return 0; /* its lock came with it */
         r->lock_fd = lock_take_inode(&r->directory_stat,
                                      is_written(spec) ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
         if (r->lock_fd >= 0)
@@ -290,6 +295,12 @@ int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 fd_close(tree_fd);
                 tree_fd = layer_fd;
                 k = mount_attach(tree_fd, r->directory_fd);
+                if (k >= 0 && spec->root.image)
+                        k = disk_root_layers(r->directory_fd, tree_fd, attributes,
+                                             idmap ? r->userns_fd : -EBADF, spec->root.read_only,
+                                             reterr);
+                if (k < 0 && error_is_set(reterr))
+                        return k;
         }
         if (k < 0)
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
@@ -359,7 +370,7 @@ static int make_machine_id(const ContainerSpec *spec, Id128 *ret) {
         int k = file_read_all(AT_FDCWD, "/etc/machine-id", MACHINE_ID_MAX, &text, NULL);
         if (k < 0 || id128_parse(strstrip(text), &host) < 0 || id128_is_null(host))
                 return id128_random(ret);
-        who = strf("%s\n%s", spec->name, strempty(spec->root.directory));
+        who = strf("%s\n%s", spec->name, strempty(spec_root_path(spec)));
         if (!who)
                 return -ENOMEM;
         *ret = id128_derive(host, who);

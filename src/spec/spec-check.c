@@ -62,12 +62,20 @@ static int check_identity(const ContainerSpec *s, Error *reterr) {
 }
 
 static int check_root(const ContainerSpec *s, Error *reterr) {
-        if (s->root.fd >= 0)
+        if (s->root.image && s->root.directory) {
+                (void) error_set(
+                        reterr, -EINVAL, ERROR_CONFLICT,
+                        "Container '%s' has the root directory '%s' and the disk image '%s'",
+                        s->name, s->root.directory, s->root.image);
+                error_hint(reterr, "give one of them");
+                return -EINVAL;
+        }
+        if (s->root.fd >= 0 || s->root.image)
                 return 0;
         if (!s->root.directory) {
                 (void) error_set(reterr, -EINVAL, ERROR_ROOT_NOT_FOUND,
                                  "Container '%s' has no root directory", s->name);
-                error_hint(reterr, "give one with --directory=");
+                error_hint(reterr, "give one with --directory= or --image=");
                 return -EINVAL;
         }
         if (path_equal(s->root.directory, "/") && !s->root.read_only && !s->root.ephemeral) {

@@ -50,6 +50,8 @@ const SpecField spec_fields[] = {
         { "Container", "Name",                  "machine",              'M', "NAME",         &field_name,         AT(name),                       FIELD_COMMAND,           NULL,   NULL,                IDENTITY,   "Name of the container" },
         { "Container", "Description",           "description",          0,   "TEXT",         &field_text,         AT(description),                SPECIFIERS,              NULL,   NULL,                IDENTITY,   "Description of the scope" },
         { "Container", "Directory",             "directory",            'D', "PATH",         &field_directory,    AT(root.directory),             TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "Root directory of the container" },
+        { "Container", "Image",                 "image",                'i', "PATH",         &field_directory,    AT(root.image),                 TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "Disk image or block device to start from" },
+        { "Container", "ImagePolicy",           "image-policy",         0,   "POLICY",       &field_text,         AT(root.image_policy),          TRUSTED,                 NULL,   NULL,                IMAGE,      "Partitions that it must, may or must not have" },
         { "Container", "Profile",               "profile",              0,   "NAME",         &field_profile,      AT(name),                       LIST | WORDS | TRUSTED | SPECIFIERS | FIELD_PROFILE, NULL, NULL,     EXECUTION,  "Read the settings of this profile, too" },
 
         { "Exec",      "Boot",                  "boot",                 'b', NULL,           &field_start,        AT(payload.start),              NO_ARG,                  "yes",  VALUE(START_BOOT),   EXECUTION,  "Boot the container's init" },
@@ -139,6 +141,7 @@ const SpecField spec_fields[] = {
         { "Lifecycle", "HookTimeoutSec",        "hook-timeout",         0,   "TIME",         &field_period,       AT(hook_timeout_usec),          TRUSTED,                 NULL,   &default_hook_timeout, LIFECYCLE, "Time that each of these may take (90s)" },
 
         { "Launch",    "RootDescriptor",        NULL,                   0,   NULL,           &field_fd,           AT(root.fd),                    INTERNAL,                NULL,   NULL,                NULL,       NULL },
+        { "Launch",    "ImageLock",             NULL,                   0,   NULL,           &field_fd,           AT(root.lock_fd),               INTERNAL,                NULL,   NULL,                NULL,       NULL },
         { "Launch",    "BoundingSet",           NULL,                   0,   NULL,           &field_mask,         AT(security.bounding),          INTERNAL,                NULL,   NULL,                NULL,       NULL },
         { "Launch",    "Cgroup",                NULL,                   0,   NULL,           &field_enum,         AT(resources.cgroup),           INTERNAL,                NULL,   &cgroup_mode_names,  NULL,       NULL },
         { "Launch",    "Quiet",                 NULL,                   0,   NULL,           &field_bool,         AT(console.quiet),              INTERNAL,                NULL,   NULL,                NULL,       NULL },

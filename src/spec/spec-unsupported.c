@@ -44,12 +44,10 @@ const SpecField spec_fields_unsupported[] = {
         UNSUPPORTED("Network", "Port", "port", 'p', FIELD_TRUSTED, NULL, NULL),
 
         /* options alone */
-        UNSUPPORTED(NULL, NULL, "image",              'i', 0, NULL, NULL),
         OPTION("template",               NULL),
         OPTION("root-hash",              NULL),
         OPTION("root-hash-sig",          NULL),
         OPTION("verity-data",            NULL),
-        OPTION("image-policy",           NULL),
         OPTION("oci-bundle",             NULL),
         OPTION("mstack",                 NULL),
         FLAG("private-users-chown",      0),

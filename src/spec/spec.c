@@ -90,7 +90,7 @@ ContainerSpec *spec_new(void) {
         s = new0(ContainerSpec, 1);
         if (!s)
                 return NULL;
-        s->root.fd = -EBADF;
+        s->root.fd = s->root.lock_fd = -EBADF;
         s->payload.stop_timeout_usec = SPEC_STOP_TIMEOUT_USEC;
         s->security.seccomp = true;
         s->health.interval_usec = SPEC_HEALTH_INTERVAL_USEC;
@@ -115,6 +115,8 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->hostname);
         free(s->description);
         free(s->root.directory);
+        free(s->root.image);
+        free(s->root.image_policy);
         strv_free(s->payload.argv);
         strv_free(s->payload.environment);
         free(s->payload.user);

@@ -155,9 +155,12 @@ typedef struct ContainerSpec {
         char *description; /* of the scope; NULL: "Container NAME" */
         struct {
                 char *directory; /* absolute, simplified host path of the root directory (may have symlinks) */
+                char *image; /* likewise, of a disk image or block device that the root is on; then directory is NULL */
+                char *image_policy; /* which partitions it may have (image/disk.h); NULL: those of containers */
                 bool read_only;
                 bool ephemeral; /* changes go to a layer in memory that ends with the container */
-                int fd; /* the supervisor's descriptor of the root directory if a client handed one in; else -EBADF */
+                int fd; /* the supervisor's descriptor of the root directory if a client handed one in, or of the image's mounts; else -EBADF */
+                int lock_fd; /* and of the image's lock */
         } root;
         struct {
                 StartMode start;
@@ -240,6 +243,11 @@ void spec_mount_done(SpecMount *m);
 
 /* container_name_is_valid(), with an Error that says what a name is. */
 int spec_check_name(const char *name, Error *reterr);
+
+/* Where the root is, for sentences and lists: the directory or image; NULL: not known yet. */
+static inline const char *spec_root_path(const ContainerSpec *s) {
+        return s->root.image ?: s->root.directory;
+}
 
 /* The payload's host name. */
 static inline const char *spec_hostname(const ContainerSpec *s) {

@@ -124,6 +124,7 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_IMAGE_MARK] = operation_image_change,
         [OPERATION_IMAGE_LIMIT] = operation_image_change,
         [OPERATION_IMAGE_CLEAN] = operation_image_clean,
+        [OPERATION_DISK] = operation_disk,
 };
 
 static int read_request(Worker *w, Error *reterr) {
@@ -150,11 +151,25 @@ static int read_request(Worker *w, Error *reterr) {
                      : 0;
 }
 
+/* A service of systemd's for one disk image: it could give us no other descriptors than these. */
+static int take_stdio(void) {
+        int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null_fd < 0)
+                return -errno;
+        if (dup2(STDIN_FILENO, WORKER_LINK_FD) < 0 || dup2(STDOUT_FILENO, WORKER_REQUEST_FD) < 0 ||
+            dup2(null_fd, WORKER_LEADER_FD) < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+            dup2(null_fd, STDOUT_FILENO) < 0)
+                return -errno;
+        return 0;
+}
+
 int main(int argc, char **argv) {
         Worker w = { .leader = PIDREF_NULL, .target = JOIN_TARGET_NULL };
         _cleanup_error_ Error e = ERROR_NULL;
 
         log_open("berth-worker");
+        if (argc == 2 && streq(argv[1], "disk") && take_stdio() >= 0)
+                argc = 1;
         if (argc > 1 || fcntl(WORKER_LINK_FD, F_GETFD) < 0 ||
             fcntl(WORKER_LEADER_FD, F_GETFD) < 0) {
                 if (argc == 2 && streq(argv[1], "--version"))

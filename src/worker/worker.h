@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* berth-worker: one operation inside a container, in a process of its own, which berthd starts.
  *
+ * (One operation, that of disk images, joins none: it makes the tree that a container will live in.)
+ *
  * It begins with the rights of the host, prepares what can only be had there (filter, cgroup, libraries), and joins the container or
  * has a child do so. What has joined has the rights of the container's root and no more, executes no program of the container but
  * the one that was asked for, and loads nothing: no library, no locale, no NSS module. */
@@ -34,6 +36,7 @@ int operation_image_identity(Worker *w, Error *reterr);
 int operation_image_measure(Worker *w, Error *reterr);
 int operation_image_change(Worker *w, Error *reterr); /* IMAGE_CLONE, RENAME, REMOVE, MARK, LIMIT */
 int operation_image_clean(Worker *w, Error *reterr);
+int operation_disk(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */
 int worker_enter(const Worker *w, Error *reterr);

@@ -168,9 +168,9 @@ VALUES = [
 CHECKED_LATER = {
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
-    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'",
+    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "policy", "--image-policy=*": "policy",
 }
-UNSUPPORTED = ["--image=/x", "-i/x", "--volatile=yes", "--network-veth", "-n",
+UNSUPPORTED = ["--volatile=yes", "--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
                "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
                "--bind=/x:/y:owneridmap", "--personality=x86", "--pivot-root=/x", "--suppress-sync=yes"]

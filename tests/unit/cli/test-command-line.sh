@@ -91,7 +91,13 @@ expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-o
 expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
         verify --console=tty -D / true
 expect 2 "berth: Boot= and ProcessTwo= (--boot and --as-pid2) exclude each other" run -ba -D / true
-expect 125 "berth: Option '--image' is not supported yet" run --image=/x true
+expect 125 "berth: Option '--volatile' is not supported yet" run --volatile=yes true
+expect 125 "berth: Image '/nonexistent' cannot be used: No such file or directory" run -i /nonexistent true
+expect 125 "berth: Image '/dev/null' is no file and no block device" run -i /dev/null true
+expect 125 "berth: Image '/usr' is no file and no block device
+Hint: start directories with --directory=" run -i /usr true
+expect 125 "berth: Invalid image policy 'root=x': 'x' is no word of an image policy" run -i /etc/passwd --image-policy=root=x true
+expect 125 "berth: The image policy is for disk images, not for directory '/usr'" run -D /usr --image-policy='*' true
 expect 125 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory
 Hint: check the path; it must hold a system or a program already" run -D /nonexistent true
 hint="Hint: 'berth --help' lists the verbs"

@@ -103,7 +103,7 @@ static char *collect(int fd) {
 }
 
 #define NO_FDS \
-        { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF }
+        { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF }
 
 static void point_at_ourselves(void) {
         char self[PATH_MAX];

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A transient service that executes a berth-worker for one disk image: its link is the service's standard input, its request the output.
+ *
+ * Nothing has to be waited for but the worker's answer: when the service cannot run, systemd closes the descriptors. */
+#include "bus/disk-service.h"
+
+#include "basic/fd.h"
+#include "basic/id.h"
+#include "basic/str.h"
+#include "basic/time.h"
+#include "bus/bus.h"
+#include "bus/names.h"
+#include "ipc/spawner.h"
+#include "sys/socket.h"
+
+static int request_new(sd_bus *bus, const char *name, int link_fd, int request_fd,
+                       sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *unit = NULL, *description = strf("Disk image of container %s", name);
+        const char *path = worker_path();
+        char id[ID128_STRING_MAX];
+        Id128 random;
+
+        int r = id128_random(&random);
+        if (r >= 0)
+                unit = strf("berth-disk-%s.service", id128_to_string(random, id));
+        if (r >= 0)
+                r = unit && description ? sd_bus_message_new_method_call(
+                                                  bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                                  SYSTEMD1_MANAGER_INTERFACE, "StartTransientUnit")
+                                        : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", unit, "fail");
+        if (r >= 0)
+                r = sd_bus_message_append(
+                        m, "a(sv)", 7U, "Description", "s", description, "CollectMode", "s",
+                        "inactive-or-failed", "TimeoutStopUSec", "t",
+                        (uint64_t) (10 * USEC_PER_SEC), "StandardInputFileDescriptor", "h", link_fd,
+                        "StandardOutputFileDescriptor", "h", request_fd, "DefaultDependencies", "b",
+                        0, "ExecStart", "a(sasb)", 1U, path, 2U, path, "disk", 0);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0U);
+        if (r >= 0)
+                *ret = TAKE_PTR(m);
+        return r;
+}
+
+int disk_attach_in_service(sd_bus *bus, const char *name, const char *image, bool read_only,
+                           const char *policy, DiskTree *ret, Error *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_close_pair_ int link[2] = PAIR_EBADF;
+        _cleanup_close_ int request_fd = -EBADF;
+
+        int r = disk_request_new(name, image, read_only, policy, &request_fd, reterr);
+        if (r < 0)
+                return r;
+        r = socket_pair_seqpacket(link);
+        if (r >= 0)
+                r = fd_nonblock(link[0], true);
+        if (r >= 0)
+                r = request_new(bus, name, link[1], request_fd, &m);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Asking systemd for a worker failed");
+        r = sd_bus_call(bus, m, 0, &error, NULL);
+        if (r < 0)
+                return bus_error_to_error(&error, r, reterr,
+                                          "systemd does not execute a worker for the disk image");
+        /* the service's alone: if it ends, so does the link */
+        m = sd_bus_message_unref(m);
+        link[1] = fd_close(link[1]);
+        return disk_wait_answer(image, link[0], ret, reterr);
+}

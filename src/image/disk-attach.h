@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A disk image made ready for a container, by a berth-worker: for those who start one, and may wait. */
+#pragma once
+
+#include "basic/error.h"
+
+typedef struct DiskTree {
+        int tree_fd;    /* the mounts, detached */
+        int lock_fd;    /* holds the image's lock */
+        bool read_only; /* it cannot be written, whatever was asked for */
+} DiskTree;
+#define DISK_TREE_NULL \
+        { .tree_fd = -EBADF, .lock_fd = -EBADF }
+void disk_tree_done(DiskTree *t);
+
+/* The same in parts, for who has the worker executed in another way: the request for WORKER_REQUEST_FD, and its answer; -EAGAIN: not yet. */
+int disk_request_new(const char *name, const char *image, bool read_only, const char *policy,
+                     int *ret_fd, Error *reterr);
+int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
+
+/* The link is non-blocking. Waits for a minute at most. */
+int disk_wait_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
+
+/* name: of the container. policy: see disk_policy_parse(). Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
+int disk_attach(const char *name, const char *image, bool read_only, const char *policy,
+                DiskTree *ret, Error *reterr);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The operation on disk images: opened, locked, looked at, decided upon, and mounted as one detached tree, which is the answer.
+ *
+ * What is mounted is held by the tree's descriptor alone: with whoever has it go the file systems, and with those the loop devices. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/str.h"
+#include "image/disk-mount.h"
+#include "image/disk-probe.h"
+#include "sys/lock-holder.h"
+#include "sys/lock.h"
+#include "sys/mount-api.h"
+#include "worker/worker.h"
+
+typedef struct Disk {
+        const char *path; /* of the request, for sentences too */
+        int fd, lock_fd;
+        struct stat st;
+        bool read_only; /* as asked for, or because it cannot be written */
+} Disk;
+
+/* ---- opening ---- */
+
+static int open_error(const Disk *d, int code, Error *reterr) {
+        if (code == -ENOENT)
+                return error_set(reterr, code, ERROR_ROOT_NOT_FOUND, "Image '%s' does not exist",
+                                 d->path);
+        if (code == -EBUSY && S_ISBLK(d->st.st_mode)) {
+                int r = error_set(
+                        reterr, code, ERROR_ROOT_BUSY,
+                        "Block device '%s' is in use: it is mounted, or part of another one",
+                        d->path);
+                error_hint(reterr, "see 'lsblk %s'", d->path);
+                return r;
+        }
+        return error_set_errno(reterr, code, ERROR_FAILED, "Opening image '%s' failed", d->path);
+}
+
+/* By its descriptor: what was looked at, and no device or fifo that would act on being opened. */
+static int open_for(const Disk *d, int path_fd, int flags) {
+        char path[32];
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd); /* it fits */
+        int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return fd < 0 ? -errno : fd;
+}
+
+static int disk_open(Disk *d, Error *reterr) {
+        _cleanup_close_ int path_fd = open(d->path, O_PATH | O_CLOEXEC);
+        if (path_fd < 0 || fstat(path_fd, &d->st) < 0)
+                return open_error(d, -errno, reterr);
+        if (!S_ISREG(d->st.st_mode) && !S_ISBLK(d->st.st_mode)) {
+                int r = error_set(reterr, -EINVAL, ERROR_NOT_A_ROOT,
+                                  "Image '%s' is %s, not a file or a block device", d->path,
+                                  S_ISDIR(d->st.st_mode) ? "a directory" : "something else");
+                if (S_ISDIR(d->st.st_mode))
+                        error_hint(reterr, "start directories with --directory=");
+                return r;
+        }
+        /* nobody may write it: root, whom that does not stop, is not to either */
+        if (S_ISREG(d->st.st_mode) && !(d->st.st_mode & 0222))
+                d->read_only = true;
+        /* only to see whether somebody else has it; the file systems take it for themselves */
+        if (S_ISBLK(d->st.st_mode)) {
+                int r = open_for(d, path_fd, O_RDONLY | O_EXCL);
+                if (r < 0)
+                        return open_error(d, r, reterr);
+                fd_close(r);
+        }
+        d->fd = open_for(d, path_fd, d->read_only ? O_RDONLY : O_RDWR);
+        if (!d->read_only && IN_SET(d->fd, -EROFS, -EACCES, -EPERM, -ETXTBSY)) {
+                d->read_only = true;
+                d->fd = open_for(d, path_fd, O_RDONLY);
+        }
+        return d->fd < 0 ? open_error(d, d->fd, reterr) : 0;
+}
+
+/* ---- its lock ---- */
+
+static int busy_error(const Disk *d, const char *own_name, Error *reterr) {
+        char path[LOCK_INODE_PATH_MAX];
+        LockHolder holder;
+        int r;
+
+        lock_inode_path(&d->st, path);
+        if (lock_find_holder(path, &holder) >= 0 && holder.container &&
+            streq(holder.name, own_name)) {
+                r = error_set(reterr, -EBUSY, ERROR_NAME_IN_USE,
+                              "A container named '%s' is already running", own_name);
+                error_hint(reterr,
+                           "stop it with 'berth stop %s', or choose another name with -M NAME",
+                           own_name);
+                return r;
+        }
+        _cleanup_free_ char *who = lock_describe_holder(path, "another container");
+        if (!who)
+                return error_oom(reterr);
+        r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "Image '%s' is in use by %s", d->path, who);
+        error_hint(reterr, "stop that container first; containers that do not change an image "
+                           "(--read-only, --ephemeral) can share it");
+        return r;
+}
+
+static int disk_lock(Disk *d, const char *name, Error *reterr) {
+        d->lock_fd = lock_take_inode(&d->st, d->read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE);
+        if (d->lock_fd == -EBUSY)
+                return busy_error(d, name, reterr);
+        if (d->lock_fd < 0)
+                return error_set_errno(reterr, d->lock_fd, ERROR_SETUP_FAILED,
+                                       "Locking image '%s' failed", d->path);
+        return 0;
+}
+
+/* ---- what is on it ---- */
+
+static int check_state(const Disk *d, const DiskPlan *plan, Error *reterr) {
+        for (DiskPlace place = 0; place < _DISK_PLACE_MAX; place++) {
+                const DiskPartition *p = plan->mounts[place].partition;
+                if (!p || !p->needs_check || d->read_only || plan->mounts[place].read_only)
+                        continue;
+                int r = error_set(
+                        reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
+                        "The %s file system (%s) of image '%s' has errors, and asks for a check",
+                        disk_place_to_string(place), p->file_system, d->path);
+                if (p->number == 0)
+                        error_hint(reterr, "run 'fsck.%s -f %s', or start it with --read-only",
+                                   p->file_system, d->path);
+                else
+                        error_hint(
+                                reterr,
+                                "run fsck.%s -f on a loop device of partition %u, or start it with --read-only",
+                                p->file_system, p->number);
+                return r;
+        }
+        return 0;
+}
+
+static int enter_mount_namespace(Error *reterr) {
+        int r = unshare(CLONE_NEWNS) < 0 ? -errno : mount_propagation_all(MS_SLAVE);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
+                                       "Making a mount namespace failed")
+                     : 0;
+}
+
+static int disk_tree(Disk *d, const char *policy_text, int *ret_fd, Error *reterr) {
+        _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
+        DiskPolicy policy;
+        DiskPlan plan;
+
+        int r = disk_policy_parse(policy_text, &policy, reterr);
+        if (r >= 0)
+                r = disk_probe(d->path, d->fd, &facts, reterr);
+        if (r >= 0)
+                r = disk_decide(d->path, &facts, &policy, /* architecture= */ NULL, &plan, reterr);
+        if (r >= 0)
+                r = check_state(d, &plan, reterr);
+        if (r >= 0)
+                r = enter_mount_namespace(reterr);
+        return r < 0 ? r
+                     : disk_mount(d->path, d->fd, &facts, &plan, d->read_only, ret_fd,
+                                  &d->read_only, reterr);
+}
+
+int operation_disk(Worker *w, Error *reterr) {
+        const OperationRequest *q = &w->request.operation;
+        Disk d = { .path = q->source,
+                   .fd = -EBADF,
+                   .lock_fd = -EBADF,
+                   .read_only = q->flags & OPERATION_READ_ONLY };
+        int fds[2] = PAIR_EBADF;
+
+        if (!d.path)
+                return error_set(reterr, -EBADMSG, ERROR_PROTOCOL, "The request names no image");
+        int r = disk_open(&d, reterr);
+        if (r >= 0)
+                r = disk_lock(&d, w->request.name, reterr);
+        if (r >= 0)
+                r = disk_tree(&d, q->policy, &fds[0], reterr);
+        if (r >= 0) {
+                fds[1] = d.lock_fd;
+                r = worker_answer(WORKER_LINK_FD, d.read_only ? "ro" : "rw", 2, fds, 2);
+                if (r < 0)
+                        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                            "Handing image '%s' over failed", d.path);
+        }
+        fd_close(fds[0]);
+        fd_close(d.lock_fd);
+        fd_close(d.fd);
+        return r;
+}
