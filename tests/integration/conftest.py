@@ -46,7 +46,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "ns: runs on the namespace hosts")
     config.addinivalue_line("markers", "vm: runs on the virtual machines")
-    config.addinivalue_line("markers", "campaign: takes long, or a machine that does nothing else; runs with --campaign alone")
+    config.addinivalue_line("markers", "campaign(*names): takes long, or a machine that does nothing else; runs (on hosts of these suites) with --campaign alone")
     config.addinivalue_line("markers", "suites(*names): runs only on hosts of these suites")
     if os.geteuid() != 0:
         pytest.exit("the integration tests start hosts, which takes root", returncode=2)
@@ -84,12 +84,17 @@ def in_share(item, k, n):
     return zlib.crc32(item.nodeid.replace(f"{kind}-{suite}", "").encode()) % n == k - 1
 
 
+def is_campaign(item):
+    marker = item.get_closest_marker("campaign")
+    return marker is not None and (not marker.args or item.callspec.params["host"][1] in marker.args)
+
+
 def pytest_collection_modifyitems(config, items):
     k, n = (int(x) for x in config.getoption("--share").split("/"))
     # a test that none of the wanted hosts can run is not part of this session (pytest would call it skipped)
     items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS and in_share(i, k, n)]
     if not config.getoption("--campaign"):
-        items[:] = [i for i in items if not i.get_closest_marker("campaign")]
+        items[:] = [i for i in items if not is_campaign(i)]
 
 
 def install(build_dir, stage):

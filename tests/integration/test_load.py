@@ -109,6 +109,7 @@ def test_restarted_bus(host, campaign):
     lost_bus(host, campaign)
 
 
+@pytest.mark.campaign("forky")
 def test_restarted_broker(broker, campaign):
     lost_bus(broker, campaign)
 
