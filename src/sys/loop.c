@@ -14,18 +14,16 @@
 #include "basic/fd.h"
 
 #define LOOP_RETRIES 64
+#define LOOP_NODES 256
 
 void loop_device_done(LoopDevice *l) {
         l->fd = fd_close(l->fd);
 }
 
-/* 1: made; 0: once more. */
-static int make_once(int control_fd, const struct loop_config *config, bool read_only,
+/* 1: made; 0: it is taken; -ENODEV: there is no node for it. */
+static int configure(int number, const struct loop_config *config, bool read_only,
                      LoopDevice *ret) {
         char path[LOOP_PATH_MAX];
-        int number = ioctl(control_fd, LOOP_CTL_GET_FREE);
-        if (number < 0)
-                return -errno;
         (void) snprintf(path, sizeof(path), "/dev/loop%d", number); /* it fits */
         _cleanup_close_ int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
@@ -35,6 +33,24 @@ static int make_once(int control_fd, const struct loop_config *config, bool read
         ret->fd = TAKE_FD(fd);
         memcpy(ret->path, path, sizeof(path));
         return 1;
+}
+
+/* 1: made; 0: once more. Where /dev is not the kernel's own there may be nodes, but not for the device that it would like best: then
+ * one that has a node is added. */
+static int make_once(int control_fd, const struct loop_config *config, bool read_only,
+                     LoopDevice *ret) {
+        int number = ioctl(control_fd, LOOP_CTL_GET_FREE);
+        if (number < 0)
+                return -errno;
+        int r = configure(number, config, read_only, ret);
+        for (int i = 0; r == -ENODEV && i < LOOP_NODES; i++) {
+                (void) ioctl(control_fd, LOOP_CTL_ADD,
+                             i); /* EEXIST: it is there, and taken or not */
+                r = configure(i, config, read_only, ret);
+                if (r == 0)
+                        r = -ENODEV; /* taken: the next one */
+        }
+        return r;
 }
 
 int loop_device_make(int file_fd, uint64_t offset, uint64_t size, uint32_t sector_size,

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Containers from disk images, which the distribution's own tools have made."""
+import json
+import random
+import re
+import struct
+import subprocess
+import zlib
+
+import pytest
+
+from hosts import local
+
+MODES = [pytest.param([], id="host-users"), pytest.param(["-U"], id="userns")]
+ROOT, HOME, VAR, ESP, LINUX = ("4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
+                               "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+                               "0fc63daf-8483-4772-8e79-3d69d8477de4")
+MIB = 1 << 20
+POOL = "/var/lib/machines"
+
+
+def table(path, text, size):
+    with open(path, "wb") as f:
+        f.truncate(size * MIB)
+    local("sh", "-c", f"sfdisk -q --no-tell-kernel {path} <<'END'\n{text}END\n")
+
+
+def ext4(path, tree, at, size, label):
+    local("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-L", label, *(["-d", tree] if tree else []), "-E", f"offset={at * MIB}", path, f"{size}M")
+
+
+@pytest.fixture(scope="session")
+def images(lab, tmp_path_factory):
+    """A folder of small images, all with busybox on them; NAME → what mount(8) has to say of the root."""
+    d = tmp_path_factory.mktemp("images")
+    tree = d / "tree"
+    local("cp", "-a", f"{lab}/busybox", tree)
+    for name in ("home", "var", "efi"):
+        (tree / name).mkdir(exist_ok=True)
+    (tree / "VERSION").write_text("new\n")
+    table(d / "gpt.raw", f"label: gpt\nsize=8M, type={ROOT}, name=os_9\nsize=8M, type={ROOT}, name=os_10\nsize=4M, type={HOME}\n"
+          f"size=4M, type={VAR}\nsize=4M, type={ESP}\n", 32)
+    ext4(d / "gpt.raw", None, 1, 8, "old")
+    ext4(d / "gpt.raw", tree, 9, 8, "new")
+    ext4(d / "gpt.raw", None, 17, 4, "home")
+    ext4(d / "gpt.raw", None, 21, 4, "var")
+    esp = d / "esp"
+    esp.write_bytes(bytes(4 * MIB))
+    local("mkfs.vfat", esp)
+    with open(d / "gpt.raw", "r+b") as f:
+        f.seek(25 * MIB)
+        f.write(esp.read_bytes())
+    table(d / "mbr.raw", "label: dos\nsize=2M, type=c\nsize=8M, type=83\n", 16)
+    ext4(d / "mbr.raw", tree, 3, 8, "mbr")
+    for name, size in (("ext4", 8), ("btrfs", 110)):
+        with open(d / f"{name}.raw", "wb") as f:
+            f.truncate(size * MIB)
+    local("mkfs.ext4", "-q", "-F", "-d", tree, d / "ext4.raw")
+    local("mkfs.btrfs", "-q", "--rootdir", tree, d / "btrfs.raw")
+    local("mksquashfs", tree, d / "squashfs.raw", "-quiet", "-no-progress")
+    local("mkfs.erofs", d / "erofs.raw", tree)
+    esp.unlink()
+    return d
+
+
+@pytest.fixture
+def pool(host, images):
+    """pool("gpt") puts an image into the host's pool, by another name if asked for."""
+    made = []
+
+    def put(kind, name=None):
+        path = f"{POOL}/{name or kind}.raw"
+        made.append(path)
+        archive = subprocess.run(["tar", "-cS", "-C", images, f"{kind}.raw"], stdout=subprocess.PIPE, check=True).stdout
+        host.run(f"mkdir -p {POOL} && tar -xS -C {POOL} && {{ test {POOL}/{kind}.raw = {path} || mv {POOL}/{kind}.raw {path}; }}", input=archive)
+        return path
+
+    yield put
+    host.run(f"rm -f {' '.join(made)} /etc/berth/*.berth" if made else ":")
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_kinds(host, pool, options, clean):
+    """A root of each kind is mounted, can be written where its file system can, and leaves no loop device."""
+    for kind, fs, written in (("mbr", "ext4", True), ("ext4", "ext4", True), ("btrfs", "btrfs", True), ("squashfs", "squashfs", False),
+                              ("erofs", "erofs", False)):
+        path = pool(kind)
+        r = host.berth("run", "-q", "-P", *options, "-i", path, "--", "/bin/sh", "-c",
+                       "cat /VERSION; mount | sed -n 's/^.* on \\/ type \\([^ ]*\\) (\\(..\\),\\([a-z]*\\).*/\\1 \\2 \\3/p'; (echo x >/x) 2>/dev/null && stat -c %u /x || echo no")
+        assert r.stdout.split() == ["new", fs, "rw" if written else "ro", "nodev", "0" if written else "no"], r
+        if written:     # it is there the next time; without leave to write it is not
+            r = host.berth("run", "-q", "-P", *options, "--read-only", "-i", path, "--", "/bin/sh", "-c", "cat /x; (echo y >/x) 2>/dev/null || echo no")
+            assert r.stdout.split() == ["x", "no"], r
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_partitions(host, pool, options, clean):
+    """The newest root, and the others in their places; a throw-away layer over each; policies."""
+    path = pool("gpt")
+    shown = "cat /VERSION; mount | awk '/ \\/(home|var|var\\/tmp)? type /{print $3, $5, $6 ~ /nosuid/}'"
+    write = "; for d in '' /home /var; do echo x >$d/x || echo no; done; ls /x /home/x /var/x"
+    r = host.berth("run", "-q", "-P", *options, "-x", "-i", path, "--", "/bin/sh", "-c", shown + write)
+    assert r.stdout.split("\n")[:4] == ["new", "/ overlay 0", "/home overlay 1", "/var overlay 0"] and r.stdout.count("x\n") == 3, r
+    r = host.berth("run", "-q", "-P", *options, "-i", path, "--", "/bin/sh", "-c", f"ls /x /home/x /var/x 2>/dev/null; {shown}{write}")
+    assert r.stdout.split("\n")[:4] == ["new", "/ ext4 0", "/home ext4 1", "/var ext4 0"] and r.stdout.count("x\n") == 3, r
+    r = host.berth("run", "-q", "-P", *options, "--image-policy=root=unprotected", "-i", path, "--", "/bin/sh", "-c", shown)
+    assert r.stdout.split("\n")[:-1] == ["new", "/ ext4 0"], r
+    for policy, words in (("root=unprotected:home=absent", "Partition 3 (home)"), ("root=verity", "dm-verity"), ("=unprotected", "no usr partition")):
+        r = host.berth("run", "-q", "-P", f"--image-policy={policy}", "-i", path, "true", check=False)
+        assert r.returncode == 125 and words in r.stderr and path in r.stderr, r
+
+
+def test_by_name_as_unit_and_over_the_bus(host, pool, clean):
+    """NAME.raw: berth start, settings, machinectl's way, CreateContainer; locks between them."""
+    path = pool("gpt", "disk")
+    host.run("mkdir -p /etc/berth")
+    host.write("/etc/berth/disk.berth", "[Exec]\nBoot=no\nParameters=/bin/sleep 600\n")
+    try:
+        host.berth("start", "disk")
+        assert json.loads(host.berth("list", "--json=short").stdout)[0]["root"] == path
+        assert " idmapped" in host.berth("exec", "disk", "mount").stdout.replace(",", " ")
+        # the payload's unit may not open loop devices, nor may the payload
+        assert "loop" not in host.run("systemctl show -p DeviceAllow berth@disk.service").out
+        for options, words in (([], "in use by 'disk' since "), (["--read-only"], "in use by 'disk' since "), (["-M", "disk"], "already running")):
+            r = host.berth("run", "-q", "-P", *(options or ["-M", "other"]), *(["-M", "other"] if "--read-only" in options else []), "-i", path, "true", check=False)
+            assert r.returncode == 125 and words in r.stderr, r
+        host.berth("stop", "disk")
+        assert host.berth("list", "--no-legend").out == ""
+        call = "busctl call org.berth.Containers1 /org/berth/Containers1 org.berth.Containers1.Manager CreateContainer 'sa{sv}a(sh)'"
+        host.run(f"{call} disk 2 Parameters as 2 /bin/sleep 600 Ephemeral b true 0")
+        host.run(f"{call} second 3 Image s {path} Parameters as 2 /bin/sleep 600 ReadOnly b true 0")
+        assert host.berth("exec", "disk", "cat", "/VERSION").out == host.berth("exec", "second", "cat", "/VERSION").out == "new"
+        r = host.run(f"{call} third 2 Image s {path} Parameters as 1 /bin/true 0", check=False)
+        assert r.returncode != 0 and "in use by" in r.stderr, r
+        r = host.run(f"{call} third 2 Image s /etc/passwd Parameters as 1 /bin/true 0", check=False)
+        assert r.returncode != 0 and "no file system that is known" in r.stderr, r
+    finally:
+        host.run("berth terminate disk second 2>/dev/null; systemctl stop berth@disk 2>/dev/null; :")
+
+
+def crc_fixed(image, header, change):
+    """A GPT header with other numbers in it and a right checksum."""
+    h = bytearray(image[header:header + 92])
+    change(h)
+    h[16:20] = bytes(4)
+    h[16:20] = struct.pack("<I", zlib.crc32(bytes(h)))
+    image[header:header + 92] = h
+
+
+def hostile_tables(good):
+    """(what, image): partition tables that lie; the first sectors of a small GPT image."""
+    def entry(n, at, data, both=False):
+        image = bytearray(good)
+        start = 1024 + 128 * n + at
+        image[start:start + len(data)] = data
+        if not both:
+            crc = zlib.crc32(bytes(image[1024:1024 + 128 * 128]))
+            crc_fixed(image, 512, lambda h: h.__setitem__(slice(88, 92), struct.pack("<I", crc)))
+        return image
+
+    def header(at, data):
+        image = bytearray(good)
+        crc_fixed(image, 512, lambda h: h.__setitem__(slice(at, at + len(data)), data))
+        return image
+
+    last = struct.pack("<Q", (1 << 63) - 1)
+    yield "bad checksum of the entries", entry(1, 32, b"\1", both=True)
+    yield "ends beyond the end", entry(1, 40, last)
+    yield "begins beyond the end", entry(1, 32, last + last)
+    yield "ends before it begins", entry(1, 32, struct.pack("<QQ", 5000, 4000))
+    yield "overlaps", entry(2, 32, struct.pack("<QQ", 20000, 30000))
+    yield "a label that steers", entry(1, 56, "\x1b]0;x\x07../..\n".encode("utf-16-le"))
+    yield "no entries", header(80, struct.pack("<I", 0))
+    yield "10000 entries", header(80, struct.pack("<I", 10000))
+    yield "4 billion entries", header(80, struct.pack("<I", 0xffffffff))
+    yield "entries of one byte", header(84, struct.pack("<I", 1))
+    yield "entries at the end of the world", header(72, last)
+    yield "truncated", bytearray(good[:MIB])
+    yield "half a header", bytearray(good[:600])
+    yield "nothing", bytearray()
+
+
+def test_tables_that_lie(host, pool, images, campaign, clean):
+    """G02, G03: none is mounted but what is right; one sentence, nothing left, and no crash of ours."""
+    path = f"{POOL}/evil.raw"
+    pool("ext4", "evil")
+    good = (images / "gpt.raw").read_bytes()
+
+    def start(what, image):
+        host.run(f"cat >{path}", input=bytes(image))
+        r = host.berth("run", "-q", "-P", "-M", "evil", "--read-only", "-i", path, "--", "/bin/true", check=False)
+        lines = [line for line in r.stderr.splitlines() if not line.startswith("Hint: ")]
+        assert r.returncode in (0, 125) and (r.returncode == 0) == (not lines), (what, r)
+        assert len(lines) <= 1 and not re.search("[\x00-\x08\x1b\x7f]|cannot be made out|without an answer", r.stderr), (what, r)
+        return r
+
+    for what, image in hostile_tables(good):
+        start(what, image)
+    rng = random.Random(4)
+    for kind in ("gpt", "squashfs", "erofs"):
+        for i in range(200 if campaign else 2):
+            image = bytearray((images / f"{kind}.raw").read_bytes())
+            for _ in range(rng.choice((1, 20, 1000))):
+                image[rng.randrange(min(len(image), 128 << 10))] = rng.randrange(256)
+            if kind == "gpt":       # the kernel's parsers are not what is tried here
+                image[MIB:] = bytes(len(image) - MIB)
+            start(f"{kind} {i}", image)
+
+
+def test_killed_at_any_time(host, pool, clean):
+    """Nothing but descriptors holds what was made for a start: whoever is killed, no loop device and no mount stays."""
+    path = pool("gpt", "killed")
+    for delay in (0, 5, 10, 20, 30, 40, 60, 80):
+        host.run(f"berth run -q -P -M killed -i {path} -- /bin/sleep 60 >/dev/null 2>&1 & p=$!; sleep 0.{delay:03d}; kill -9 $p; wait $p; :")
+    # and the image is free
+    host.wait_for(f"berth run -q -P -M killed -i {path} -- /bin/true")
+
+
+@pytest.mark.vm
+@pytest.mark.suites("bookworm")
+def test_host_outlives_its_image(host, pool, clean):
+    """G01, and the ESP: a file system that is told to panic does not."""
+    path = pool("ext4", "panic")
+    host.run(f"tune2fs -e panic {path} >/dev/null; i=$(debugfs -R 'stat /VERSION' {path} 2>/dev/null | sed -n 's/^Inode: \\([0-9]*\\).*/\\1/p'); "
+             f"debugfs -w -R \"set_inode_field <$i> links_count 0\" {path} 2>/dev/null")
+    host.berth("run", "-q", "-P", "-i", path, "--", "/bin/sh", "-c", "cat /VERSION; rm -f /VERSION; echo x >/y; sync; true", check=False)
+    assert host.run("echo alive").out == "alive"
+    gpt = pool("gpt")
+    r = host.berth("run", "-q", "-P", "-i", gpt, "--", "/bin/sh", "-c", "mount | grep -o '/efi type vfat'")
+    assert r.out == "/efi type vfat", r
