@@ -166,6 +166,13 @@ static int find_field(const char *key, const SpecField **ret, Error *reterr) {
                 return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                                  "'%s' is for settings files and the command line, not for calls",
                                  f->key);
+        if ((f->flags & FIELD_SERVICE) != 0) {
+                int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                  "'%s' is for containers that a service of their own starts",
+                                  f->key);
+                error_hint(reterr, "'Property' sets unit properties of the scope");
+                return r;
+        }
         *ret = f;
         return 0;
 }

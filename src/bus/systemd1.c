@@ -12,8 +12,9 @@
 #include "bus/bus.h"
 #include "bus/names.h"
 
+#define UNIT_INTERFACE "org.freedesktop.systemd1.Unit"
 #define UNIT_RUN_TIMEOUT_USEC \
-        (10 * USEC_PER_MINUTE) /* of one job; units have their own, shorter limits */
+        (30 * USEC_PER_MINUTE) /* of one job; units have their own, shorter limits */
 
 bool systemd_is_running(void) {
         return faccessat(AT_FDCWD, "/run/systemd/system/", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -52,6 +53,81 @@ int systemd1_unit_get_string(sd_bus *bus, const char *unit, const char *interfac
                 return error_oom(reterr);
         const BusObject o = { SYSTEMD1_BUS_NAME, path, interface };
         return bus_get_string(bus, &o, property, ret, reterr);
+}
+
+/* A property's value: the message stands in the variant, of this type. */
+static int unit_get(sd_bus *bus, const char *unit, const char *property, const char *type,
+                    sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *path = NULL;
+
+        int r = unit_path(unit, &path);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, SYSTEMD1_BUS_NAME, path,
+                                       "org.freedesktop.DBus.Properties", "Get", NULL, &m, "ss",
+                                       UNIT_INTERFACE, property);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'v', type);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+static bool unit_rests(sd_bus *bus, const char *unit) {
+        _cleanup_free_ char *state = NULL;
+
+        return systemd1_unit_get_string(bus, unit, UNIT_INTERFACE, "ActiveState", &state, NULL) <
+                       0 ||
+               streq(state, "inactive") || streq(state, "failed");
+}
+
+bool systemd1_unit_is_busy(sd_bus *bus, const char *unit) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *state = NULL;
+        uint32_t job = 0;
+
+        if (systemd1_unit_get_string(bus, unit, UNIT_INTERFACE, "ActiveState", &state, NULL) < 0)
+                return false;
+        if (streq(state, "activating") || streq(state, "deactivating"))
+                return true;
+        return unit_get(bus, unit, "Job", "(uo)", &m) >= 0 &&
+               sd_bus_message_read(m, "(uo)", &job, NULL) >= 0 && job != 0;
+}
+
+/* The units of a list property that `wanted` is true of. */
+static int unit_list(sd_bus *bus, const char *unit, const char *property,
+                     bool (*wanted)(sd_bus *bus, const char *unit), char ***ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_strv_free_ char **found = NULL;
+        const char *other;
+
+        int r = unit_get(bus, unit, property, "as", &m);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &other)) > 0)
+                if (wanted(bus, other))
+                        r = strv_extend(&found, other);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(found);
+        return 0;
+}
+
+static bool unit_is_at_work(sd_bus *bus, const char *unit) {
+        return !unit_rests(bus, unit);
+}
+
+static bool unit_has_failed(sd_bus *bus, const char *unit) {
+        _cleanup_free_ char *state = NULL;
+
+        return systemd1_unit_get_string(bus, unit, UNIT_INTERFACE, "ActiveState", &state, NULL) >=
+                       0 &&
+               streq(state, "failed");
+}
+
+int systemd1_unit_list_dependents(sd_bus *bus, const char *unit, char ***ret) {
+        return unit_list(bus, unit, "RequiredBy", unit_is_at_work, ret);
 }
 
 int systemd1_set_properties(sd_bus *bus, const char *unit, char *const *assignments,
@@ -127,12 +203,30 @@ static const struct {
         { "once", "was refused: it has run once already" },
 };
 
+/* What it needs and what has failed, with its own words. 1: told; 0: nothing of that is known. */
+static int explain_dependency(sd_bus *bus, const char *unit, Error *reterr) {
+        _cleanup_strv_free_ char **failed = NULL;
+        _cleanup_free_ char *words = NULL;
+
+        if (unit_list(bus, unit, "Requires", unit_has_failed, &failed) < 0 || strv_isempty(failed))
+                return 0;
+        (void) systemd1_unit_get_string(bus, failed[0], "org.freedesktop.systemd1.Service",
+                                        "StatusText", &words, NULL); /* of a service */
+        (void) error_set(reterr, -EIO, ERROR_UNIT_FAILED,
+                         "Unit '%s' was not started, for it requires '%s', which has failed%s%s",
+                         unit, failed[0], isempty(words) ? "" : ": ", strempty(words));
+        error_hint(reterr, "that one's log: journalctl -u '%s'", failed[0]);
+        return 1;
+}
+
 static int explain_failure(sd_bus *bus, const char *unit, const char *result, Error *reterr) {
         const char *words = "failed";
         for (size_t i = 0; i < ELEMENTSOF(job_words); i++)
                 if (streq(job_words[i].result, result))
                         words = job_words[i].words;
 
+        if (streq(result, "dependency") && explain_dependency(bus, unit, reterr) > 0)
+                return -EIO;
         _cleanup_free_ char *unit_result = NULL, *status_text = NULL, *path = NULL;
         int32_t status = 0;
         if (endswith(unit, ".service") && unit_path(unit, &path) >= 0) {
@@ -223,7 +317,7 @@ int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *r
                 return error_oom(reterr);
         if (r == -ETIMEDOUT)
                 return error_set(reterr, r, ERROR_TIMEOUT,
-                                 "%s: its job did not end within 10 minutes", what);
+                                 "%s: its job did not end within 30 minutes", what);
         if (r < 0)
                 return bus_error_to_error(NULL, r, reterr, what);
         if (streq(w.result, "done") || (action == UNIT_START && streq(w.result, "skipped")))
@@ -234,7 +328,7 @@ int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *r
 /* It reads all unit files, and answers then: seconds on a slow machine. */
 #define RELOAD_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
-static int reload(sd_bus *bus, Error *reterr) {
+int systemd1_reload(sd_bus *bus, Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
@@ -272,7 +366,7 @@ int systemd1_forget_properties(sd_bus *bus, const char *unit, char *const *names
                         return scale;
                 any = any || r > 0 || scale > 0;
         }
-        return any ? reload(bus, reterr) : 0;
+        return any ? systemd1_reload(bus, reterr) : 0;
 }
 
 int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *reterr) {
@@ -298,5 +392,5 @@ int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *re
                         strf("%s '%s' failed", enable ? "Enabling" : "Disabling", strempty(names));
                 return bus_error_to_error(&e, r, reterr, what);
         }
-        return reload(bus, reterr);
+        return systemd1_reload(bus, reterr);
 }

@@ -37,7 +37,13 @@ typedef enum UnitAction {
 /* Queues the job and waits for its result (JobRemoved). Blocking; for the command line. A failed job is an ERROR_UNIT_FAILED that
  * says how the unit ended (Result, ExecMainStatus, StatusText) and where its log is. */
 int systemd1_unit_run(sd_bus *bus, UnitAction action, const char *unit, Error *reterr);
+/* Has it run its generators and read all units anew. Blocking. */
+int systemd1_reload(sd_bus *bus, Error *reterr);
 /* EnableUnitFiles/DisableUnitFiles and Reload. */
 int systemd1_unit_enable(sd_bus *bus, char *const *units, bool enable, Error *reterr);
+/* A job is queued for it, or it is between its beginning and its end: "activating", "deactivating". */
+bool systemd1_unit_is_busy(sd_bus *bus, const char *unit);
+/* Units that require this one and are not at rest: they will be stopped with it. -EXXX: cannot be told. */
+int systemd1_unit_list_dependents(sd_bus *bus, const char *unit, char ***ret);
 int systemd1_unit_get_string(sd_bus *bus, const char *unit, const char *interface,
                              const char *property, char **ret, Error *reterr);

@@ -17,6 +17,7 @@
 #include "bus/systemd1.h"
 #include "cli/complain.h"
 #include "cli/own-unit.h"
+#include "cli/start-delay.h"
 #include "image/disk-attach.h"
 #include "ipc/control.h"
 #include "ipc/notify.h"
@@ -204,6 +205,8 @@ static int start(const RunRequest *q, ContainerSpec *spec, Error *reterr) {
         _cleanup_close_ int link_fd = -EBADF, seccomp_fd = -EBADF;
         _cleanup_(disk_tree_done) DiskTree tree = DISK_TREE_NULL;
 
+        if (q->in_unit)
+                start_delay(spec);
         int r = pre_start(q, spec, reterr);
         if (r >= 0)
                 r = attach_image(q, spec, &tree, reterr);

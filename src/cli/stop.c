@@ -8,7 +8,9 @@
 #include "basic/alloc.h"
 #include "basic/strv.h"
 #include "bus/manager1.h"
+#include "bus/systemd1.h"
 #include "cli/complain.h"
+#include "spec/spec.h"
 
 #define TELL_FIRST_USEC (3 * USEC_PER_SEC)
 #define TELL_AGAIN_USEC (15 * USEC_PER_SEC)
@@ -16,6 +18,7 @@
 typedef struct Stop {
         const char *name;
         bool ended;
+        bool unknown; /* berthd knows of none */
         int *status;
         StopCall call;
 } Stop;
@@ -23,7 +26,8 @@ typedef struct Stop {
 static void on_ended(Error *e, void *userdata) {
         Stop *s = userdata;
         s->ended = true;
-        if (e)
+        s->unknown = e && e->id == ERROR_NO_SUCH_CONTAINER;
+        if (e && !s->unknown)
                 *s->status = complain(e, EXIT_OF_VERB);
 }
 
@@ -70,6 +74,45 @@ static int wait_for_all(sd_bus *bus, const Stop *stops, size_t n, bool talk, Err
         return 0;
 }
 
+/* One that others require is left to systemd, which stops those first. 1: it was. */
+static int stop_with_dependents(sd_bus *bus, const char *name, bool quiet, Error *reterr) {
+        _cleanup_free_ char *unit = systemd1_service_name(name), *shown = NULL;
+        _cleanup_strv_free_ char **dependents = NULL;
+
+        if (!unit)
+                return error_oom(reterr);
+        if (systemd1_unit_list_dependents(bus, unit, &dependents) < 0 || strv_isempty(dependents))
+                return 0; /* also without systemd */
+        shown = strv_join(dependents, "', '");
+        if (!quiet)
+                (void) fprintf(stderr, "Stopping '%s' first, which requires '%s'\n",
+                               strempty(shown), name);
+        int r = systemd1_unit_run(bus, UNIT_STOP, unit, reterr);
+        return r < 0 ? r : 1;
+}
+
+/* It waits for its turn or for the end of StartDelaySec=: then its unit is all that there is of it. */
+static int stop_unstarted(sd_bus *bus, const char *name, Error *reterr) {
+        _cleanup_free_ char *unit = systemd1_service_name(name);
+
+        if (!unit)
+                return error_oom(reterr);
+        if (systemd1_unit_is_busy(bus, unit))
+                return systemd1_unit_run(bus, UNIT_STOP, unit, reterr);
+        int r = error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
+                          "No container named '%s' is running", name);
+        error_hint(reterr, "'berth list' shows those that are");
+        return r;
+}
+
+static int begin(sd_bus *bus, Stop *s, usec_t timeout_usec, bool quiet, Error *reterr) {
+        int r = spec_check_name(s->name, reterr);
+        if (r >= 0)
+                r = stop_with_dependents(bus, s->name, quiet, reterr);
+        s->ended = r > 0;
+        return r != 0 ? r : manager1_stop_begin(bus, s->name, timeout_usec, &s->call, reterr);
+}
+
 int stop_containers(sd_bus *bus, char *const *names, usec_t timeout_usec, bool quiet,
                     Error *reterr) {
         const size_t n = strv_length(names);
@@ -82,10 +125,15 @@ int stop_containers(sd_bus *bus, char *const *names, usec_t timeout_usec, bool q
                 stops[i] = (Stop){ .name = names[i],
                                    .status = &status,
                                    .call = { .done = on_ended, .userdata = stops + i } };
-                if (manager1_stop_begin(bus, names[i], timeout_usec, &stops[i].call, &e) < 0)
+                if (begin(bus, stops + i, timeout_usec, quiet, &e) < 0)
                         on_ended(&e, stops + i);
         }
         r = wait_for_all(bus, stops, n, !quiet && isatty(STDERR_FILENO), reterr);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                if (stops[i].unknown && stop_unstarted(bus, names[i], &e) < 0)
+                        status = complain(&e, EXIT_OF_VERB);
+        }
         for (size_t i = 0; i < n; i++)
                 sd_bus_slot_unref(stops[i].call.slot);
         return r < 0 ? r : status;

@@ -92,10 +92,10 @@ static int append(ContainerInfo **infos, size_t *n, char *const *names, const ch
         return r;
 }
 
-/* "berth@web.service" → "web" */
-static int list_failed(sd_bus *bus, char ***names) {
+/* "berth@web.service" → "web"; those whose unit is in this state */
+static int list_units(sd_bus *bus, const char *state, char ***names) {
         _cleanup_strv_free_ char **units = NULL;
-        char *const states[] = { (char *) "failed", NULL }, *const patterns[] = {
+        char *const states[] = { (char *) state, NULL }, *const patterns[] = {
                 (char *) "berth@*.service", NULL
         };
 
@@ -116,14 +116,18 @@ static int list_failed(sd_bus *bus, char ***names) {
 }
 
 int stopped_list(sd_bus *bus, ContainerInfo **infos, size_t *n, Error *reterr) {
-        _cleanup_strv_free_ char **failed = NULL, **names = NULL;
+        _cleanup_strv_free_ char **failed = NULL, **starting = NULL, **names = NULL;
 
         int r = image_list(&names, reterr);
         if (r < 0)
                 return r;
-        r = list_failed(bus, &failed);
+        r = list_units(bus, "failed", &failed);
         if (r >= 0)
                 r = append(infos, n, failed, "failed");
+        if (r >= 0)
+                r = list_units(bus, "activating", &starting);
+        if (r >= 0) /* berthd does not know of them yet: StartDelaySec=, PreStart= */
+                r = append(infos, n, starting, "starting");
         if (r >= 0)
                 r = stopped_settings_names(settings_directories, &names);
         if (r >= 0)
@@ -165,8 +169,9 @@ int stopped_describe(sd_bus *bus, const char *name, StoppedContainer *ret, Error
                 return 0;
         c.ended_usec = ending.ended_usec;
         c.info.result = unit_ending_to_string(&ending);
-        if (streq(strempty(ending.active_state), "failed") &&
-            free_and_strdup(&c.info.state, "failed") < 0)
+        const char *active = strempty(ending.active_state);
+        if ((streq(active, "failed") || streq(active, "activating")) &&
+            free_and_strdup(&c.info.state, streq(active, "failed") ? active : "starting") < 0)
                 return error_oom(reterr);
         if (free_and_strdup(&c.info.status_text, ending.status_text) < 0)
                 return error_oom(reterr);

@@ -8,6 +8,7 @@
 #include "cli/complain.h"
 #include "cli/json.h"
 #include "cli/run.h"
+#include "spec/spec-order.h"
 #include "spec/spec-specifier.h"
 #include "spec/spec-text.h"
 
@@ -160,6 +161,27 @@ static bool names_a_unit(const RunRequest *q, SpecDraft *d) {
                !streq(q->words[0], "--");
 }
 
+/* Containers that its settings name, and that cannot be started. */
+static int check_names(SpecDraft *d, DependencyType t) {
+        const SpecField *f = spec_field_by_key("Lifecycle", dependency_type_to_string(t));
+        const ContainerSpec *spec = spec_draft_spec(d);
+
+        STRV_FOREACH(word, spec->dependencies[t]) {
+                _cleanup_free_ char *name = dependency_to_container(*word);
+                _cleanup_error_ Error e = ERROR_NULL;
+                const char *where = NULL;
+
+                if (!name || streq(name, spec->name) || compile_check_unit(name, &e) >= 0)
+                        continue;
+                (void) spec_draft_source(d, f, &where);
+                if (spec_draft_warn(d, "%s=%s at %s: '%s' cannot be started: %s",
+                                    dependency_type_to_string(t), *word, strempty(where), name,
+                                    error_message(&e)) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 /* *ret_words: failed because of the words alone. */
 static int verify(RunRequest *q, int argc, char **argv, bool *ret_words, Error *reterr) {
         _cleanup_(spec_draft_freep) SpecDraft *d = spec_draft_new();
@@ -179,6 +201,11 @@ static int verify(RunRequest *q, int argc, char **argv, bool *ret_words, Error *
                         return error_oom(reterr);
         }
         r = compile_settings(q, d, &files, reterr);
+        for (DependencyType t = 0; r >= 0 && q->in_unit && t < _DEPENDENCY_TYPE_MAX; t++)
+                if (check_names(d, t) < 0)
+                        r = error_oom(reterr);
+        if (r >= 0 && q->in_unit && order_check(d, /* places= */ NULL) < 0)
+                r = error_oom(reterr);
         if (r >= 0)
                 r = compile_finish(q, d, /* resolve_console= */ false, &spec, reterr);
         return r < 0 ? r : show(q, d, spec, &files, reterr);

@@ -12,6 +12,7 @@
 #include "cli/complain.h"
 #include "cli/editor.h"
 #include "cli/settings-write.h"
+#include "cli/start-order.h"
 #include "cli/verbs.h"
 #include "image/image-find.h"
 
@@ -267,6 +268,8 @@ static int install(const Edit *e, const char *text, Error *reterr) {
                 r = staged_file_commit(&f, reterr);
         if (r >= 0 && !e->options->quiet)
                 log_info("Wrote '%s'", e->path);
+        if (r >= 0)
+                start_order_update_written((char *const[]){ (char *) e->name, NULL });
         return r;
 }
 
@@ -413,5 +416,6 @@ int verb_revert(const Invocation *v, Error *reterr) {
                 if (revert_one(*name, v->options.quiet, &e) < 0)
                         status = complain(&e, EXIT_OF_VERB);
         }
+        start_order_update_written(v->arguments);
         return status;
 }

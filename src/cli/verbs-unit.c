@@ -9,6 +9,7 @@
 #include "cli/compile.h"
 #include "cli/complain.h"
 #include "cli/journal.h"
+#include "cli/start-order.h"
 #include "cli/verbs.h"
 
 #define FAILURE_LOG_LINES 10U
@@ -65,6 +66,8 @@ static int run_one(const Invocation *v, sd_bus *bus, UnitAction action, const ch
 static int start_all(const Invocation *v, sd_bus *bus) {
         int status = 0;
 
+        if (!verb_is_remote(v))
+                start_order_update(bus, v->arguments);
         STRV_FOREACH(name, v->arguments)
                 status = run_one(v, bus, UNIT_START, *name) ?: status;
         return status;
@@ -105,6 +108,8 @@ int verb_restart(const Invocation *v, Error *reterr) {
                 r = verb_connect(v, &bus, reterr);
         if (r < 0)
                 return r;
+        if (!verb_is_remote(v))
+                start_order_update(bus, v->arguments);
         STRV_FOREACH(name, v->arguments)
                 status = restart_one(v, bus, *name) ?: status;
         return status;

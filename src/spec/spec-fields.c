@@ -27,6 +27,7 @@ enum {
         HIDDEN      = FIELD_HIDDEN,
         WORDS       = FIELD_WORDS,
         SPECIFIERS  = FIELD_SPECIFIERS,
+        SERVICE_LIST = FIELD_LIST | FIELD_WORDS | FIELD_TRUSTED | FIELD_SPECIFIERS | FIELD_SERVICE,
 };
 
 #define IMAGE       "Root directory"
@@ -139,6 +140,11 @@ const SpecField spec_fields[] = {
         { "Lifecycle", "PreStop",               "pre-stop",             0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_PRE_STOP]),       LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host when it is to stop" },
         { "Lifecycle", "PostStop",              "post-stop",            0,   "COMMAND",      &field_hook,         AT(hooks[HOOK_POST_STOP]),      LIST | TRUSTED,          NULL,   NULL,                LIFECYCLE,  "Run on the host when it has ended" },
         { "Lifecycle", "HookTimeoutSec",        "hook-timeout",         0,   "TIME",         &field_period,       AT(hook_timeout_usec),          TRUSTED,                 NULL,   &default_hook_timeout, LIFECYCLE, "Time that each of these may take (90s)" },
+        { "Lifecycle", "After",                 NULL,                   0,   "UNITS",        &field_dependency,   AT(dependencies[DEPENDENCY_AFTER]), SERVICE_LIST,            NULL,   NULL,                NULL,       NULL },
+        { "Lifecycle", "Before",                NULL,                   0,   "UNITS",        &field_dependency,   AT(dependencies[DEPENDENCY_BEFORE]), SERVICE_LIST,            NULL,   NULL,                NULL,       NULL },
+        { "Lifecycle", "Requires",              NULL,                   0,   "UNITS",        &field_dependency,   AT(dependencies[DEPENDENCY_REQUIRES]), SERVICE_LIST,            NULL,   NULL,                NULL,       NULL },
+        { "Lifecycle", "Wants",                 NULL,                   0,   "UNITS",        &field_dependency,   AT(dependencies[DEPENDENCY_WANTS]), SERVICE_LIST,            NULL,   NULL,                NULL,       NULL },
+        { "Lifecycle", "StartDelaySec",         NULL,                   0,   "TIME",         &field_delay,        AT(start_delay_usec),           TRUSTED | FIELD_SERVICE, NULL,   &no_time,                NULL,       NULL },
 
         { "Launch",    "RootDescriptor",        NULL,                   0,   NULL,           &field_fd,           AT(root.fd),                    INTERNAL,                NULL,   NULL,                NULL,       NULL },
         { "Launch",    "ImageLock",             NULL,                   0,   NULL,           &field_fd,           AT(root.lock_fd),               INTERNAL,                NULL,   NULL,                NULL,       NULL },

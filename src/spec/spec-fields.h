@@ -25,6 +25,7 @@ typedef enum FieldFlags {
                 << 9, /* like FIELD_TRUSTED, but values that begin with "~" (they only take away) are fine */
         FIELD_SPECIFIERS = 1 << 10, /* "%i" and the like are replaced in settings files */
         FIELD_PROFILE = 1 << 11,    /* names files whose settings are read in its place */
+        FIELD_SERVICE = 1 << 12,    /* means something to berth@NAME.service alone */
 } FieldFlags;
 
 

@@ -4,6 +4,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "basic/strv.h"
+#include "spec/spec-order.h"
 #include "spec/spec-types.h"
 
 /* A line that reads back as these words, or an Error. */
@@ -106,6 +107,53 @@ static void period_clear(const SpecField *f, void *at) {
 }
 
 const FieldType field_period = { "s", period_parse, period_print, period_clear };
+
+/* ---- dependencies ---- */
+
+static int dependency_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        _cleanup_strv_free_ char **words = NULL;
+        char ***l = at;
+        int r = strv_split(&words, value, NULL, WORD_UNQUOTE);
+        if (r == -ENOMEM)
+                return error_oom(reterr);
+        if (r < 0)
+                return type_expected(reterr, "a list of names");
+        STRV_FOREACH(w, words)
+                if (!dependency_is_valid(*w))
+                        return type_expected(
+                                reterr, "names of containers, or of units with their suffix, like "
+                                        "'db network-online.target',");
+        if (strv_length(*l) + strv_length(words) > SPEC_DEPENDENCIES_MAX)
+                return type_too_many(reterr, SPEC_DEPENDENCIES_MAX, "names");
+        STRV_FOREACH(w, words)
+                if (!strv_contains(*l, *w) && strv_extend(l, *w) < 0)
+                        return error_oom(reterr);
+        return 0;
+}
+
+static int dependency_print(const SpecField *f, const void *at, StrBuf *out) {
+        return field_words.print(f, at, out);
+}
+
+const FieldType field_dependency = { "as", dependency_parse, dependency_print, hook_clear };
+
+static int delay_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        usec_t v;
+        if (parse_usec(value, &v) < 0 || v > SPEC_START_DELAY_MAX_USEC)
+                return type_expected(reterr, "a time span of at most 10min");
+        *(usec_t *) at = v;
+        return 0;
+}
+
+static int delay_print(const SpecField *f, const void *at, StrBuf *out) {
+        return field_usec.print(f, at, out);
+}
+
+static void delay_clear(const SpecField *f, void *at) {
+        *(usec_t *) at = 0;
+}
+
+const FieldType field_delay = { "s", delay_parse, delay_print, delay_clear };
 
 static uint32_t count_default(const SpecField *f) {
         return (uint32_t) (uintptr_t) f->data;

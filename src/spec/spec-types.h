@@ -72,10 +72,12 @@ extern const FieldType field_weight; /* data: another word that is allowed, or N
 extern const FieldType field_cpu_list;
 
 /* spec-types-lifecycle.c */
-extern const FieldType field_command; /* words as one line; a later one replaces */
-extern const FieldType field_hook;    /* command lines of the host, one each */
-extern const FieldType field_period;  /* data: usec_t, the default; at least a second */
-extern const FieldType field_count;   /* uint32_t, not 0; data: VALUE(default) */
+extern const FieldType field_command;    /* words as one line; a later one replaces */
+extern const FieldType field_hook;       /* command lines of the host, one each */
+extern const FieldType field_period;     /* data: usec_t, the default; at least a second */
+extern const FieldType field_dependency; /* names of containers and units */
+extern const FieldType field_delay;      /* up to SPEC_START_DELAY_MAX_USEC */
+extern const FieldType field_count;      /* uint32_t, not 0; data: VALUE(default) */
 
 /* What the rows of mounts share, in spec-types-mount.c. */
 /* Splits at ":"; a backslash makes the next character an ordinary one. -EINVAL: more than max parts, or a backslash at the end; -ENOMEM. */

@@ -64,6 +64,14 @@ static const char *const hook_type_table[_HOOK_TYPE_MAX] = {
 };
 DEFINE_STRING_TABLE_LOOKUP(hook_type, HookType)
 
+static const char *const dependency_type_table[_DEPENDENCY_TYPE_MAX] = {
+        [DEPENDENCY_AFTER] = "After",
+        [DEPENDENCY_BEFORE] = "Before",
+        [DEPENDENCY_REQUIRES] = "Requires",
+        [DEPENDENCY_WANTS] = "Wants",
+};
+DEFINE_STRING_TABLE_LOOKUP(dependency_type, DependencyType)
+
 const EnumNames console_mode_names = {
         .names = console_mode_table,
         .n = ELEMENTSOF(console_mode_table),
@@ -128,6 +136,8 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->health.command);
         for (HookType t = 0; t < _HOOK_TYPE_MAX; t++)
                 strv_free(s->hooks[t]);
+        for (DependencyType t = 0; t < _DEPENDENCY_TYPE_MAX; t++)
+                strv_free(s->dependencies[t]);
         for (size_t i = 0; i < s->n_mounts; i++)
                 spec_mount_done(s->mounts + i);
         free(s->mounts);

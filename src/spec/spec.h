@@ -31,6 +31,8 @@
 #define SPEC_HOOKS_MAX 32U /* commands of one hook */
 #define SPEC_HOOK_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define SPEC_PERIOD_MAX_USEC (365 * USEC_PER_DAY)
+#define SPEC_DEPENDENCIES_MAX 256U /* units in one of After=, Before=, Requires=, Wants= */
+#define SPEC_START_DELAY_MAX_USEC (10 * USEC_PER_MINUTE)
 #define SPEC_HEALTH_INTERVAL_USEC (30 * USEC_PER_SEC)
 #define SPEC_HEALTH_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define SPEC_HEALTH_RETRIES 3U
@@ -133,6 +135,15 @@ typedef enum HookType { /* when commands of the host are run for a container */
         _HOOK_TYPE_INVALID = -EINVAL,
 } HookType;
 
+typedef enum DependencyType { /* between berth@NAME.service and other units, as in systemd.unit(5) */
+        DEPENDENCY_AFTER,
+        DEPENDENCY_BEFORE,
+        DEPENDENCY_REQUIRES,
+        DEPENDENCY_WANTS,
+        _DEPENDENCY_TYPE_MAX,
+        _DEPENDENCY_TYPE_INVALID = -EINVAL,
+} DependencyType;
+
 typedef struct SpecLimit { /* soft == hard == RLIM_INFINITY - 1 … see set */
         bool set;          /* unset: the kernel's own default for PID 1 */
         rlim_t soft, hard;
@@ -221,7 +232,10 @@ typedef struct ContainerSpec {
         /* Command lines for the host, quoted words with an absolute program; with "-" in front failure does not matter. */
         char **hooks[_HOOK_TYPE_MAX];
         usec_t hook_timeout_usec; /* of all commands of one hook */
-        SpecMount *mounts;        /* in the order given */
+        /* Only of a container with a service of its own; names of containers, or of units with their suffix. */
+        char **dependencies[_DEPENDENCY_TYPE_MAX];
+        usec_t start_delay_usec; /* from the unit's start to the container's */
+        SpecMount *mounts;       /* in the order given */
         size_t n_mounts;
 } ContainerSpec;
 
@@ -232,7 +246,8 @@ DECLARE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode);
 DECLARE_STRING_TABLE_LOOKUP(copy_mode, CopyMode);
 DECLARE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode);
 DECLARE_STRING_TABLE_LOOKUP(health_action, HealthAction);
-DECLARE_STRING_TABLE_LOOKUP(hook_type, HookType); /* the names of the settings */
+DECLARE_STRING_TABLE_LOOKUP(hook_type, HookType);             /* the names of the settings */
+DECLARE_STRING_TABLE_LOOKUP(dependency_type, DependencyType); /* likewise, and of unit files' */
 
 /* A spec with all defaults; NULL when out of memory. */
 ContainerSpec *spec_new(void);

@@ -161,6 +161,11 @@ TEST(refused) {
 
 /* A dictionary has each key once, and what the call itself says is no setting. */
 TEST(keys) {
+        _cleanup_(call_done) Call service = { 0 };
+        call_begin(&service);
+        ASSERT_OK(sd_bus_message_append(service.m, "{sv}", "After", "s", "db"));
+        expect_refused(&service, ERROR_UNSUPPORTED,
+                       "'After' is for containers that a service of their own starts");
         _cleanup_(call_done) Call twice = { 0 }, name = { 0 }, two = { 0 }, quiet = { 0 };
         call_begin(&twice);
         ASSERT_OK(sd_bus_message_append(twice.m, "{sv}{sv}", "Bind", "s", "/a", "Bind", "s", "/b"));
