@@ -40,6 +40,7 @@ static const char *const control_type_table[_CONTROL_TYPE_MAX] = {
         [CONTROL_RESUMED] = "RESUMED",
         [CONTROL_WELCOME] = "WELCOME",
         [CONTROL_CONNECT] = "CONNECT",
+        [CONTROL_UNREGISTERED] = "UNREGISTERED",
         [CONTROL_CONNECTED] = "CONNECTED",
 };
 DEFINE_STRING_TABLE_LOOKUP(control_type, ControlType);
@@ -72,6 +73,7 @@ static const struct {
         [CONTROL_ATTACH]     = { TO_SUPERVISOR,   ALIVE },
         [CONTROL_WELCOME]    = { TO_SUPERVISOR,   IN(STATE_LAUNCHING) | ALIVE },
         [CONTROL_CONNECT]    = { TO_SUPERVISOR,   ALIVE },
+        [CONTROL_UNREGISTERED] = { TO_SUPERVISOR, IN(STATE_LAUNCHING) | ALIVE },
         [CONTROL_PAUSED]     = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_RESUMED]    = { FROM_SUPERVISOR, ALIVE },
         [CONTROL_CONNECTED]  = { FROM_SUPERVISOR, ALIVE },

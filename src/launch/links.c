@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 
 #define BACKOFF_FIRST_USEC (100 * USEC_PER_MSEC)
 #define BACKOFF_LAST_USEC (10 * USEC_PER_SEC)
+#define UNREGISTERED_TIMEOUT_USEC (2 * USEC_PER_SEC)
 
 static void link_close(Link *l) {
         l->fd = fd_close(l->fd);
@@ -150,6 +152,7 @@ void links_connect_bus(Supervisor *s) {
 
         if (fd < 0 && strv_extendf(&fields, "ERRNO=%d", -fd) < 0)
                 return; /* the manager takes no answer for the same */
+        s->is_registered = fd >= 0;
         link_send(&s->manager, CONTROL_CONNECTED, fields, &fd, fd >= 0 ? 1 : 0);
 }
 
@@ -158,10 +161,58 @@ bool links_launcher_is_gone(const Supervisor *s) {
         return s->launcher.fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
 }
 
+#define MACHINED_COMM "systemd-machine\n" /* 15 characters at most */
+
+/* systemd-machined's SIGTERM to the supervisor of a machine: it is to be terminated, or its leader has ended, perhaps to be started
+ * anew. Whoever else has this name and may send us signals is root. */
+static bool is_of_machined(const struct signalfd_siginfo *info) {
+        char path[STRLEN("/proc//comm") + 12];
+        _cleanup_free_ char *comm = NULL;
+        if (info->ssi_signo != SIGTERM || info->ssi_uid != 0 || info->ssi_pid <= 1)
+                return false;
+        (void) snprintf(path, sizeof(path), "/proc/%u/comm", info->ssi_pid); /* fits by its size */
+        return file_read_all(AT_FDCWD, path, 64, &comm, NULL) >= 0 && streq(comm, MACHINED_COMM);
+}
+
+bool links_is_stale_signal(const Supervisor *s, const struct signalfd_siginfo *info) {
+        if (!is_of_machined(info))
+                return false;
+        return !pidref_is_alive(&s->leader);
+}
+
+/* Until systemd-machined has forgotten the life that has ended, if it knew it. False: stop instead. */
+static bool wait_unregistered(Supervisor *s) {
+        const usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), UNREGISTERED_TIMEOUT_USEC);
+        while (s->is_registered && s->manager.fd >= 0) {
+                struct pollfd p = { .fd = s->manager.fd, .events = POLLIN };
+                const usec_t now = now_usec(CLOCK_MONOTONIC);
+                if (now >= end || poll(&p, 1, (int) ((end - now) / USEC_PER_MSEC) + 1) <= 0)
+                        break; /* then the risk is taken */
+                _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
+                if (link_receive(s, &s->manager, &m) <= 0)
+                        continue;
+                if (m.type == CONTROL_UNREGISTERED)
+                        break;
+                if (IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE))
+                        return false;
+        }
+        return true;
+}
+
+bool links_send_restarting(Supervisor *s) {
+        link_send(&s->manager, CONTROL_RESTARTING, NULL, NULL, 0);
+        /* The launcher asks for the next scope at once. machined 252 would stop that, which has the name of the old one. */
+        bool go = wait_unregistered(s);
+        if (go)
+                link_send(&s->launcher, CONTROL_RESTARTING, NULL, NULL, 0);
+        return go;
+}
+
 bool signal_ends_start(Supervisor *s) {
         struct signalfd_siginfo info;
         while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
-                if (IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT))
+                if (IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT) &&
+                    !is_of_machined(&info)) /* of what ran here before */
                         return true;
         return false; /* SIGCHLD of the keeper, a new window size */
 }

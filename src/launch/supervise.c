@@ -56,7 +56,8 @@ static void handle_signals(Supervisor *s) {
                 case SIGINT:
                 case SIGHUP:
                 case SIGQUIT:
-                        stop_request(s, STOP_BY_SIGNAL);
+                        if (!links_is_stale_signal(s, &info))
+                                stop_request(s, STOP_BY_SIGNAL);
                         break;
                 case SIGWINCH:
                         console_resize(&s->console);
@@ -169,7 +170,7 @@ static void check_memory_events(Supervisor *s) {
                 s->out_of_memory = true;
 }
 
-static void tell_ending(Supervisor *s, const Ending *e) {
+static void tell_ending(Supervisor *s, Ending *e) {
         _cleanup_strv_free_ char **fields = NULL;
         char name[16];
         int r = strv_extendf(&fields, "REASON=%s", e->reason);
@@ -177,9 +178,11 @@ static void tell_ending(Supervisor *s, const Ending *e) {
                 r = strv_extendf(&fields, "STATUS=%d", e->status);
         if (r >= 0)
                 r = strv_extendf(&fields, "OOM=%s", s->out_of_memory ? "yes" : "no");
-        if (e->restart)
-                links_send(s, CONTROL_RESTARTING, NULL, NULL, 0);
-        else if (r >= 0)
+        if (e->restart && !links_send_restarting(s)) { /* a stop came in between */
+                e->restart = false;
+                e->exit_status = 0;
+        }
+        if (!e->restart && r >= 0)
                 links_send(s, CONTROL_EXITED, fields, NULL, 0);
 
         if (s->out_of_memory)

@@ -2,6 +2,8 @@
 /* The state of one supervisor: what launch() fills and supervise() works with. */
 #pragma once
 
+#include <sys/signalfd.h>
+
 #include <termios.h>
 
 #include "basic/error.h"
@@ -80,6 +82,7 @@ typedef struct Supervisor {
         unsigned notify_count;     /* datagrams in this window */
         bool ready;
         bool manager_knows; /* a manager has heard of the start */
+        bool is_registered; /* with systemd-machined, as far as we know */
         unsigned stop_requests;
         uint32_t stop_origins;     /* bits of StopOrigin: who has asked */
         usec_t kill_deadline_usec; /* monotonic: SIGKILL then; USEC_INFINITY: not */
@@ -138,6 +141,10 @@ void links_retry(Supervisor *s);
 int link_receive(Supervisor *s, Link *l, ControlMessage *ret);
 /* A connection to the system bus for the manager: what is asked there in its name, we ask. */
 void links_connect_bus(Supervisor *s);
+/* It is systemd-machined's, for a machine whose leader has ended. */
+bool links_is_stale_signal(const Supervisor *s, const struct signalfd_siginfo *info);
+/* To the manager, and when systemd-machined has forgotten us to the launcher. False: a stop has come meanwhile. */
+bool links_send_restarting(Supervisor *s);
 /* It has given up, and told why. */
 bool links_launcher_is_gone(const Supervisor *s);
 /* Waits for GO on the launcher link (mode CGROUP_WAIT). */

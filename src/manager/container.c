@@ -343,6 +343,7 @@ static void on_restarting(Container *c, const ControlMessage *m) {
         pidref_done(&c->leader);
         container_changed(c, "Leader");
         machine1_update(c);
+        machine1_tell_when_unregistered(c);
         container_set_state(c, STATE_LAUNCHING);
         health_reset(c);
 }

@@ -161,6 +161,57 @@ void machine1_supervisor_connected(Container *c, const ControlMessage *m) {
         registrations_go(m1);
 }
 
+typedef struct Unregistering {
+        Manager *manager;
+        uint64_t generation;
+        char *name;
+} Unregistering;
+
+static void unregistering_free(void *p) {
+        Unregistering *u = p;
+        free(u->name);
+        free(u);
+}
+
+static int on_unregistered(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        const Unregistering *u = userdata;
+        Container *c = hashmap_get(u->manager->containers, u->name);
+        if (c && c->generation == u->generation && c->link)
+                (void) link_send(c->link, CONTROL_UNREGISTERED); /* it does not wait for ever */
+        return 0;
+}
+
+/* An answer to this says that what was sent before, UnregisterMachine, has been dealt with, and all that machined had begun. */
+static int call_ping(Machine1 *m1, const Container *c) {
+        sd_bus_slot *slot;
+        Unregistering *u = new0(Unregistering, 1);
+        if (!u)
+                return -ENOMEM;
+        u->manager = c->manager;
+        u->generation = c->generation;
+        u->name = strdup(c->name);
+        int r = !u->name ? -ENOMEM
+                         : sd_bus_call_method_async(
+                                   m1->bus, &slot, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
+                                   "org.freedesktop.DBus.Peer", "Ping", on_unregistered, u, NULL);
+        if (r < 0) {
+                unregistering_free(u);
+                return r;
+        }
+        (void) sd_bus_slot_set_destroy_callback(slot, unregistering_free); /* only fail for none */
+        (void) sd_bus_slot_set_floating(slot, true);
+        sd_bus_slot_unref(slot);
+        return 0;
+}
+
+void machine1_tell_when_unregistered(Container *c) {
+        Machine1 *m1 = c->manager->machine1;
+        if (!m1 || m1->state != MACHINE1_ELSEWHERE || call_ping(m1, c) < 0)
+                if (c->link)
+                        (void) link_send(c->link,
+                                         CONTROL_UNREGISTERED); /* nothing is to be waited for */
+}
+
 void machine1_link_changed(Container *c) {
         Machine1Registration *g = c->registration;
         if (!g || g->bus)

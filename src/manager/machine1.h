@@ -180,6 +180,8 @@ void machine1_state_load(Manager *m); /* foreign machines of an earlier manager,
 void machine1_register_elsewhere(Machine1 *m1, Container *c);
 /* Its supervisor's answer to CONNECT. */
 void machine1_supervisor_connected(Container *c, const ControlMessage *m);
+/* Its supervisor, that starts it anew, may go on when machined has forgotten it. */
+void machine1_tell_when_unregistered(Container *c);
 /* It has lost its link, or has one again. */
 void machine1_link_changed(Container *c);
 void machine1_registration_free(Container *c); /* if one is under way */

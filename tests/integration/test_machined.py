@@ -226,6 +226,10 @@ def test_machined_ends_the_container_and_not_the_manager(host, busybox, clean):
             host.wait_for(f"! berth list --no-legend | grep -q web && ! systemctl is-active -q {unit}", 30)
         finally:
             host.end(p)
+    # one that begins again: what machined sends because its leader has ended is nothing to the next one
+    p = host.berth("run", "-q", "-P", "-M", "web", "-D", busybox, "--", "/bin/sh", "-c",
+                   "echo life >>/lives; [ $(wc -l </lives) -ge 12 ] && exit 9; usleep 20000; reboot -f; sleep 5", check=False, timeout=60)
+    assert p.returncode == 9, p
     # those that end by themselves, before machined has looked, and after
     host.run(f"for i in $(seq 20); do berth run -q -P -M short-$i -D {busybox} -- sleep 0.0$(($i % 4)); done")
     host.wait_for("test -z \"$(machinectl list --no-legend)\"", 30)

@@ -301,6 +301,7 @@ TEST(who_may_send_what) {
                 { CONTROL_ATTACH, TO_SUPERVISOR, "RS" },
                 { CONTROL_CONNECT, TO_SUPERVISOR, "RS" },
                 { CONTROL_CONNECTED, FROM_SUPERVISOR, "RS" },
+                { CONTROL_UNREGISTERED, TO_SUPERVISOR, "LRS" },
                 { CONTROL_PAUSED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_RESUMED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_HELLO, FROM_SUPERVISOR, "cscLRS" },
