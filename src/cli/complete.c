@@ -8,6 +8,7 @@
 #include "cli/compile.h"
 #include "cli/verbs.h"
 #include "image/image-find.h"
+#include "image/image.h"
 
 static void print_verbs(void) {
         for (size_t i = 0; i < n_verbs; i++)
@@ -44,11 +45,21 @@ static int list_containers(char ***words) {
         return r == -ENOMEM ? r : 0;
 }
 
+static int list_pool(char ***words) {
+        _cleanup_(image_list_done) ImageList l = { 0 };
+        int r = image_enumerate(NULL, /* hidden= */ false, &l, NULL);
+        for (size_t i = 0; r >= 0 && i < l.n; i++)
+                r = strv_extend(words, l.images[i]->name);
+        return r;
+}
+
 static int list_arguments(const char *name, char ***words) {
         const Verb *v = verb_by_name(name);
 
         if (v && (v->flags & VERB_IMAGES))
                 return image_list(words, NULL);
+        if (v && (v->flags & VERB_POOL))
+                return list_pool(words);
         return v && (v->flags & VERB_CONTAINERS) ? list_containers(words) : 0;
 }
 

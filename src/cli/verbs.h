@@ -74,6 +74,8 @@ typedef enum VerbFlags {
         VERB_ITSELF = 1 << 3,     /* reads its own words: run, verify, help */
         VERB_COMMAND =
                 1 << 4, /* what follows the first argument is a command: its words are no options */
+        VERB_POOL =
+                1 << 5, /* arguments are names of images, also of those that cannot be started */
 } VerbFlags;
 
 typedef struct Verb {

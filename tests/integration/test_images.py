@@ -41,6 +41,9 @@ def test_verbs(host, ready, pool):
     table = host.berth("images").out
     assert table.split()[:4] == ["NAME", "TYPE", "RO", "USAGE"] and f"{POOL}/web" in table, table
 
+    names = host.berth("complete", "arguments", "remove").out.split()
+    assert "disk" in names and "web" in names, names
+
     host.berth("clone", "web", "app")
     host.berth("clone", "--read-only", "disk", "disk2")
     assert listing(host) >= {"app", "app.nspawn", "disk2.raw"} and "x.conf" in host.run("ls /etc/berth/app.berth.d").out
