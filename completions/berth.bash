@@ -37,6 +37,9 @@ _berth() {
         elif [[ $verb == copy-to || $verb == copy-from || $verb == bind ]] && ((COMP_CWORD > i + 1)); then
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        elif [[ $verb == import-* ]] || { [[ $verb == export-* ]] && ((COMP_CWORD > i + 1)); }; then
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         elif [[ $verb == exec || $verb == shell ]] && ((COMP_CWORD > i + 1)); then
                 return
         elif [[ $verb == set ]] && ((COMP_CWORD > i + 1)); then

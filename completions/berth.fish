@@ -17,6 +17,8 @@ function __berth_words
         berth complete options "$verb" 2>/dev/null
     else if test -z "$verb"; or test "$verb" = help
         berth complete verbs 2>/dev/null
+    else if string match -q 'import-*' -- $verb; or begin; string match -q 'export-*' -- $verb; and not string match -q 'export-*' (commandline -opc)[-1]; end
+        __fish_complete_path $current
     else if test "$verb" = set; and not string match -q set (commandline -opc)[-1]
         berth complete changes 2>/dev/null
     else

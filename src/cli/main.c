@@ -106,7 +106,7 @@ static int check_argument_count(const Verb *v, const Invocation *call, Error *re
 
         if (n >= v->min && n <= v->max)
                 return 0;
-        if (n == 0)
+        if (n == 0 && (v->flags & (VERB_CONTAINERS | VERB_IMAGES)))
                 r = error_set(reterr, -EINVAL, ERROR_USAGE,
                               "Verb '%s' needs the name of a container", v->name);
         else if (n < v->min)

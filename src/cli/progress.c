@@ -1,43 +1,70 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How far a copy is, on a terminal: a process that shows what comes through a pipe. */
+/* Showing progress. */
 #include "cli/progress.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/time.h"
 #include "sys/syscalls.h"
 
-#define SHOW_AFTER_USEC USEC_PER_SEC /* a copy that is done by then shows nothing */
+#define SHOW_AFTER_USEC USEC_PER_SEC /* what is done by then shows nothing */
+#define BAR_WIDTH 20U
 
-static void show(uint64_t files, uint64_t bytes, usec_t took) {
+static const char *unit_of(double *n) {
         static const char *const units[] = { "B", "K", "M", "G", "T", "P" };
-        double size = (double) bytes, speed = (double) bytes * 1e6 / (double) took;
-        size_t i = 0, k = 0;
-        for (; size >= 1000 && i + 1 < ELEMENTSOF(units); i++)
-                size /= 1024;
-        for (; speed >= 1000 && k + 1 < ELEMENTSOF(units); k++)
-                speed /= 1024;
-        (void) fprintf(stderr, "\r%" PRIu64 " files, %.1f%s, %.1f%s/s\x1b[K", files, size, units[i],
-                       speed, units[k]);
+        size_t i = 0;
+        for (; *n >= 1000 && i + 1 < ELEMENTSOF(units); i++)
+                *n /= 1024;
+        return units[i];
 }
 
-/* A process that shows what comes through the pipe, until that ends. */
-static _noreturn_ void show_progress(int fd) {
+static void show_bar(uint64_t done, uint64_t total) {
+        char bar[BAR_WIDTH + 1];
+        const uint64_t part = MIN(done, total);
+        const size_t filled = (size_t) ((double) part / (double) total * BAR_WIDTH);
+        for (size_t i = 0; i < BAR_WIDTH; i++)
+                bar[i] = i < filled ? '#' : '.';
+        bar[BAR_WIDTH] = '\0';
+        (void) fprintf(stderr, "[%s] %3.0f%%, ", bar, (double) part / (double) total * 100);
+}
+
+static void show(uint64_t files, uint64_t bytes, uint64_t done, uint64_t total, usec_t took) {
+        double size = (double) bytes, speed = (double) bytes * 1e6 / (double) took;
+        const char *size_unit = unit_of(&size), *speed_unit = unit_of(&speed);
+        (void) fputc('\r', stderr);
+        if (total > 0)
+                show_bar(done, total);
+        if (files > 0)
+                (void) fprintf(stderr, "%" PRIu64 " files, ", files);
+        (void) fprintf(stderr, "%.1f%s, %.1f%s/s\x1b[K", size, size_unit, speed, speed_unit);
+}
+
+static _noreturn_ void show_progress(int fd, int position_fd) {
         const usec_t begin = now_usec(CLOCK_MONOTONIC);
         bool shown = false;
         FILE *f = fdopen(fd, "re");
-        uint64_t files, bytes;
-        while (f && fscanf(f, "%" SCNu64 " %" SCNu64, &files, &bytes) == 2) {
+        char line[128];
+        while (f && fgets(line, sizeof(line), f)) {
                 const usec_t took = now_usec(CLOCK_MONOTONIC) - begin;
-                if (took < SHOW_AFTER_USEC)
+                uint64_t files, bytes, total = 0;
+                struct stat st;
+                if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &files, &bytes, &total) < 2 ||
+                    took < SHOW_AFTER_USEC)
                         continue;
-                show(files, bytes, took);
+                uint64_t done = bytes;
+                const off_t at = position_fd < 0 ? -1 : lseek(position_fd, 0, SEEK_CUR);
+                if (at >= 0 && fstat(position_fd, &st) == 0 && S_ISREG(st.st_mode)) {
+                        done = (uint64_t) at;
+                        total = (uint64_t) st.st_size;
+                }
+                show(files, bytes, done, total, took);
                 shown = true;
         }
         if (shown)
@@ -45,7 +72,7 @@ static _noreturn_ void show_progress(int fd) {
         _exit(EXIT_SUCCESS);
 }
 
-void progress_start(bool quiet, PidRef *ret, int *ret_fd) {
+void progress_start_of(bool quiet, int position_fd, PidRef *ret, int *ret_fd) {
         struct clone_args args = { .flags = CLONE_PIDFD,
                                    .pidfd = (uint64_t) (uintptr_t) &ret->fd,
                                    .exit_signal = SIGCHLD };
@@ -56,19 +83,23 @@ void progress_start(bool quiet, PidRef *ret, int *ret_fd) {
         if (ret->pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 p[1] = fd_close(p[1]);
-                show_progress(TAKE_FD(p[0]));
+                show_progress(TAKE_FD(p[0]), position_fd);
         }
         if (ret->pid > 0)
                 *ret_fd = TAKE_FD(p[1]);
+}
+
+void progress_start(bool quiet, PidRef *ret, int *ret_fd) {
+        progress_start_of(quiet, -EBADF, ret, ret_fd);
 }
 
 void progress_end(PidRef *p) {
         siginfo_t si;
         if (!pidref_is_set(p))
                 return;
-        /* the pipe ends with who copies, who may be at it still when we have given up */
-        (void) pidref_kill(p, SIGTERM);
-        (void) pidref_wait(p, true, &si); /* at once, after SIGTERM */
+        /* the pipe ends with who does it, who may be at it still when we have given up */
+        (void) pidref_kill(p, SIGKILL);
+        (void) pidref_wait(p, true, &si); /* at once, after SIGKILL */
         pidref_done(p);
         (void) fputs("\r\x1b[K", stderr);
 }

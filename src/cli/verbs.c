@@ -53,7 +53,13 @@ enum {
 #define V_SET_LIMIT (UINT64_C(1) << 47)
 #define V_CLEAN (UINT64_C(1) << 48)
 #define V_DU (UINT64_C(1) << 49)
+#define V_IMPORT_TAR (UINT64_C(1) << 52)
+#define V_IMPORT_RAW (UINT64_C(1) << 53)
+#define V_IMPORT_FS (UINT64_C(1) << 54)
+#define V_EXPORT (UINT64_C(1) << 55)
+#define V_PULL (UINT64_C(1) << 56)
 #define V_ANY UINT64_MAX
+#define V_IMPORT (V_IMPORT_TAR | V_IMPORT_RAW | V_IMPORT_FS)
 
 /* clang-format off */
 const Verb verbs[] = {
@@ -108,6 +114,9 @@ const Verb verbs[] = {
         { "read-only", "NAME [BOOL]", V_READ_ONLY, 1, 2, VERB_POOL, verb_read_only, "Images", "Mark an image read-only, or not" },
         { "set-limit", "[NAME] BYTES", V_SET_LIMIT, 1, 2, VERB_POOL, verb_set_limit, "Images", "Limit how large an image, or the pool, gets" },
         { "clean",     NULL,    V_CLEAN,     0, 0,   0,               verb_clean,     "Images", "Remove hidden images and leftovers" },
+        { "import-tar", "FILE|- [NAME]", V_IMPORT_TAR, 1, 2, 0, verb_import_tar, "Transfers", "Make an image of a tar archive" },
+        { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
+        { "export-tar", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_IMAGES, verb_export_tar, "Transfers", "Make a tar archive of an image" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
         { "complete",  NULL,    V_COMPLETE,  0, 2,   VERB_ALIAS,      verb_complete,  NULL, NULL },
 };
@@ -116,9 +125,8 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume", "unbind-volume", "pull",           "pull-tar",
-        "pull-raw",    "import-tar",    "import-raw",     "import-fs",
-        "export-tar",  "export-raw",    "list-transfers", "cancel-transfer",
+        "bind-volume", "unbind-volume", "pull",           "pull-tar",        "pull-raw",
+        "import-raw",  "export-raw",    "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -241,6 +249,29 @@ static int parse_whom(const Option *o, const char *value, void *at, Error *reter
         return option_parse_string(o, value, at, reterr);
 }
 
+static int parse_max_size(const Option *o, const char *value, void *at, Error *reterr) {
+        uint64_t n;
+        if (parse_size(value, &n) < 0 || n == 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--max-size': a number of bytes above 0 is expected, "
+                        "as in 20G",
+                        value);
+        *(uint64_t *) at = n;
+        return 0;
+}
+
+static int parse_format(const Option *o, const char *value, void *at, Error *reterr) {
+        const TransferFormat f = transfer_format_from_string(value);
+        if (f < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--format': uncompressed, gzip, bzip2, xz or zstd is expected",
+                        value);
+        *(TransferFormat *) at = f;
+        return 0;
+}
+
 /* "A,B" too */
 static int parse_properties(const Option *o, const char *value, void *at, Error *reterr) {
         _cleanup_strv_free_ char **names = NULL;
@@ -260,7 +291,7 @@ static int parse_property_value(const Option *o, const char *value, void *at, Er
 #define LIVE_VERBS (V_TOP | V_STATS)
 #define JSON_VERBS                                                                      \
         (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES | \
-         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN)
+         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN | V_IMPORT | V_EXPORT | V_PULL)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -288,7 +319,10 @@ static const Option verb_options[] = {
         { 0,   "kill-whom", "WHOM",     OPTION_HIDDEN, V_KILL,               parse_whom,           AT(whom),         NULL, "" },
         { 0,   "timeout",   "TIME",     0,             V_STOP | V_WAIT | V_EXEC,               option_parse_timeout, AT(timeout_usec), NULL, "Wait at most so long" },
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
-        { 0,   "read-only", NULL,       0,             V_CLONE,              option_parse_true,    AT(read_only),    NULL, "The new image is read-only" },
+        { 0,   "read-only", NULL,       0,             V_CLONE | V_IMPORT | V_PULL,              option_parse_true,    AT(read_only),    NULL, "The new image is read-only" },
+        { 0,   "force",     NULL,       0,             V_IMPORT | V_PULL,    option_parse_true,    AT(force),        NULL, "Replace an image of this name" },
+        { 0,   "max-size",  "BYTES",    0,             V_IMPORT | V_PULL,    parse_max_size,       AT(max_size),     NULL, "Give up if it is larger (what is free)" },
+        { 0,   "format",    "FORMAT",   0,             V_EXPORT,             parse_format,         AT(format),       NULL, "uncompressed, gzip, bzip2, xz or zstd" },
         { 0,   "read-only", NULL,       0,             V_BIND,               option_parse_true,    AT(read_only),    NULL, "Not to be written to inside" },
         { 0,   "ro",        NULL,       OPTION_HIDDEN, V_BIND,               option_parse_true,    AT(read_only),    NULL, "" },
         { 0,   "mkdir",     NULL,       0,             V_BIND,               option_parse_true,    AT(mkdir),        NULL, "Make the mount point" },
@@ -319,7 +353,10 @@ static const Option verb_options[] = {
 
 /* Of machinectl(1). */
 static const char *const unsupported_options[] = {
-        "--user", "--runner", "-V", "--verify", "--format",
+        "--user",
+        "--runner",
+        "-V",
+        "--verify",
 };
 
 bool verb_option_is_unsupported(const char *word) {

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/sampler.h"
 #include "cli/table.h"
+#include "ipc/transfer.h"
 
 #define LINES_MAX 1000U /* of the log */
 #define LINES_UNSET UINT32_MAX
@@ -47,6 +48,8 @@ typedef struct VerbOptions {
         bool batch, no_stream;
         bool runtime, from_stdin;
         char *drop_in;
+        uint64_t max_size;     /* UINT64_MAX: as the pool has room */
+        TransferFormat format; /* negative: by the file's name */
         bool quiet;
         bool no_ask_password;
         char *host, *machine; /* whose berthd is asked; NULL: ours */
@@ -54,7 +57,7 @@ typedef struct VerbOptions {
 #define VERB_OPTIONS_NULL                                                                        \
         {                                                                                        \
                 .timeout_usec = USEC_INFINITY, .lines = LINES_UNSET, .delay_usec = USEC_PER_SEC, \
-                .order = ORDER_CPU                                                               \
+                .order = ORDER_CPU, .max_size = UINT64_MAX, .format = _TRANSFER_FORMAT_INVALID   \
         }
 void verb_options_done(VerbOptions *o);
 
@@ -153,6 +156,9 @@ int verb_remove(const Invocation *v, Error *reterr);
 int verb_read_only(const Invocation *v, Error *reterr);
 int verb_set_limit(const Invocation *v, Error *reterr);
 int verb_clean(const Invocation *v, Error *reterr);
+int verb_import_tar(const Invocation *v, Error *reterr);
+int verb_import_fs(const Invocation *v, Error *reterr);
+int verb_export_tar(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);
 int verb_enable(const Invocation *v, Error *reterr);
 int verb_disable(const Invocation *v, Error *reterr);

@@ -17,8 +17,10 @@ typedef enum RecordType {
         RECORD_FILE, /* size: its size; RECORD_XATTR, then RECORD_DATA follow, then RECORD_END */
         RECORD_LINK, /* size bytes of its target follow */
         RECORD_HARD_LINK, /* size bytes follow: the path, below the top, of a file that was complete before */
-        RECORD_DATA,  /* size bytes at offset follow */
-        RECORD_XATTR, /* an extended attribute, by its name; size bytes of its value follow */
+        RECORD_FIFO,       /* a named pipe */
+        RECORD_DATA,       /* size bytes at offset follow */
+        RECORD_XATTR,      /* an extended attribute, by its name; size bytes of its value follow */
+        RECORD_ATTRIBUTES, /* of the directory that is open: these, instead of those that it came with */
         RECORD_END,
         RECORD_FAILED, /* the sender cannot go on */
 } RecordType;

@@ -28,7 +28,9 @@ typedef struct Sender {
         Hashmap *links;      /* of LinkName, by device and inode */
         char path[PATH_MAX]; /* of what is sent now, below the top */
         size_t path_size;    /* PATH_MAX: it is too long to be told */
-        char *failed;        /* name of what could not be read */
+        uint32_t flags;
+        dev_t device; /* of the top */
+        char *failed; /* name of what could not be read */
 } Sender;
 
 static void sender_done(Sender *s) {
@@ -212,6 +214,8 @@ static int send_entry(Sender *s, int dir_fd, const char *name, unsigned depth) {
                 r = send_link(s, dir_fd, name, &st);
         else if (r >= 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
                 r = send_opened(s, dir_fd, name, depth);
+        else if (r >= 0 && S_ISFIFO(st.st_mode) && (s->flags & TREE_SEND_FIFOS))
+                r = stream_put_record(&s->stream, RECORD_FIFO, &st, name, 0, 0);
         path_leave(s, before);
         if (r < 0 && r != -EPIPE && !s->failed)
                 s->failed = strdup(name); /* only for the message */
@@ -239,7 +243,8 @@ static int send_directory(Sender *s, int fd, const char *name, const struct stat
         int r = stream_put_record(&s->stream, RECORD_DIRECTORY, st, name, 0, 0);
         if (r >= 0)
                 r = send_xattrs(s, fd);
-        while (r >= 0) {
+        const bool enter = !(s->flags & TREE_SEND_ONE_FILE_SYSTEM) || st->st_dev == s->device;
+        while (r >= 0 && enter) {
                 errno = 0;
                 const struct dirent *e = readdir(d);
                 if (!e) {
@@ -252,13 +257,15 @@ static int send_directory(Sender *s, int fd, const char *name, const struct stat
         return r < 0 ? r : stream_put_record(&s->stream, RECORD_END, NULL, "", 0, 0);
 }
 
-int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name) {
-        _cleanup_(sender_done) Sender s = { .progress = progress };
-        struct stat st;
+int tree_send_flags(int stream_fd, int fd, uint32_t flags, TreeProgress *progress,
+                    char **ret_name) {
+        _cleanup_(sender_done) Sender s = { .progress = progress, .flags = flags };
+        struct stat st = { 0 };
         *ret_name = NULL;
         int r = stream_init(&s.stream, stream_fd);
         if (r >= 0 && fstat(fd, &st) < 0)
                 r = -errno;
+        s.device = st.st_dev;
         if (r >= 0)
                 r = S_ISDIR(st.st_mode)   ? send_directory(&s, fd, "", &st, 0)
                     : S_ISREG(st.st_mode) ? send_file(&s, fd, "", &st)
@@ -270,6 +277,10 @@ int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name) {
         tree_progress_finish(progress);
         *ret_name = TAKE_PTR(s.failed);
         return r < 0 ? r : k;
+}
+
+int tree_send(int stream_fd, int fd, TreeProgress *progress, char **ret_name) {
+        return tree_send_flags(stream_fd, fd, 0, progress, ret_name);
 }
 
 int tree_send_link(int stream_fd, int dir_fd, const char *name) {

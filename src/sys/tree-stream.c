@@ -37,7 +37,17 @@ typedef struct Receiver {
         const TreeOwners *owners;
         TreeProgress *progress;
         size_t waiting; /* bytes of attributes that are to be set yet */
+        char *buffer;   /* of STREAM_BUFFER_SIZE, for contents */
 } Receiver;
+
+static int count(const Receiver *v, uint64_t files, uint64_t bytes) {
+        TreeLimits *l = v->owners->limits;
+        if (!l)
+                return 0;
+        l->files += files;
+        l->bytes += bytes;
+        return l->files > l->files_max || l->bytes > l->bytes_max ? -E2BIG : 0;
+}
 
 /* ---- owners and attributes ---- */
 
@@ -66,10 +76,16 @@ static int set_mode(int fd, const Record *rec, bool directory, const TreeOwners 
         return fchmod(fd, rec->mode & kept) < 0 || futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int set_link_owner(int dir_fd, const char *name, const Record *rec, const TreeOwners *o) {
+static int set_name_attributes(int dir_fd, const char *name, const Record *rec,
+                               const TreeOwners *o) {
         const uid_t uid = o->mapped ? map_id(o->uids, o->n_uids, rec->uid) : rec->uid;
         const gid_t gid = o->mapped ? map_id(o->gids, o->n_gids, rec->gid) : rec->gid;
-        return o->keep && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
+                                          { rec->mtime_sec, (long) rec->mtime_nsec } };
+        if (o->keep && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        (void) utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW); /* not everywhere */
+        return 0;
 }
 
 /* Named users and groups that have no number here lose their entry. Returns the new size; 0: it is no list. */
@@ -135,12 +151,14 @@ static int receive_xattr(Receiver *v, const Record *rec, const char *name, Xattr
         return x->name && x->value ? stream_get(&v->stream, x->value, x->size) : -ENOMEM;
 }
 
-/* Where they can be kept: not every file system has each kind of them, nor room for all. */
-static int set_xattrs(const Receiver *v, int fd, const Xattr *list) {
+/* Where they can be kept: not every file system has each kind of them, nor room for all. Access lists apart: the mode would change those that are there. */
+static int set_xattrs(const Receiver *v, int fd, const Xattr *list, bool access_lists) {
         const TreeOwners *o = v->owners;
         for (const Xattr *x = list; x; x = x->next) {
                 size_t size = x->size;
                 const bool of_user = startswith(x->name, "user.") != NULL;
+                if (access_lists != (startswith(x->name, "system.") != NULL))
+                        continue;
                 if (!of_user &&
                     (o->safe_modes || !o->keep)) /* rights, of others than who has it now */
                         continue;
@@ -160,8 +178,10 @@ static int set_attributes(const Receiver *v, int fd, const Record *rec, bool dir
                           const Xattr *list) {
         int r = set_owner(fd, rec, v->owners);
         if (r >= 0)
-                r = set_xattrs(v, fd, list);
-        return r < 0 ? r : set_mode(fd, rec, directory, v->owners);
+                r = set_xattrs(v, fd, list, false);
+        if (r >= 0)
+                r = set_mode(fd, rec, directory, v->owners);
+        return r < 0 ? r : set_xattrs(v, fd, list, true);
 }
 
 /* ---- files and links ---- */
@@ -169,7 +189,9 @@ static int set_attributes(const Receiver *v, int fd, const Record *rec, bool dir
 static int receive_data(Receiver *v, int fd, const Record *part, char *buffer) {
         if (part->size > STREAM_BUFFER_SIZE)
                 return -EBADMSG;
-        int r = stream_get(&v->stream, buffer, part->size);
+        int r = count(v, 0, part->size);
+        if (r >= 0)
+                r = stream_get(&v->stream, buffer, part->size);
         for (size_t done = 0; r >= 0 && done < part->size;) {
                 ssize_t n =
                         pwrite(fd, buffer + done, part->size - done, (off_t) (part->offset + done));
@@ -190,16 +212,19 @@ static int make_room(const Receiver *v, int dir_fd, const char *name, const Reco
 }
 
 static int receive_contents(Receiver *v, int fd, Xattr **list) {
-        _cleanup_free_ char *buffer = new0(char, STREAM_BUFFER_SIZE);
         char name[NAME_MAX + 1];
         Record part;
-        int r = buffer ? 0 : -ENOMEM;
+        int r = 0;
+        if (!v->buffer) {
+                v->buffer = malloc(STREAM_BUFFER_SIZE);
+                r = v->buffer ? 0 : -ENOMEM;
+        }
         while (r >= 0) {
                 r = stream_get_record(&v->stream, &part, name);
                 if (r < 0 || part.type == RECORD_END)
                         break;
                 r = part.type == RECORD_XATTR  ? receive_xattr(v, &part, name, list)
-                    : part.type == RECORD_DATA ? receive_data(v, fd, &part, buffer)
+                    : part.type == RECORD_DATA ? receive_data(v, fd, &part, v->buffer)
                                                : -EBADMSG;
         }
         return r;
@@ -238,7 +263,20 @@ static int receive_link(Receiver *v, int dir_fd, const char *name, const Record 
         if (r >= 0 && symlinkat(target, dir_fd, name) < 0)
                 r = -errno;
         v->made = v->made || r >= 0;
-        return r < 0 ? r : set_link_owner(dir_fd, name, rec, v->owners);
+        return r < 0 ? r : set_name_attributes(dir_fd, name, rec, v->owners);
+}
+
+static int receive_fifo(Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        if (!v->owners->fifos)
+                return 0;
+        int r = make_room(v, dir_fd, name, rec);
+        if (r < 0 || mknodat(dir_fd, name, S_IFIFO | 0600, 0) < 0)
+                return r < 0 ? r : -errno;
+        v->made = true;
+        r = set_name_attributes(dir_fd, name, rec, v->owners);
+        if (r >= 0 && fchmodat(dir_fd, name, rec->mode & 0777, 0) < 0)
+                r = -errno;
+        return r;
 }
 
 /* Of a file below the top, on a way without links. */
@@ -268,6 +306,9 @@ static int receive_directory(Receiver *v, int dir_fd, const char *name, const Re
 
 static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record *rec,
                          unsigned depth) {
+        int r = count(v, 1, 0);
+        if (r < 0)
+                return r;
         switch (rec->type) {
         case RECORD_DIRECTORY:
                 return receive_directory(v, dir_fd, name, rec, depth);
@@ -277,6 +318,8 @@ static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record
                 return receive_link(v, dir_fd, name, rec);
         case RECORD_HARD_LINK:
                 return receive_hard_link(v, dir_fd, name, rec);
+        case RECORD_FIFO:
+                return receive_fifo(v, dir_fd, name, rec);
         default:
                 return -EBADMSG;
         }
@@ -287,7 +330,7 @@ static void dir_closep(DIR **d) {
                 closedir(*d);
 }
 
-static int receive_children(Receiver *v, int fd, unsigned depth, Xattr **list) {
+static int receive_children(Receiver *v, int fd, unsigned depth, Record *rec, Xattr **list) {
         char entry[NAME_MAX + 1];
         Record next;
         int r = 0;
@@ -295,6 +338,10 @@ static int receive_children(Receiver *v, int fd, unsigned depth, Xattr **list) {
                 r = stream_get_record(&v->stream, &next, entry);
                 if (r < 0 || next.type == RECORD_END)
                         break;
+                if (next.type == RECORD_ATTRIBUTES) {
+                        *rec = next;
+                        continue;
+                }
                 r = next.type == RECORD_XATTR  ? receive_xattr(v, &next, entry, list)
                     : is_path_component(entry) ? receive_entry(v, fd, entry, &next, depth + 1)
                                                : -EBADMSG;
@@ -302,9 +349,23 @@ static int receive_children(Receiver *v, int fd, unsigned depth, Xattr **list) {
         return r;
 }
 
+/* attributes: those of the record are set. */
+static int receive_opened(Receiver *v, int fd, const Record *rec, unsigned depth, bool attributes) {
+        Xattr *list = NULL;
+        if (depth == 0)
+                v->top_fd = fd;
+        Record last = *rec;
+        int r = receive_children(v, fd, depth, &last, &list);
+        if (depth == 0)
+                v->top_fd = -EBADF;
+        if (r >= 0 && attributes)
+                r = set_attributes(v, fd, &last, true, list);
+        xattrs_free(v, &list);
+        return r;
+}
+
 static int receive_directory(Receiver *v, int dir_fd, const char *name, const Record *rec,
                              unsigned depth) {
-        Xattr *list = NULL;
         if (depth > TREE_DEPTH_MAX)
                 return -ELOOP;
         const bool made = mkdirat(dir_fd, name, 0700) >= 0;
@@ -313,17 +374,9 @@ static int receive_directory(Receiver *v, int dir_fd, const char *name, const Re
         v->made = true;
         _cleanup_close_ int fd =
                 openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        if (depth == 0)
-                v->top_fd = fd;
-        int r = receive_children(v, fd, depth, &list);
-        if (depth == 0)
-                v->top_fd = -EBADF;
-        if (r >= 0 && (made || !(rec->flags & RECORD_NO_ATTRIBUTES)))
-                r = set_attributes(v, fd, rec, true, list);
-        xattrs_free(v, &list);
-        return r;
+        return fd < 0 ? -errno
+                      : receive_opened(v, fd, rec, depth,
+                                       made || !(rec->flags & RECORD_NO_ATTRIBUTES));
 }
 
 int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
@@ -340,6 +393,22 @@ int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwner
                         /* the first failure is the one to tell */
                         (void) tree_remove(parent_fd, name);
         }
+        free(v.buffer);
+        stream_done(&v.stream);
+        tree_progress_finish(progress);
+        return r;
+}
+
+int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgress *progress) {
+        Receiver v = { .top_fd = -EBADF, .owners = owners, .progress = progress };
+        char unused[NAME_MAX + 1];
+        Record rec;
+        int r = stream_init(&v.stream, stream_fd);
+        if (r >= 0)
+                r = stream_get_record(&v.stream, &rec, unused);
+        if (r >= 0)
+                r = rec.type == RECORD_DIRECTORY ? receive_opened(&v, fd, &rec, 0, true) : -ENOTDIR;
+        free(v.buffer);
         stream_done(&v.stream);
         tree_progress_finish(progress);
         return r;

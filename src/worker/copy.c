@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "archive/archive.h"
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/id.h"
@@ -20,7 +21,6 @@
 #include "basic/str.h"
 #include "sys/resolve.h"
 #include "sys/tree-stream.h"
-#include "worker/archive.h"
 #include "worker/worker.h"
 
 #define ID_MAP_MAX 4096

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Archives by libarchive(3): the library, and reading. */
-#include "worker/archive-library.h"
+#include "archive/archive-library.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "sys/tree-stream.h"
 
 #define LIBRARY "libarchive.so.13"
-#define BLOCK_SIZE 10240U
+#define BLOCK_SIZE (64U << 10)
 
 static const char *const names[] = {
         "archive_error_string",
@@ -21,12 +21,23 @@ static const char *const names[] = {
         "archive_read_support_filter_bzip2",
         "archive_read_support_filter_xz",
         "archive_read_support_filter_zstd",
+        "archive_read_support_format_raw",
+        "archive_read_support_format_empty",
         "archive_read_open_fd",
+        "archive_read_data",
+        "archive_read_header_position",
+        "archive_filter_bytes",
         "archive_read_next_header",
         "archive_read_data_block",
         "archive_read_free",
         "archive_write_new",
         "archive_write_set_format_pax_restricted",
+        "archive_write_set_format_pax",
+        "archive_write_set_format_raw",
+        "archive_write_add_filter_gzip",
+        "archive_write_add_filter_bzip2",
+        "archive_write_add_filter_xz",
+        "archive_write_add_filter_zstd",
         "archive_write_set_bytes_in_last_block",
         "archive_write_open_fd",
         "archive_write_header",
@@ -57,6 +68,9 @@ static const char *const names[] = {
         "archive_entry_set_size",
         "archive_entry_set_mtime",
         "archive_entry_xattr_add_entry",
+        "archive_entry_acl_reset",
+        "archive_entry_acl_next",
+        "archive_entry_acl_add_entry",
 };
 
 void archive_done(Archive *a) {
@@ -161,6 +175,18 @@ static int clean_path(const char *path, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+static int put_acl(Reader *v, void *entry, bool of_default) {
+        _cleanup_free_ void *value = NULL;
+        size_t size = 0;
+        int r = archive_acl_get(v->a, entry, of_default, &value, &size);
+        if (r <= 0)
+                return r;
+        r = stream_put_record(&v->stream, RECORD_XATTR, NULL,
+                              of_default ? "system.posix_acl_default" : "system.posix_acl_access",
+                              size, 0);
+        return r < 0 ? r : stream_put(&v->stream, value, size);
+}
+
 static int put_xattrs(Reader *v, void *entry) {
         const char *name;
         const void *value;
@@ -178,7 +204,8 @@ static int put_xattrs(Reader *v, void *entry) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        int r = put_acl(v, entry, false);
+        return r < 0 ? r : put_acl(v, entry, true);
 }
 
 static int put_blocks(Reader *v, Error *reterr) {
@@ -221,9 +248,13 @@ static int put_object(Reader *v, void *entry, const struct stat *st, const char 
                    *target = CALL(v->a, Fn_s_h, "archive_entry_symlink")(entry);
         const char *name = path_last_component(path);
         _cleanup_free_ char *parent = NULL, *first = NULL;
-        if (!hard && !S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode) && !S_ISDIR(st->st_mode))
+        const bool fifo = v->a->system && S_ISFIFO(st->st_mode);
+        if (!hard && !fifo && !S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode) &&
+            !S_ISDIR(st->st_mode)) {
+                v->a->left_out++;
                 return 0;
-        int r = path_extract_directory(path, &parent);
+        }
+        int r = strlen(name) > NAME_MAX ? -ENAMETOOLONG : path_extract_directory(path, &parent);
         if (r >= 0)
                 r = move_to(v, streq(parent, ".") ? "" : parent);
         if (r < 0)
@@ -232,6 +263,9 @@ static int put_object(Reader *v, void *entry, const struct stat *st, const char 
                 r = clean_path(hard, &first);
                 return r < 0 ? r : put_target(v, RECORD_HARD_LINK, st, name, first);
         }
+        if (fifo)
+                return stream_put_record_flags(&v->stream, RECORD_FIFO, RECORD_MAY_EXIST, st, name,
+                                               0);
         if (S_ISLNK(st->st_mode))
                 return isempty(target) ? -EBADMSG : put_target(v, RECORD_LINK, st, name, target);
         if (S_ISDIR(st->st_mode)) {
@@ -248,6 +282,14 @@ static int put_object(Reader *v, void *entry, const struct stat *st, const char 
         return r < 0 ? r : stream_put_record(&v->stream, RECORD_END, NULL, "", 0, 0);
 }
 
+/* The top may come after what is in it. */
+static int put_top(Reader *v, void *entry, const struct stat *st) {
+        int r = v->begun ? move_to(v, "") : begin(v, st);
+        if (r >= 0)
+                r = stream_put_record(&v->stream, RECORD_ATTRIBUTES, st, "", 0, 0);
+        return r < 0 ? r : put_xattrs(v, entry);
+}
+
 static int put_entry(Reader *v, void *entry, Error *reterr) {
         const Archive *a = v->a;
         const char *name = CALL(a, Fn_s_h, "archive_entry_pathname")(entry);
@@ -261,9 +303,17 @@ static int put_entry(Reader *v, void *entry, Error *reterr) {
                              .tv_nsec = CALL(a, Fn_long_h, "archive_entry_mtime_nsec")(entry) },
         };
         _cleanup_free_ char *path = NULL;
+        const int64_t uid = CALL(a, Fn_l_h, "archive_entry_uid")(entry),
+                      gid = CALL(a, Fn_l_h, "archive_entry_gid")(entry);
+        if (v->a->system && (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)) {
+                _cleanup_free_ char *odd = str_escape_for_display(strempty(name));
+                return error_set(reterr, -ERANGE, ERROR_FAILED,
+                                 "'%.200s' in the archive has an owner that cannot be",
+                                 strempty(odd));
+        }
         int r = name ? clean_path(name, &path) : -EBADMSG;
         if (r >= 0 && path[0] == '\0')
-                r = S_ISDIR(st.st_mode) ? begin(v, &st) : -EPERM;
+                r = S_ISDIR(st.st_mode) ? put_top(v, entry, &st) : -EPERM;
         else if (r >= 0)
                 r = put_object(v, entry, &st, path, reterr);
         tree_progress_add(v->progress, 1, 0);
@@ -279,6 +329,18 @@ static int put_entry(Reader *v, void *entry, Error *reterr) {
                                strempty(shown));
 }
 
+/* An archive that was cut between two files would else look like one. */
+static int check_end(const Archive *a, Error *reterr) {
+        const int64_t begin = CALL(a, Fn_l_h, "archive_read_header_position")(a->handle),
+                      end = CALL(a, Fn_l_hi, "archive_filter_bytes")(a->handle, 0);
+        if (!a->system || begin < end)
+                return 0;
+        int r = error_set(reterr, -EBADMSG, ERROR_FAILED,
+                          "The archive has no end: a part of it is missing");
+        error_hint(reterr, "copy or download it again");
+        return r;
+}
+
 static int read_archive(Reader *v, Error *reterr) {
         Archive *a = v->a;
         for (;;) {
@@ -292,14 +354,17 @@ static int read_archive(Reader *v, Error *reterr) {
                 if (r < 0)
                         return r;
         }
-        int r = move_to(v, "");
+        int r = check_end(a, reterr);
+        if (r >= 0)
+                r = move_to(v, "");
         return r < 0 ? r : stream_put_record(&v->stream, RECORD_END, NULL, "", 0, 0);
 }
 
-static int open_reader(Archive *a, int archive_fd, Error *reterr) {
+int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n, Error *reterr) {
         static const char *const filters[] = {
-                "archive_read_support_format_tar",   "archive_read_support_filter_gzip",
-                "archive_read_support_filter_bzip2", "archive_read_support_filter_xz",
+                "archive_read_support_filter_gzip",
+                "archive_read_support_filter_bzip2",
+                "archive_read_support_filter_xz",
                 "archive_read_support_filter_zstd",
         };
         a->handle = CALL(a, Fn_p, "archive_read_new")();
@@ -307,16 +372,20 @@ static int open_reader(Archive *a, int archive_fd, Error *reterr) {
                 return error_oom(reterr);
         for (size_t i = 0; i < ELEMENTSOF(filters); i++)
                 (void) CALL(a, Fn_i_h, filters[i])(a->handle); /* one that is not built in */
-        return CALL(a, Fn_i_his, "archive_read_open_fd")(a->handle, archive_fd, BLOCK_SIZE) < 0
+        for (size_t i = 0; i < n; i++)
+                (void) CALL(a, Fn_i_h, formats[i])(a->handle); /* all are */
+        return CALL(a, Fn_i_his, "archive_read_open_fd")(a->handle, fd, BLOCK_SIZE) < 0
                        ? archive_library_failed(a, "Opening", reterr)
                        : 0;
 }
 
 int archive_to_stream(Archive *a, int archive_fd, int stream_fd, TreeProgress *progress,
                       Error *reterr) {
+        static const char *const formats[] = { "archive_read_support_format_tar" };
         Reader v = { .a = a, .progress = progress };
-        int r = stream_init(&v.stream, stream_fd) < 0 ? error_oom(reterr)
-                                                      : open_reader(a, archive_fd, reterr);
+        int r = stream_init(&v.stream, stream_fd) < 0
+                        ? error_oom(reterr)
+                        : archive_open_reader(a, archive_fd, formats, ELEMENTSOF(formats), reterr);
         if (r >= 0)
                 r = read_archive(&v, reterr);
         if (r < 0 && r != -EPIPE && v.stream.buffer) /* the end must not be taken for the end */

@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <sys/types.h>
 
-#include "worker/archive.h"
+#include "archive/archive.h"
 
 #define RESULT_EOF 1
 #define RESULT_WARN (-20) /* it can go on */
@@ -30,10 +30,21 @@ typedef void (*Fn_v_hu)(void *, unsigned);
 typedef void (*Fn_v_hl)(void *, int64_t);
 typedef void (*Fn_v_hll)(void *, int64_t, long);
 typedef void (*Fn_v_hspz)(void *, const char *, const void *, size_t);
+typedef int (*Fn_i_hiiiis)(void *, int, int, int, int, const char *);
+typedef int (*Fn_i_hipppps)(void *, int, int *, int *, int *, int *, const char **);
+typedef int64_t (*Fn_l_hi)(void *, int);
+typedef ssize_t (*Fn_z_hpz_read)(void *, void *, size_t);
 typedef int (*Fn_i_hspz)(void *, const char **, const void **, size_t *);
 
 /* archive_open_library() has seen to it that it is there. */
 #define CALL(a, type, name) ((type) dlsym((a)->library, name))
 
+/* Access lists: between their form in archives and that of extended attributes (xattr(7), acl(5)). get: 1 and *ret (allocated), 0: there is none. set: -EBADMSG. */
+int archive_acl_get(const Archive *a, void *entry, bool of_default, void **ret, size_t *ret_size);
+int archive_acl_set(const Archive *a, void *entry, bool of_default, const void *value, size_t size);
+
+/* Opens for reading what is in fd, in these formats. */
+int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n, Error *reterr);
+int archive_add_filter(Archive *a, Error *reterr);
 /* "Reading the archive failed: …", in the library's words. */
 int archive_library_failed(const Archive *a, const char *what, Error *reterr);

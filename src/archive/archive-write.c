@@ -3,10 +3,10 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "archive/archive-library.h"
 #include "basic/alloc.h"
 #include "basic/str.h"
 #include "sys/tree-stream.h"
-#include "worker/archive-library.h"
 
 typedef struct Writer {
         Archive *a;
@@ -17,8 +17,12 @@ typedef struct Writer {
         unsigned depth; /* directories and files that are open */
 } Writer;
 
+static int write_library_failed(const Archive *a, Error *reterr) {
+        return archive_library_failed(a, "Writing", reterr);
+}
+
 static int write_failed(const Writer *w, Error *reterr) {
-        return archive_library_failed(w->a, "Writing", reterr);
+        return write_library_failed(w->a, reterr);
 }
 
 static void *new_entry(const Writer *w, const Record *rec, const char *path, unsigned type) {
@@ -91,8 +95,11 @@ static int take_xattr(Writer *w, const Item *item, const Record *rec, const char
         int r = value ? stream_get(&w->stream, value, rec->size) : -ENOMEM;
         if (r < 0)
                 return r == -ENOMEM ? error_oom(reterr) : r;
-        if (!startswith(name, "system.")) /* access lists have a form of their own */
-                CALL(w->a, Fn_v_hspz, "archive_entry_xattr_add_entry")
+        if (startswith(name, "system.")) { /* access lists have a form of their own */
+                r = archive_acl_set(w->a, item->entry, endswith(name, "default"), value, rec->size);
+                return r < 0 ? bad_stream(reterr) : 0;
+        }
+        CALL(w->a, Fn_v_hspz, "archive_entry_xattr_add_entry")
         (item->entry, name, value, rec->size);
         return 0;
 }
@@ -138,6 +145,11 @@ static int take_link(Writer *w, const Record *rec, Error *reterr) {
         return write_entry(w, entry, reterr);
 }
 
+static int take_fifo(const Writer *w, const Record *rec, Error *reterr) {
+        void *entry = new_entry(w, rec, w->path, S_IFIFO);
+        return entry ? write_entry(w, entry, reterr) : error_oom(reterr);
+}
+
 static int enter_path(Writer *w, const char *name, Error *reterr) {
         const size_t n = strlen(name);
         if (!is_path_component(name))
@@ -178,7 +190,7 @@ static int open_item(Writer *w, Item *item, const Record *rec, Error *reterr) {
 }
 
 static int take_record(Writer *w, Item *item, const Record *rec, const char *name, Error *reterr) {
-        const bool is_object = rec->type <= RECORD_HARD_LINK;
+        const bool is_object = rec->type <= RECORD_FIFO;
         int r = 0;
         if (w->depth == 0 ? rec->type > RECORD_FILE : is_object && item->is_file)
                 return bad_stream(reterr);
@@ -197,10 +209,16 @@ static int take_record(Writer *w, Item *item, const Record *rec, const char *nam
                 r = take_link(w, rec, reterr);
                 leave_name(w);
                 return r;
+        case RECORD_FIFO:
+                r = take_fifo(w, rec, reterr);
+                leave_name(w);
+                return r;
         case RECORD_XATTR:
                 return take_xattr(w, item, rec, name, reterr);
         case RECORD_DATA:
                 return take_data(w, item, rec, reterr);
+        case RECORD_ATTRIBUTES: /* are not sent by files */
+                return bad_stream(reterr);
         default: /* RECORD_END: there is no other */
                 item->is_file = false;
                 w->depth--;
@@ -224,6 +242,16 @@ static int write_tree(Writer *w, Error *reterr) {
         return r;
 }
 
+int archive_add_filter(Archive *a, Error *reterr) {
+        char function[64];
+        if (!a->filter)
+                return 0;
+        (void) snprintf(function, sizeof(function), "archive_write_add_filter_%s",
+                        a->filter); /* it fits */
+        /* a warning: not built in, and another program would have to do it */
+        return CALL(a, Fn_i_h, function)(a->handle) == 0 ? 0 : write_library_failed(a, reterr);
+}
+
 int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *name,
                         TreeProgress *progress, Error *reterr) {
         _cleanup_free_ Writer *w = new0(Writer, 1);
@@ -237,12 +265,17 @@ int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *n
                 w->path_size =
                         0; /* of the last component of a path that was opened: it is not so long */
         memcpy(w->path, name, w->path_size);
+        const char *format = a->system ? "archive_write_set_format_pax"
+                                       : "archive_write_set_format_pax_restricted";
         a->handle = CALL(a, Fn_p, "archive_write_new")();
         if (!a->handle)
                 r = error_oom(reterr);
-        else if (CALL(a, Fn_i_h, "archive_write_set_format_pax_restricted")(a->handle) < 0 ||
-                 CALL(a, Fn_i_hi, "archive_write_set_bytes_in_last_block")(a->handle, 1) < 0 ||
-                 CALL(a, Fn_i_hi, "archive_write_open_fd")(a->handle, archive_fd) < 0)
+        else
+                r = archive_add_filter(a, reterr);
+        if (r >= 0 &&
+            (CALL(a, Fn_i_h, format)(a->handle) < 0 ||
+             CALL(a, Fn_i_hi, "archive_write_set_bytes_in_last_block")(a->handle, 1) < 0 ||
+             CALL(a, Fn_i_hi, "archive_write_open_fd")(a->handle, archive_fd) < 0))
                 r = write_failed(w, reterr);
         if (r >= 0)
                 r = write_tree(w, reterr);

@@ -11,6 +11,10 @@
 typedef struct Archive {
         void *library, *handle;
         locale_t locale;
+        /* Reading: it is to be a whole system. Named pipes are taken, too; an end without its mark is an error. */
+        bool system;
+        uint64_t left_out;  /* how much of the archive is of other kinds */
+        const char *filter; /* writing: "gzip", "bzip2", "xz", "zstd"; NULL: none */
 } Archive;
 
 /* Opens the library, and the locale that names are read in: needs the rights that the other two shall not have. */
@@ -21,6 +25,10 @@ void archive_done(Archive *a);
  * regular ones, directories and links are left out. Filters: gzip, bzip2, xz, zstd. */
 int archive_to_stream(Archive *a, int archive_fd, int stream_fd, TreeProgress *progress,
                       Error *reterr);
+/* What is compressed, or an archive of one file, as the bytes that it holds. */
+int archive_unpack(Archive *a, int archive_fd, int fd, TreeProgress *progress, Error *reterr);
+/* The other way round, by the filter. */
+int archive_pack(Archive *a, int fd, int archive_fd, TreeProgress *progress, Error *reterr);
 /* The other way round: names are "./…" below a directory, else `name`. -ECANCELED: the sender has failed, and tells why. */
 int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *name,
                         TreeProgress *progress, Error *reterr);

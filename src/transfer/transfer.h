@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The program berth-transfer: one transfer of an image.
+ *
+ * It holds the pool's locks and gives the image its name, and reads nothing of what is transferred. That is done by children in sandboxes, which have a few
+ * descriptors each and no rights but those that writing files of other owners takes. */
+#pragma once
+
+#include "image/image-new.h"
+#include "ipc/transfer.h"
+#include "sys/pidfd.h"
+#include "sys/tree-stream.h"
+
+typedef struct Transfer {
+        TransferRequest request;
+        ImagePool pool;
+        char *places[2]; /* of tests */
+        int signal_fd;
+        int progress_fd; /* or -EBADF */
+} Transfer;
+
+#define TRANSFER_FILES_MAX (4U << 20)    /* of one image */
+#define TRANSFER_MEMORY_MAX (256U << 20) /* address space of what reads compressed bytes */
+#define TRANSFER_PIPE_SIZE (1U << 20)
+
+/* ---- children ---- */
+
+typedef struct Child Child;
+/* In the child, which has only the descriptors that were named. *ret_text (may stay NULL) goes to the parent. */
+typedef int (*ChildTask)(void *userdata, char **ret_text, Error *reterr);
+
+struct Child {
+        PidRef process;
+        int answer_fd;
+        bool answered;
+        char *text; /* of its answer, or NULL */
+        Error error;
+};
+#define CHILD_NULL \
+        { .process = PIDREF_NULL, .answer_fd = -EBADF }
+/* fds: those that it keeps; negative ones are skipped. */
+int child_start(ChildTask task, void *userdata, const int *fds, size_t n_fds, Child *ret,
+                Error *reterr);
+/* Until all have answered. Of several errors, that of the first child in the list which is no consequence of another's. -ECANCELED: nobody wants it any more. */
+int children_wait(const Transfer *t, Child *const *children, size_t n, Error *reterr);
+void child_done(Child *c); /* ends it, if it has not yet */
+
+/* A pipe that holds much. */
+int transfer_pipe(int ret[static 2], Error *reterr);
+/* Limits, of what goes to a file system. */
+int transfer_limits(const Transfer *t, int fd, TreeLimits *ret, Error *reterr);
+int transfer_limit_exceeded(const TreeLimits *l, Error *reterr);
+/* What failed when it was written into the new image; with hints. */
+int transfer_write_failed(int r, const TreeLimits *l, Error *reterr);
+
+/* ---- what it can do: *ret_text is the answer ---- */
+
+typedef int (*TransferRun)(Transfer *t, StrBuf *answer, Error *reterr);
+int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr);
+int transfer_import_fs(Transfer *t, StrBuf *answer, Error *reterr);
+int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr);
+void answer_add(StrBuf *answer, const char *key, const char *value);
+void answer_add_number(StrBuf *answer, const char *key, uint64_t value);
+/* "KEY=…" in the text of a child's answer; 0 if it is not there. */
+uint64_t child_number(const Child *c, const char *key);

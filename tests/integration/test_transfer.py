@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Transfers of images: berth import-tar, import-fs, export-tar."""
+import json
+
+import pytest
+
+POOL = "/var/lib/machines"
+#: What a tree is, but for devices; symbolic links' sizes differ between file systems.
+LIST = ("find . ! -type c ! -type b -printf '%p %y %m %U %G %T@ %l %n\\n' | LC_ALL=C sort; find . ! -type c ! -type b | LC_ALL=C sort | "
+        "xargs -d '\\n' sh -c 'getfattr -h -d -m- -- \"$@\"; getfacl -np -- \"$@\"' sh 2>/dev/null")
+
+
+@pytest.fixture
+def pool(host, clean):
+    """The test's own images have names that begin with "t-"; files are in /srv/t."""
+    host.run("mkdir -p /srv/t")
+    yield
+    host.run(f"chattr -R -i {POOL}/t-* 2>/dev/null; rm -rf {POOL}/t-* {POOL}/.#t-* /srv/t")
+    host.run("rm -rf /run/systemd/nspawn/locks/*t-*", check=False)
+
+
+def leftovers(host):
+    return host.run(f"ls -A {POOL} | grep -F '.#t-' || :").out
+
+
+def tree(host, name="/srv/t/tree"):
+    host.run(f"""mkdir -p {name}/etc {name}/deep/er {name}/usr/bin && cd {name}
+        echo hello >etc/file; ln etc/file deep/er/same; ln -s ../etc/file deep/link; ln -s /etc/shadow deep/out
+        printf x >usr/bin/su; chmod 4755 usr/bin/su; chown 1000:70000 etc/file; mkfifo -m 640 deep/fifo; mknod deep/null c 1 3
+        truncate -s 1G deep/sparse; printf data | dd of=deep/sparse bs=1 seek=5000000 conv=notrunc 2>/dev/null
+        setfattr -n user.a -v b etc/file; setcap cap_net_raw+ep usr/bin/su
+        setfacl -m u:1234:rx,g:55:w,m:rwx deep/er; setfacl -d -m u:1207:r deep/er
+        mkdir -p "$(printf 'd%.0s' $(seq 150))/$(printf 'e%.0s' $(seq 150))"; : >'etc/na\u00efve'
+        touch -d @1234567.891234567 etc/file; touch -h -d @7654321.5 deep/link; touch -d @99 deep .""")
+    return name
+
+
+def listing(host, path):
+    return host.run(f"cd {path} && {LIST}").stdout
+
+
+def test_there_and_back(host, pool):
+    source = tree(host)
+    expected = listing(host, source)
+    assert "cap_net_raw" not in expected and "security.capability" in expected and "user:1234:r-x" in expected
+    r = json.loads(host.berth("import-fs", "--json=short", source, "t-fs").stdout)
+    assert (r["name"], r["path"]) == ("t-fs", f"{POOL}/t-fs") and r["files"] > 10
+    assert listing(host, f"{POOL}/t-fs") == expected
+    for end in ("tar", "tar.gz", "tar.xz", "tar.zst", "tar.bz2") if host.suite == "forky" else ("tar", "tar.zst"):
+        # what has holes is packed without them by tar alone
+        host.run(f"rm -f {POOL}/t-fs/deep/sparse")
+        host.berth("export-tar", "t-fs", f"/srv/t/out.{end}")
+        host.run(f"tar tf /srv/t/out.{end} >/dev/null; test $(stat -c %a /srv/t/out.{end}) = 644")
+        host.berth("import-tar", "--force", f"/srv/t/out.{end}", "t-back")
+        assert listing(host, f"{POOL}/t-back") == listing(host, f"{POOL}/t-fs"), end
+    # of the distribution's own tar, by a pipe; devices are left out, and that is told
+    host.run(f"tar c -S --xattrs --acls --xattrs-include='*' --format=posix -C {source} . >/srv/t/t-own.tar")
+    r = host.run("berth import-tar - t-pipe </srv/t/t-own.tar")
+    assert r.out.startswith(f"{POOL}/t-pipe: ") and "1 devices and sockets were left out of 't-pipe'" in r.err
+    assert listing(host, f"{POOL}/t-pipe") == expected
+    assert int(host.run(f"stat -c %b {POOL}/t-pipe/deep/sparse").out) < 100
+    # it has the file's name, and is not there twice
+    host.berth("import-tar", "-q", "/srv/t/t-own.tar")
+    r = host.berth("import-tar", "/srv/t/t-own.tar", check=False)
+    assert r.returncode == 1 and "There is an image 't-own' already" in r.err and "--force" in r.err
+    host.berth("import-tar", "-q", "--force", "--read-only", "/srv/t/t-own.tar")
+    assert host.run(f"touch {POOL}/t-own/x", check=False).returncode != 0
+    host.berth("import-tar", "-q", "--force", "/srv/t/t-own.tar")
+    host.run(f"touch {POOL}/t-own/x")
+    assert leftovers(host) == ""
+
+
+def test_it_boots(host, pool, debian):
+    """A system that came in by an archive of the distribution's own tar, and runs."""
+    host.run(f"tar c -C {debian} --exclude=./dev . | berth import-tar - t-deb", timeout=120)
+    host.berth("start", "t-deb", timeout=120)
+    host.wait_for("berth show t-deb -p Ready --value | grep -qx yes", 90)
+    # who is in use is not taken away, nor read while it is written to
+    r = host.run("berth import-tar --force - t-deb </dev/null", check=False)
+    assert r.returncode == 1 and "Image 't-deb' is in use" in r.err
+    r = host.berth("export-tar", "t-deb", "/srv/t/x.tar", check=False)
+    assert r.returncode == 1 and "Image 't-deb' is in use" in r.err and host.run("ls -A /srv/t").out == ""
+    host.berth("terminate", "t-deb")
+    host.wait_for("! berth show t-deb 2>/dev/null", 30)
+
+
+#: Archives, made by a program in the host's perl-less, pickle-less Python: name, type, link target.
+HOSTILE = {
+    "way up": ([("../t-evil", "f", "")], "leads out"),
+    "way up inside": ([("a/../../t-evil", "f", "")], "leads out"),
+    "through a link": ([("l", "l", "/srv/t"), ("l/evil", "f", "")], "leads through a link"),
+    "through a relative link": ([("l", "l", ".."), ("l/t-evil", "f", "")], "leads through a link"),
+    "hard link out": ([("h", "h", "../../../../etc/passwd")], "leads out"),
+    "hard link through a link": ([("l", "l", "/etc"), ("h", "h", "l/passwd")], ""),
+    "hard link to nothing": ([("h", "h", "/etc/passwd")], "No such file"),
+    "top is a link": ([(".", "l", "/srv/t")], "leads out"),
+    "deep": ([("d/" * 300 + "f", "f", "")], "256"),
+    "long": ([("d/" + "x" * 300, "f", "")], "too long"),
+}
+MAKE = """
+import struct, sys
+def entry(name, kind, target):
+    out = b""
+    for n, t in ((name, b"L"), (target, b"K")):
+        if len(n) > 99:
+            out += header(b"././@LongLink", t, b"", len(n) + 1) + (n.encode() + b"\\0").ljust((len(n) + 512) // 512 * 512, b"\\0")
+    return out + header(name.encode()[:99], {"f": b"0", "l": b"2", "h": b"1"}[kind], target.encode()[:99], 0)
+def header(name, kind, target, size):
+    h = name.ljust(100, b"\\0") + b"0000644\\0" + b"0000000\\0" * 2 + b"%011o\\0" % size + b"00000000000\\0" + b" " * 8 + kind
+    h = (h + target.ljust(100, b"\\0") + b"ustar  \\0").ljust(512, b"\\0")
+    return h[:148] + b"%06o\\0 " % sum(h) + h[156:]
+sys.stdout.buffer.write(b"".join(entry(*e) for e in ENTRIES) + b"\\0" * 1024)
+""".replace("\\\\", "\\")
+
+
+def test_hostile_archives(host, pool):
+    host.run("echo before >/srv/t/victim")
+    for lie, (entries, said) in HOSTILE.items():
+        host.run("python3 - >/srv/t/lie.tar", input=MAKE.replace("ENTRIES", repr(entries)))
+        r = host.berth("import-tar", "/srv/t/lie.tar", "t-lie", check=False)
+        assert r.returncode == 1 and said in r.err, f"{lie}: {r}"
+        assert host.run("ls -A /srv/t").out.split() == ["lie.tar", "victim"], lie
+        assert host.run(f"ls -d {POOL}/t-* 2>/dev/null || :").out == "" and leftovers(host) == "", lie
+    # cut at any block; what is cut in a file, between files, in the end
+    host.run("mkdir /srv/t/d; echo 1 >/srv/t/d/1; echo 2 >/srv/t/d/2; tar c -C /srv/t/d -b 1 . >/srv/t/whole.tar")
+    blocks = int(host.run("stat -c %s /srv/t/whole.tar").out) // 512
+    r = host.run(f"for n in $(seq 0 {blocks - 3}); do head -c $((n * 512)) /srv/t/whole.tar | berth import-tar -q - t-cut 2>/dev/null && echo $n; "
+                 f"head -c $((n * 512 + 77)) /srv/t/whole.tar | berth import-tar -q - t-cut 2>/dev/null && echo $n and a half; done; :")
+    assert r.out == "" and leftovers(host) == ""
+    for line, said in (("head -c 100000 /dev/urandom", "Unrecognized archive format"), ("cat /dev/null", ""),
+                       ("tar c -C /srv/t d | gzip | head -c 150", "archive failed")):
+        r = host.run(f"{line} | berth import-tar - t-odd", check=False)
+        assert r.returncode == 1 and said in r.err, r
+    host.run(f"test ! -e {POOL}/t-odd -a ! -e {POOL}/t-cut")
+
+
+def test_no_room(host, pool):
+    """A full file system, one without inodes, and limits: the image of before stays."""
+    host.run("mkdir -p /srv/t/big/d /srv/t/old; echo old >/srv/t/old/file; head -c 3000000 /dev/urandom >/srv/t/big/blob; "
+             "cd /srv/t/big/d; seq 2000 | xargs touch; tar c -C /srv/t/big . >/srv/t/big.tar; tar c -C /srv/t/old . >/srv/t/old.tar")
+    for options, arguments, said in (("size=2m", "", "The image has more than"), ("size=2m", "--max-size=1G", "No space left on device"),
+                                     ("size=20m,nr_inodes=500", "", "no inode"), ("size=20m", "--max-size=1M", "more than 1M")):
+        host.run(f"mkdir -p /srv/t/pool; mount -t tmpfs -o {options} none /srv/t/pool; BERTH_POOL=/srv/t/pool berth import-tar -q /srv/t/old.tar web")
+        try:
+            r = host.run(f"BERTH_POOL=/srv/t/pool berth import-tar {arguments} --force /srv/t/big.tar web", check=False)
+            assert r.returncode == 1 and said in r.err, r
+            assert host.run("cat /srv/t/pool/web/file; ls -A /srv/t/pool").out.split() == ["old", "web"], options
+            r = host.run(f"BERTH_POOL=/srv/t/pool berth import-fs {arguments} /srv/t/big web2", check=False)
+            assert r.returncode == 1 and said in r.err and host.run("ls -A /srv/t/pool").out == "web", r
+        finally:
+            host.run("umount /srv/t/pool")
+
+
+def test_given_up(host, pool):
+    """Ctrl-C, a client that is killed, and a transfer that is killed."""
+    host.run("mkfifo /srv/t/slow.tar; mkdir /srv/t/d; head -c 200000 /dev/urandom >/srv/t/d/f; tar c -C /srv/t/d . >/srv/t/whole.tar")
+    slow = "(head -c 150000 /srv/t/whole.tar; sleep 600) >/srv/t/slow.tar & P=$!; trap 'kill $P' EXIT; "
+    begun = f"ls -d {POOL}/.#t-slow.????????/f"
+    gone = f"! ls -d {POOL}/.#t-slow.* 2>/dev/null && ! pgrep -x berth-transfer"
+    with host.terminal(f"{slow} berth import-tar /srv/t/slow.tar t-slow; echo status $?") as t:
+        host.wait_for(begun, 60)
+        t.send("\x03")
+        t.expect("The transfer was given up", 60)
+    host.wait_for(gone, 60)
+    for victim in ("berth", "berth-transfer"):
+        p = host.spawn("bash", "-c", f"{slow} berth import-tar /srv/t/slow.tar t-slow")
+        host.wait_for(begun, 60)
+        host.run(f"pkill -KILL -x -o {victim}")
+        if victim == "berth":
+            host.wait_for(gone, 60)
+        else:   # nobody was left to clean up: the next one does
+            host.wait_for("! pgrep -x berth-transfer", 60)
+            host.berth("import-tar", "-q", "/srv/t/whole.tar", "t-next")
+            assert leftovers(host) == ""
+        host.run("pkill -x sleep", check=False)
+        host.end(p)
+    host.run(f"test ! -e {POOL}/t-slow")
+
+
+def test_root_alone(host, pool):
+    r = host.run("setpriv --reuid=4711 --clear-groups berth import-tar /dev/null t-x", check=False)
+    assert r.returncode == 1 and "by root alone" in r.err
