@@ -181,7 +181,7 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
 static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret, Error *reterr) {
         if (!spec->root.image)
                 return 0;
-        const bool shared = spec->root.read_only || spec->root.ephemeral;
+        const bool shared = spec->root.read_only || spec_root_is_forgotten(spec);
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
         if (q->keep_unit && systemd_is_running()) {
@@ -196,7 +196,7 @@ static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret,
                 return r;
         spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
         spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
-        if (ret->read_only && !spec->root.ephemeral)
+        if (ret->read_only && !spec_root_is_forgotten(spec))
                 spec->root.read_only = true;
         return 0;
 }

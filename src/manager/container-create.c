@@ -196,7 +196,7 @@ static void on_disk(DiskTree *tree, const Error *e, void *userdata) {
         *tree = (DiskTree) DISK_TREE_NULL;
         c->spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
         c->spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
-        if (c->creation->disk.read_only && !c->spec->root.ephemeral)
+        if (c->creation->disk.read_only && !spec_root_is_forgotten(c->spec))
                 c->spec->root.read_only = true;
         if (container_set_spec(c, c->spec) < 0) {
                 (void) error_oom(&own);

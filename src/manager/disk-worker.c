@@ -85,7 +85,7 @@ static int start(DiskWorker *w, sd_event *event, SpawnerLink *spawner, const Con
         int fds[SPAWN_PLACES_MAX];
 
         int r = disk_request_new(spec->name, spec->root.image,
-                                 spec->root.read_only || spec->root.ephemeral,
+                                 spec->root.read_only || spec_root_is_forgotten(spec),
                                  spec->root.image_policy, &request_fd, reterr);
         if (r < 0)
                 return r;

@@ -283,7 +283,7 @@ static int make_run(Rootfs *r, Error *reterr) {
 /* A mount of ours is locked for a payload with a user namespace, and an init that cannot unmount /tmp at its shutdown says so in red.
  * But where the user has mounts, one may lie in /tmp, perhaps behind a link. */
 bool tmp_is_made_inside(const ContainerSpec *spec) {
-        return spec->n_mounts == 0;
+        return spec->n_mounts == 0 && !spec->root.pivot_old;
 }
 
 int api_mounts_outer(const ContainerSpec *spec, Rootfs *r, Error *reterr) {

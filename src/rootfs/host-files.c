@@ -175,7 +175,7 @@ static int setup_resolv_conf(const ContainerSpec *spec, Place *p) {
         case COPY_AUTO:
                 if (spec->network.private_)
                         return 0;
-                if (!spec->root.read_only)
+                if (!spec_root_is_read_only(spec))
                         return copy_resolv_conf(spec, p, mode);
                 /* Only over a file that is there: a mount point cannot be made. */
                 if (fstatat(p->etc_fd, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -259,7 +259,7 @@ static int copy_zone(Place *p) {
 static int setup_timezone(const ContainerSpec *spec, Place *p) {
         switch (spec->files.timezone) {
         case COPY_AUTO:
-                return spec->root.read_only ? 0 : link_zone(p, false);
+                return spec_root_is_read_only(spec) ? 0 : link_zone(p, false);
         case COPY_SYMLINK:
                 return link_zone(p, true);
         case COPY_COPY:

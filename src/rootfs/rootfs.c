@@ -21,6 +21,7 @@
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
 #include "rootfs/overlay-mounts.h"
+#include "rootfs/volatile.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
@@ -54,6 +55,8 @@ void rootfs_done(Rootfs *r) {
         if (!r)
                 return;
         fd_close(r->directory_fd);
+        fd_close(r->pivot_fd);
+        fd_close(r->old_root_fd);
         fd_close(r->lock_fd);
         for (size_t i = 0; i < ELEMENTSOF(r->range_lock_fds); i++)
                 fd_close(r->range_lock_fds[i]);
@@ -145,7 +148,7 @@ static const char *root_name(const ContainerSpec *spec) {
 
 /* Does the container change the directory itself? */
 static bool is_written(const ContainerSpec *spec) {
-        return !spec->root.read_only && !spec->root.ephemeral;
+        return !spec->root.read_only && !spec_root_is_forgotten(spec);
 }
 
 static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
@@ -222,16 +225,34 @@ static bool directory_is_empty(int fd) {
         return empty;
 }
 
+/* What the container's root is made of: with PivotRoot= a directory in the root directory. */
+static int tree_fd_of(const Rootfs *r) {
+        return r->pivot_fd >= 0 ? r->pivot_fd : r->directory_fd;
+}
+
+static int open_pivot(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (!spec->root.pivot)
+                return 0;
+        int fd = resolve_in_root(r->directory_fd, spec->root.pivot, O_PATH | O_DIRECTORY);
+        if (fd < 0)
+                return error_set_errno(reterr, fd, ERROR_NOT_A_ROOT,
+                                       "opening '%s' in '%s', which is to become the root, failed",
+                                       spec->root.pivot, root_name(spec));
+        r->pivot_fd = fd;
+        return 0;
+}
+
 /* A place where some program could be. */
 static int check_tree(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
         static const char *const names[] = { "usr", "bin" };
+        const int tree_fd = tree_fd_of(r);
         struct stat st;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (fstatat(r->directory_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                if (fstatat(tree_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
                     (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
                         return 0;
-        if (directory_is_empty(r->directory_fd))
+        if (directory_is_empty(tree_fd))
                 error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT, "root directory '%s' is empty",
                           root_name(spec));
         else
@@ -248,6 +269,8 @@ int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 k = check_place(spec, r, reterr);
         if (k >= 0)
                 k = lock_root(spec, r, reterr);
+        if (k >= 0)
+                k = open_pivot(spec, r, reterr);
         return k < 0 ? k : check_tree(spec, r, reterr);
 }
 
@@ -266,19 +289,23 @@ static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
         return owner < r->map.outside || owner - r->map.outside >= r->map.count;
 }
 
-int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        const uint64_t attributes =
-                MOUNT_ATTR_NODEV | (is_written(spec) ? 0 : (uint64_t) MOUNT_ATTR_RDONLY);
+/* Of what the root is made of. */
+static uint64_t tree_attributes(const ContainerSpec *spec) {
+        return MOUNT_ATTR_NODEV | (is_written(spec) ? 0 : (uint64_t) MOUNT_ATTR_RDONLY);
+}
+
+/* A detached clone with the ids and attributes that the root gets. */
+static int clone_tree(const ContainerSpec *spec, Rootfs *r, int fd, bool recursive, Error *reterr) {
         const bool idmap = wants_idmap(spec, r);
 
         int k = idmap ? idmap_holder(r, reterr) : 0;
         if (k < 0)
                 return k;
-        /* what is mounted below a layer cannot be seen through it */
-        _cleanup_close_ int tree_fd = mount_clone(r->directory_fd, !spec->root.ephemeral);
+        _cleanup_close_ int tree_fd = mount_clone(fd, recursive);
         k = tree_fd;
         if (k >= 0)
-                k = mount_set_tree(tree_fd, attributes, MS_PRIVATE, idmap ? r->userns_fd : -EBADF);
+                k = mount_set_tree(tree_fd, tree_attributes(spec), MS_PRIVATE,
+                                   idmap ? r->userns_fd : -EBADF);
         if (k < 0 && tree_fd >= 0 && idmap) {
                 _cleanup_free_ char *what = strf("the root directory '%s'", root_name(spec));
                 return idmap_error(k, tree_fd, what ?: "the root directory", reterr);
@@ -287,8 +314,45 @@ int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
                                        "making a mount of the root directory '%s' failed",
                                        root_name(spec));
-        k = mount_attach(tree_fd, r->directory_fd);
-        if (k >= 0 && spec->root.ephemeral) {
+        return TAKE_FD(tree_fd);
+}
+
+static int attach_error(const ContainerSpec *spec, int code, Error *reterr) {
+        return error_set_errno(reterr, code, ERROR_MOUNT_FAILED,
+                               "attaching the root directory '%s' failed", root_name(spec));
+}
+
+/* Volatile=yes: a root in memory, with the directory's /usr in it. */
+static int attach_usr(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        _cleanup_close_ int usr_fd = resolve_beneath(tree_fd_of(r), "usr", O_DIRECTORY);
+        if (usr_fd < 0)
+                return error_set_errno(reterr, usr_fd, ERROR_NOT_A_ROOT,
+                                       "opening /usr in '%s' failed", root_name(spec));
+        _cleanup_close_ int tree_fd = clone_tree(spec, r, usr_fd, true, reterr);
+        if (tree_fd < 0)
+                return tree_fd;
+        _cleanup_close_ int root_fd = volatile_root_make(tree_fd_of(r), r, reterr);
+        if (root_fd < 0)
+                return root_fd;
+        int k = mount_attach(root_fd, r->directory_fd);
+        _cleanup_close_ int at_fd = k < 0 ? k : resolve_beneath(root_fd, "usr", O_DIRECTORY);
+        k = at_fd < 0 ? at_fd : mount_attach(tree_fd, at_fd);
+        if (k < 0)
+                return attach_error(spec, k, reterr);
+        r->root_fd = TAKE_FD(root_fd);
+        return 0;
+}
+
+static int attach_tree(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        const bool layered = spec->root.volatile_ == VOLATILE_OVERLAY ||
+                             (spec->root.ephemeral && spec->root.volatile_ != VOLATILE_STATE);
+
+        /* what is mounted below a layer cannot be seen through it */
+        _cleanup_close_ int tree_fd = clone_tree(spec, r, tree_fd_of(r), !layered, reterr);
+        if (tree_fd < 0)
+                return tree_fd;
+        int k = mount_attach(tree_fd, r->directory_fd);
+        if (k >= 0 && layered) {
                 int layer_fd = ephemeral_layer(tree_fd, spec->root.read_only, reterr);
                 if (layer_fd < 0)
                         return layer_fd;
@@ -296,17 +360,30 @@ int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 tree_fd = layer_fd;
                 k = mount_attach(tree_fd, r->directory_fd);
                 if (k >= 0 && spec->root.image)
-                        k = disk_root_layers(r->directory_fd, tree_fd, attributes,
-                                             idmap ? r->userns_fd : -EBADF, spec->root.read_only,
-                                             reterr);
+                        k = disk_root_layers(tree_fd_of(r), tree_fd, tree_attributes(spec),
+                                             wants_idmap(spec, r) ? r->userns_fd : -EBADF,
+                                             spec->root.read_only, reterr);
                 if (k < 0 && error_is_set(reterr))
                         return k;
         }
         if (k < 0)
-                return error_set_errno(reterr, k, ERROR_MOUNT_FAILED,
-                                       "attaching the root directory '%s' failed", root_name(spec));
+                return attach_error(spec, k, reterr);
         r->root_fd = TAKE_FD(tree_fd);
         return 0;
+}
+
+int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (spec->root.pivot_old) { /* before something is attached over it */
+                int fd = clone_tree(spec, r, r->directory_fd, true, reterr);
+                if (fd < 0)
+                        return fd;
+                r->old_root_fd = fd;
+        }
+        int k = spec->root.volatile_ == VOLATILE_YES ? attach_usr(spec, r, reterr)
+                                                     : attach_tree(spec, r, reterr);
+        if (k >= 0 && spec->root.volatile_ == VOLATILE_STATE)
+                k = volatile_var_attach(r, reterr);
+        return k;
 }
 
 /* ---- looking inside --------------------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ typedef struct OverlayWork {
 typedef struct Rootfs {
         int directory_fd; /* the root directory as the host has it (O_PATH) */
         struct stat directory_stat;
+        int pivot_fd; /* PivotRoot=: the directory in it that becomes the root; else unset */
+        int old_root_fd; /* PivotRoot=: a detached mount of the root directory, to be attached in the new one; else unset */
         int lock_fd;
         int range_lock_fds[ROOTFS_RANGE_LOCKS]; /* held on the uid range */
         int root_fd;                            /* the attached tree: O_PATH of its mount root */
@@ -66,7 +68,7 @@ typedef struct Rootfs {
 } Rootfs;
 // clang-format off
 #define ROOTFS_NULL                                                                                             \
-        { .directory_fd = -EBADF, .lock_fd = -EBADF, .range_lock_fds = PAIR_EBADF,                               \
+        { .directory_fd = -EBADF, .pivot_fd = -EBADF, .old_root_fd = -EBADF, .lock_fd = -EBADF, .range_lock_fds = PAIR_EBADF,                               \
           .root_fd = -EBADF, .devpts_fd = -EBADF, .notify_fd = -EBADF, .kmsg_fd = -EBADF, .userns_fd = -EBADF }
 // clang-format on
 void rootfs_done(Rootfs *r);

@@ -143,13 +143,32 @@ static int open_source(const SpecMount *m, const Rootfs *r, int *ret, Error *ret
         return failed(m, code, hint, reterr);
 }
 
-/* A user namespace that maps the owner of the source, user and group, to the container's root, and nobody else. */
-static int root_holder(const SpecMount *m, const Rootfs *r, const struct stat *st, Error *reterr) {
-        const IdMap user = { .inside = st->st_uid, .outside = r->map.outside, .count = 1 },
-                    group = { .inside = st->st_gid, .outside = r->map.outside, .count = 1 };
+/* A user namespace that maps the owner of the source, user and group, to these ids, and nobody else. */
+static int owner_holder(const SpecMount *m, const struct stat *st, uid_t uid, gid_t gid,
+                        Error *reterr) {
+        const IdMap user = { .inside = st->st_uid, .outside = uid, .count = 1 },
+                    group = { .inside = st->st_gid, .outside = gid, .count = 1 };
 
         int fd = userns_new_apart(&user, &group);
         return fd < 0 ? failed(m, fd, NULL, reterr) : fd;
+}
+
+/* The owner of the place where it is to be mounted. */
+static int target_holder(const SpecMount *m, const Rootfs *r, const struct stat *st,
+                         Error *reterr) {
+        struct stat target;
+
+        _cleanup_close_ int fd = open_target(m, r, st->st_mode & S_IFMT, reterr);
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &target) < 0)
+                return failed(m, -errno, NULL, reterr);
+        if (target.st_uid - r->map.outside >= r->map.count ||
+            target.st_gid - r->map.outside >= r->map.count)
+                return failed(m, -ERANGE,
+                              "owneridmap: the target belongs to nobody whom the container has",
+                              reterr);
+        return owner_holder(m, st, target.st_uid, target.st_gid, reterr);
 }
 
 static int map_bind(const SpecMount *m, Rootfs *r, int mount_fd, const struct stat *st,
@@ -162,7 +181,9 @@ static int map_bind(const SpecMount *m, Rootfs *r, int mount_fd, const struct st
             (m->idmap == BIND_IDMAP && !idmap_shifts(r)))
                 return 0;
         if (m->idmap == BIND_ROOTIDMAP)
-                userns_fd = own_fd = root_holder(m, r, st, reterr);
+                userns_fd = own_fd = owner_holder(m, st, r->map.outside, r->map.outside, reterr);
+        else if (m->idmap == BIND_OWNERIDMAP)
+                userns_fd = own_fd = target_holder(m, r, st, reterr);
         else
                 userns_fd = idmap_holder(r, reterr);
         if (userns_fd < 0)
@@ -323,8 +344,18 @@ static int mount_overlay(const ContainerSpec *spec, const SpecMount *m, Rootfs *
         return fd < 0 ? fd : attach(m, r, fd, S_IFDIR, reterr);
 }
 
+/* PivotRoot=NEW:OLD */
+static int mount_old_root(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
+        const SpecMount m = { .source = spec->root.directory, .target = spec->root.pivot_old };
+
+        if (r->old_root_fd < 0)
+                return 0;
+        int k = check_target(&m, spec, reterr);
+        return k < 0 ? k : attach(&m, r, r->old_root_fd, S_IFDIR, reterr);
+}
+
 int user_mounts(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        int k = 0;
+        int k = mount_old_root(spec, r, reterr);
 
         for (size_t i = 0; i < spec->n_mounts && k >= 0; i++) {
                 const SpecMount *m = spec->mounts + i;

@@ -78,11 +78,18 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "give one with --directory= or --image=");
                 return -EINVAL;
         }
-        if (path_equal(s->root.directory, "/") && !s->root.read_only && !s->root.ephemeral) {
+        if (path_equal(s->root.directory, "/") && !s->root.read_only && !s->root.ephemeral &&
+            s->root.volatile_ == VOLATILE_NO) {
                 (void) error_set(
                         reterr, -EINVAL, ERROR_CONFLICT,
                         "The host's own root directory can be used with --read-only or --ephemeral alone");
                 error_hint(reterr, "add one of them");
+                return -EINVAL;
+        }
+        if (s->root.read_only && s->root.volatile_ == VOLATILE_YES) {
+                (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "A root in memory (--volatile=yes) cannot be read-only as well");
+                error_hint(reterr, "leave out --read-only: /usr is read-only in any case");
                 return -EINVAL;
         }
         return 0;

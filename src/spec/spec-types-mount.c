@@ -109,11 +109,12 @@ static int bind_options_parse(const char *options, SpecMount *m, Error *reterr) 
                 else if (streq(*s, "rootidmap"))
                         m->idmap = BIND_ROOTIDMAP;
                 else if (streq(*s, "owneridmap"))
-                        return type_unsupported(reterr);
+                        m->idmap = BIND_OWNERIDMAP;
                 else
                         return type_expected(
-                                reterr, "one or more of the options rbind, norbind, idmap, noidmap "
-                                        "and rootidmap behind the second ':'");
+                                reterr,
+                                "one or more of the options rbind, norbind, idmap, noidmap, rootidmap "
+                                "and owneridmap behind the second ':'");
         }
         return 0;
 }
@@ -174,6 +175,7 @@ static void bind_print(const SpecMount *m, StrBuf *out) {
         static const char *const idmap_words[_BIND_IDMAP_MAX] = {
                 [BIND_IDMAP] = "idmap",
                 [BIND_ROOTIDMAP] = "rootidmap",
+                [BIND_OWNERIDMAP] = "owneridmap",
         };
         const char *idmap = idmap_words[m->idmap];
 

@@ -79,6 +79,10 @@ extern const FieldType field_dependency; /* names of containers and units */
 extern const FieldType field_delay;      /* up to SPEC_START_DELAY_MAX_USEC */
 extern const FieldType field_count;      /* uint32_t, not 0; data: VALUE(default) */
 
+/* spec-types-root.c */
+extern const FieldType field_volatile;
+extern const FieldType field_pivot; /* at spec->root.pivot */
+
 /* What the rows of mounts share, in spec-types-mount.c. */
 /* Splits at ":"; a backslash makes the next character an ordinary one. -EINVAL: more than max parts, or a backslash at the end; -ENOMEM. */
 int type_parts_split(const char *value, size_t max, char ***ret);

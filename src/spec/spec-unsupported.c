@@ -22,14 +22,12 @@
 
 const SpecField spec_fields_unsupported[] = {
         /* settings and their options */
-        PLAIN_ROW("Exec", "PivotRoot",               "pivot-root",               NULL),
         ROW("Exec",    "AmbientCapability",       "ambient-capability",       NULL),
         PLAIN_ROW("Exec", "Personality",             "personality",              NULL),
         ROW("Exec",    "PrivateUsersDelegate",    "private-users-delegate",   " 0 "),
         PLAIN_ROW("Exec", "RestrictAddressFamilies", "restrict-address-families", NULL), /* "none" is no family at all */
         PLAIN_ROW("Exec", "SuppressSync",            "suppress-sync",            NO),
         ROW("Exec",    "LinkJournal",             "link-journal",             NO "auto try-guest try-host "),
-        UNSUPPORTED("Files", "Volatile",  "volatile",  0,   FIELD_OPTIONAL_ARG, "yes", NO),
         ROW("Files",   "BindUser",                "bind-user",                NULL),
         ROW("Files",   "BindUserShell",           "bind-user-shell",          NO),
         ROW("Files",   "BindUserGroup",           "bind-user-group",          NULL),

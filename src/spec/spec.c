@@ -34,6 +34,14 @@ static const char *const console_mode_table[_CONSOLE_MODE_MAX] = {
 };
 DEFINE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode)
 
+static const char *const volatile_mode_table[_VOLATILE_MODE_MAX] = {
+        [VOLATILE_NO] = "no",
+        [VOLATILE_YES] = "yes",
+        [VOLATILE_STATE] = "state",
+        [VOLATILE_OVERLAY] = "overlay",
+};
+DEFINE_STRING_TABLE_LOOKUP(volatile_mode, VolatileMode)
+
 static const char *const copy_mode_table[_COPY_MODE_MAX] = {
         [COPY_AUTO] = "auto", [COPY_OFF] = "off",       [COPY_COPY] = "copy",
         [COPY_BIND] = "bind", [COPY_DELETE] = "delete", [COPY_SYMLINK] = "symlink",
@@ -125,6 +133,8 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->root.directory);
         free(s->root.image);
         free(s->root.image_policy);
+        free(s->root.pivot);
+        free(s->root.pivot_old);
         strv_free(s->payload.argv);
         strv_free(s->payload.environment);
         free(s->payload.user);

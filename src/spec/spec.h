@@ -94,10 +94,20 @@ typedef enum MountKind {
         _MOUNT_KIND_INVALID = -EINVAL,
 } MountKind;
 
+typedef enum VolatileMode { /* what of the root directory is there, and kept */
+        VOLATILE_NO,
+        VOLATILE_YES,     /* /usr alone, read-only, in a root in memory */
+        VOLATILE_STATE,   /* all, read-only, with a /var in memory */
+        VOLATILE_OVERLAY, /* all; changes go to a layer in memory */
+        _VOLATILE_MODE_MAX,
+        _VOLATILE_MODE_INVALID = -EINVAL,
+} VolatileMode;
+
 typedef enum BindIdmap {
         BIND_NOIDMAP,
         BIND_IDMAP,
         BIND_ROOTIDMAP,
+        BIND_OWNERIDMAP,
         _BIND_IDMAP_MAX,
         _BIND_IDMAP_INVALID = -EINVAL
 } BindIdmap;
@@ -170,6 +180,9 @@ typedef struct ContainerSpec {
                 char *image_policy; /* which partitions it may have (image/disk.h); NULL: those of containers */
                 bool read_only;
                 bool ephemeral; /* changes go to a layer in memory that ends with the container */
+                VolatileMode volatile_;
+                char *pivot; /* absolute, normalised, in the directory: becomes the root in its place; NULL: it stays */
+                char *pivot_old; /* where the directory itself is seen then; NULL: nowhere */
                 int fd; /* the supervisor's descriptor of the root directory if a client handed one in, or of the image's mounts; else -EBADF */
                 int lock_fd; /* and of the image's lock */
         } root;
@@ -243,6 +256,7 @@ DECLARE_STRING_TABLE_LOOKUP(start_mode, StartMode);
 DECLARE_STRING_TABLE_LOOKUP(userns_mode, UsernsMode);
 DECLARE_STRING_TABLE_LOOKUP(ownership_mode, OwnershipMode);
 DECLARE_STRING_TABLE_LOOKUP(console_mode, ConsoleMode);
+DECLARE_STRING_TABLE_LOOKUP(volatile_mode, VolatileMode);
 DECLARE_STRING_TABLE_LOOKUP(copy_mode, CopyMode);
 DECLARE_STRING_TABLE_LOOKUP(cgroup_mode, CgroupMode);
 DECLARE_STRING_TABLE_LOOKUP(health_action, HealthAction);
@@ -267,6 +281,14 @@ static inline const char *spec_root_path(const ContainerSpec *s) {
 /* The payload's host name. */
 static inline const char *spec_hostname(const ContainerSpec *s) {
         return s->hostname ?: s->name;
+}
+/* Changes to the root, if there can be any, go to memory: the directory or image stays as it is, whatever ReadOnly= says of the root. */
+static inline bool spec_root_is_forgotten(const ContainerSpec *s) {
+        return s->root.ephemeral || s->root.volatile_ != VOLATILE_NO;
+}
+/* The payload finds its /etc read-only. */
+static inline bool spec_root_is_read_only(const ContainerSpec *s) {
+        return s->root.read_only || s->root.volatile_ == VOLATILE_STATE;
 }
 bool spec_has_userns(const ContainerSpec *s);
 bool spec_has_time_namespace(const ContainerSpec *s);

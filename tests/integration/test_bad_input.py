@@ -128,6 +128,9 @@ def test_paths(host, busybox, clean):
         (run("--overlay=/srv/bad::/etc/passwd", "true"), 125, "'/etc/passwd'"),
         (run("--overlay=/srv/bad:/proc:/mnt", "true"), 125, "'/proc'"),
         (run("--overlay-ro=/srv/bad:/nosuch:/mnt", "true"), 125, "'/nosuch'"),
+        (run("--pivot-root=/nosuch", "true"), 125, "'/nosuch'"),
+        (run("--pivot-root=/etc", "true"), 125, "neither usr/ nor bin/"),
+        (run("--read-only", "--volatile=yes", "true"), 125, "--volatile=yes"),
         (run("--chdir=relative", "true"), 2, "'relative'"),
         (run("--chdir=/nosuch", "true"), 125, "'/nosuch'"),
         (run("--chdir=/etc/passwd", "true"), 125, "'/etc/passwd'"),
@@ -160,7 +163,7 @@ VALUES = [
     "--uuid=00000000000000000000000000000000", "--hostname=-x", "--setenv=1A=b", "--setenv==b", "--user=a:b",
     "--user=99999999999", "--kill-signal=SIGFOO", "--kill-signal=99", "--stop-timeout=x", "--notify-ready=x",
     "--console=x", "--settings=x", "--register=x", "--timezone=x", "--resolv-conf=x", "--time-namespace=x",
-    "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch", "--overlay=/x", "--overlay=/x:y", "--overlay-ro=/x::",
+    "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch", "--volatile=x", "--pivot-root=x", "--pivot-root=/a:/b:/c", "--overlay=/x", "--overlay=/x:y", "--overlay-ro=/x::",
     "--description=a\nb", "--system-call-filter=a,b", "--profile=a/b",
     "--health-command='a", "--health-interval=0.5", "--health-timeout=x", "--health-start-period=x", "--health-retries=0", "--health-action=x",
     "--pre-start=relative", "--post-start='/a", "--pre-stop=-", "--post-stop=relative x", "--hook-timeout=0",
@@ -170,10 +173,10 @@ CHECKED_LATER = {
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
     "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "policy", "--image-policy=*": "policy",
 }
-UNSUPPORTED = ["--volatile=yes", "--network-veth", "-n",
+UNSUPPORTED = ["--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
                "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
-               "--bind=/x:/y:owneridmap", "--personality=x86", "--pivot-root=/x", "--suppress-sync=yes"]
+               "--personality=x86", "--suppress-sync=yes"]
 
 
 def test_options(host, busybox, clean):

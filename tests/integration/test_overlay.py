@@ -48,3 +48,53 @@ def test_many_layers(host, busybox, clean):
         assert host.read("/srv/m/1/1").strip() == "1"
     finally:
         host.run("rm -r /srv/m /etc/berth/busybox.berth")
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_volatile(host, busybox, options, clean):
+    host.run(f"cd {busybox}; mkdir -p var etc usr/bin; echo kept >var/kept; echo kept >etc/kept")
+
+    def run(mode, script, check=True, more=()):
+        return host.berth("run", "-q", "-P", "-M", "v", "-D", busybox, f"--volatile={mode}", *options, *more, "--", "/bin/sh", "-c", script, check=check)
+
+    assert run("overlay", "cat /etc/kept /var/kept; echo x >/etc/kept; rm /var/kept; hostname; stat -c %u /etc /").stdout.split() == ["kept", "kept", "v", "0", "0"]
+    r = run("state", "cat /etc/kept; ls -A /var; echo x >/var/x && cat /var/x; stat -c '%u %a' /var; (: >/etc/x) 2>/dev/null || echo read-only")
+    assert r.stdout.split() == ["kept", "x", "0", "755", "read-only"] and r.stderr == "", r
+    r = run("state", "ls /bound", more=["--bind=/etc/os-release:/bound"], check=False)
+    assert r.returncode == 125 and "read-only root" in r.stderr, r
+    # /usr alone
+    if host.run(f"test -L {busybox}/bin", check=False).returncode:
+        r = run("yes", "true", check=False)
+        assert r.returncode == 125 and "/bin in the root is not a symbolic link" in r.stderr and "Hint: " in r.stderr, r
+        host.run(f"cd {busybox}; cp -a bin/. usr/bin/; rm -r bin; ln -s usr/bin bin; for d in sbin lib lib64; do [ -d $d ] || continue; mkdir -p usr/$d; cp -a $d/. usr/$d/; "
+                 "rm -r $d; ln -s usr/$d $d; done")
+    r = run("yes", "ls /etc/kept /var/kept 2>/dev/null; echo x >/etc/x && cat /etc/x; stat -c '%u %a' / /etc /var; (: >/usr/x) 2>/dev/null || echo read-only; ls -d /bin")
+    assert r.stdout.split() == ["x", "0", "755", "0", "755", "0", "755", "read-only", "/bin"], r
+    assert host.run(f"cd {busybox}; cat var/kept etc/kept; ls etc/x var/x usr/x 2>/dev/null", check=False).out == "kept\nkept"
+
+
+@pytest.mark.parametrize("options", MODES)
+def test_pivot_root(host, busybox, options, clean):
+    host.run(f"cd {busybox}; mkdir -p deploy/1; cp -a bin deploy/1/; mkdir deploy/1/data; chown 33:34 deploy/1/data; echo one >deploy/1/which; echo zero >which; "
+             "for d in usr lib lib64; do [ -e $d ] && cp -a $d deploy/1/; done; mkdir -p /srv/src; echo x >/srv/src/x; chown -R 1000:1000 /srv/src", check=False)
+    try:
+        r = host.berth("run", "-q", "-P", "-M", "v", "-D", busybox, *options, "--pivot-root=/deploy/1:/sysroot", "--bind=/srv/src:/data:owneridmap", "--",
+                       "/bin/sh", "-c", "cat /which /sysroot/which; stat -c '%u %g' /data/x /sysroot; echo more >>/data/x; echo new >/new")
+        assert r.stdout.split() == ["one", "zero", *(["33", "34"] if options else ["1000", "1000"]), "0", "0"] and r.stderr == "", r
+        assert host.run(f"stat -c %u /srv/src/x {busybox}/deploy/1/new").stdout.split() == ["1000", "0"]
+    finally:
+        host.run("rm -r /srv/src")
+
+
+@pytest.mark.parametrize("mode", ["overlay", "state"])
+def test_volatile_boot(host, debian, mode, clean):
+    before = host.run(f"find {debian}/etc {debian}/var -printf '%P %y %m %U %G %s %l %T@\\n' | sort | sha256sum").out
+    p = host.spawn("berth", "run", "-b", "-U", f"--volatile={mode}", "--notify-ready=yes", "-M", "fleeting", "-D", debian)
+    try:
+        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60, every=0.3)
+        host.berth("exec", "fleeting", "systemctl", "is-active", "multi-user.target")
+        host.berth("stop", "fleeting", timeout=100)
+    finally:
+        host.berth("terminate", "fleeting", check=False)
+        host.end(p)
+    assert host.run(f"find {debian}/etc {debian}/var -printf '%P %y %m %U %G %s %l %T@\\n' | sort | sha256sum").out == before

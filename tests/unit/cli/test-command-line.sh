@@ -91,7 +91,7 @@ expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-o
 expect 2 "berth: Invalid value 'tty' for '--console=': auto, interactive, read-only, passive or pipe is expected" \
         verify --console=tty -D / true
 expect 2 "berth: Boot= and ProcessTwo= (--boot and --as-pid2) exclude each other" run -ba -D / true
-expect 125 "berth: Option '--volatile' is not supported yet" run --volatile=yes true
+expect 125 "berth: Option '--personality' is not supported yet" run --personality=x86 true
 expect 125 "berth: Image '/nonexistent' cannot be used: No such file or directory" run -i /nonexistent true
 expect 125 "berth: Image '/dev/null' is no file and no block device" run -i /dev/null true
 expect 125 "berth: Image '/usr' is no file and no block device

@@ -233,6 +233,119 @@ TEST(ephemeral) {
         ASSERT_ERROR(umount2(root, MNT_DETACH) < 0 ? -errno : 0, EINVAL);
 }
 
+TEST(volatile_overlay_and_state) {
+        for (int userns = 0; userns < 2; userns++) {
+                _cleanup_free_ char *root = fake_root();
+                _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+                _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL;
+                _cleanup_error_ Error e = ERROR_NULL;
+                struct stat st;
+
+                if (userns) {
+                        s->users.mode = USERNS_RANGE;
+                        s->users.base = RANGE;
+                }
+                s->root.volatile_ = VOLATILE_OVERLAY;
+                ASSERT_OK(prepare(s, &a, &e));
+                ASSERT_OK(unlinkat(a.root_fd, "etc/passwd", 0));
+                ASSERT_OK(mount_detach(a.root_fd));
+                rootfs_done(&a);
+                s->root.volatile_ = VOLATILE_STATE;
+                ASSERT_ERROR(attach(s, &a, &e), ENOENT);
+                ASSERT_STREQ(e.message, "/var is missing in the root");
+                ASSERT_OK(mount_detach(a.root_fd));
+                rootfs_done(&a);
+                ASSERT_OK(symlink("etc", in_root(root, "var")));
+                ASSERT_TRUE(attach(s, &a, NULL) < 0);
+                ASSERT_OK(mount_detach(a.root_fd));
+                rootfs_done(&a);
+                ASSERT_OK(unlink(in_root(root, "var")));
+                ASSERT_OK(mkdir(in_root(root, "var"), 0755));
+                ASSERT_OK(put(root, "var/kept", "x"));
+                ASSERT_OK(prepare(s, &b, NULL));
+                ASSERT_ERROR(unlinkat(b.root_fd, "etc/passwd", 0) < 0 ? -errno : 0, EROFS);
+                ASSERT_ERROR(faccessat(b.root_fd, "var/kept", F_OK, 0) < 0 ? -errno : 0, ENOENT);
+                ASSERT_OK(mkdirat(b.root_fd, "var/new", 0755));
+                ASSERT_OK(fstatat(b.root_fd, "var", &st, 0));
+                ASSERT_EQ(st.st_uid, userns ? RANGE : 0);
+                ASSERT_OK(mount_detach(b.root_fd));
+                ASSERT_OK(access(in_root(root, "var/kept"), F_OK));
+        }
+}
+
+TEST(volatile_root) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        char target[64] = "";
+        struct stat st;
+
+        s->users.mode = USERNS_RANGE;
+        s->users.base = RANGE;
+        s->root.volatile_ = VOLATILE_YES;
+        ASSERT_ERROR(attach(s, &r, &e), ENOTDIR); /* /bin is a directory of its own */
+        ASSERT_CONTAINS(e.message, "/bin in the root is not a symbolic link to what is in /usr");
+        ASSERT_CONTAINS(e.hint, "--volatile=state");
+        rootfs_done(&r);
+        ASSERT_OK(rename(in_root(root, "bin"), in_root(root, "gone")));
+        ASSERT_OK(symlink("/usr/lib", in_root(root, "lib64")));
+        ASSERT_OK(prepare(s, &r, &e));
+        ASSERT_EQ(readlinkat(r.root_fd, "bin", target, sizeof(target)), 7);
+        ASSERT_STREQ(target, "usr/bin");
+        ASSERT_EQ(readlinkat(r.root_fd, "lib64", target, sizeof(target)), 8);
+        ASSERT_TRUE(faccessat(r.root_fd, "sbin", F_OK, 0) < 0);
+        ASSERT_OK(fstatat(r.root_fd, "bin", &st, AT_SYMLINK_NOFOLLOW));
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_OK(fstatat(r.root_fd, "usr/lib/os-release", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_ERROR(mkdirat(r.root_fd, "usr/x", 0755) < 0 ? -errno : 0, EROFS);
+        ASSERT_ERROR(faccessat(r.root_fd, "etc/passwd", F_OK, 0) < 0 ? -errno : 0, ENOENT);
+        ASSERT_OK(fstatat(r.root_fd, "etc", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_OK(mkdirat(r.root_fd, "var/x", 0755));
+        ASSERT_OK(mount_detach(r.root_fd));
+        ASSERT_TRUE(access(in_root(root, "var"), F_OK) < 0);
+}
+
+TEST(pivot_root) {
+        _cleanup_free_ char *root = fake_root();
+        _cleanup_spec_ ContainerSpec *s = fake_spec(root);
+        _cleanup_(rootfs_done) Rootfs a = ROOTFS_NULL, b = ROOTFS_NULL, c = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL, out = ERROR_NULL;
+
+        ASSERT_OK(mkdir(in_root(root, "deploy"), 0755));
+        ASSERT_OK(mkdir(in_root(root, "deploy/1"), 0755));
+        ASSERT_OK(symlink("/deploy/1", in_root(root, "current")));
+        ASSERT_OK(free_and_strdup(&s->root.pivot, "/current"));
+        s->users.mode = USERNS_RANGE;
+        s->users.base = RANGE;
+        ASSERT_ERROR(attach(s, &a, &e), ENOENT); /* it is empty */
+        rootfs_done(&a);
+        ASSERT_OK(mkdir(in_root(root, "deploy/1/usr"), 0755));
+        ASSERT_OK(put(root, "deploy/1/this", "x"));
+        ASSERT_OK(prepare(s, &a, NULL));
+        ASSERT_OK(faccessat(a.root_fd, "this", F_OK, 0));
+        ASSERT_TRUE(faccessat(a.root_fd, "etc/passwd", F_OK, 0) < 0);
+        ASSERT_OK(mount_detach(a.root_fd));
+        rootfs_done(&a);
+        /* and the rest of it below */
+        ASSERT_OK(free_and_strdup(&s->root.pivot_old, "/sysroot"));
+        ASSERT_OK(prepare(s, &b, NULL));
+        ASSERT_OK(faccessat(b.root_fd, "sysroot/etc/passwd", F_OK, 0));
+        ASSERT_OK(faccessat(b.root_fd, "sysroot/deploy/1/this", F_OK, 0));
+        struct stat st;
+        ASSERT_OK(fstatat(b.root_fd, "sysroot/etc/passwd", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_OK(mount_detach(b.root_fd));
+        rootfs_done(&b);
+        /* not out of the root, and not to nowhere */
+        ASSERT_OK(unlink(in_root(root, "current")));
+        ASSERT_OK(symlink("../../../../../../mnt", in_root(root, "current")));
+        ASSERT_ERROR(attach(s, &c, &out), ENOENT);
+        ASSERT_CONTAINS(out.message, "opening '/current' in '");
+}
+
 TEST(boot_wants_an_init) {
         _cleanup_free_ char *root = fake_root();
         _cleanup_spec_ ContainerSpec *s = fake_spec(root);

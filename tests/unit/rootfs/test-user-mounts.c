@@ -304,6 +304,30 @@ TEST(idmaps) {
         ASSERT_EQ(st.st_gid, RANGE);
 }
 
+TEST(the_owner_of_the_target) {
+        SETUP;
+        struct stat st;
+
+        ASSERT_OK(chown("/mnt/src/file", 1000, 1001));
+        ASSERT_OK(put(root, "etc/his", ""));
+        ASSERT_OK(chown(in_root(root, "etc/his"), 33, 34));
+        add(s, MOUNT_BIND, "/mnt/src/file", "/etc/his")->idmap = BIND_OWNERIDMAP;
+        add(s, MOUNT_BIND, "/mnt/src/file", "/etc/new")->idmap = BIND_OWNERIDMAP;
+        s->users.mode = USERNS_RANGE;
+        s->users.base = RANGE;
+        ASSERT_OK(prepare(s, &r, &e));
+        ASSERT_OK(fstatat(r.root_fd, "etc/his", &st, 0));
+        ASSERT_EQ(st.st_uid, RANGE + 33);
+        ASSERT_EQ(st.st_gid, RANGE + 34);
+        ASSERT_OK(fstatat(r.root_fd, "etc/new", &st, 0)); /* made by the container's root */
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_OK(umount2(root, MNT_DETACH));
+        rootfs_done(&r);
+        ASSERT_OK(chown(in_root(root, "etc/his"), 100000, 34));
+        ASSERT_ERROR(prepare(s, &r, &e), ERANGE);
+        ASSERT_CONTAINS(e.hint, "owneridmap");
+}
+
 TEST(an_idmap_that_cannot_be) {
         SETUP;
 

@@ -12,6 +12,7 @@ TEST(bind) {
         ASSERT_PRINTS("Bind", "/a\\:b\\\\c:/d", "Bind=/a\\:b\\\\c:/d\n");
         ASSERT_PRINTS("Bind", "/a:/b:norbind,idmap,rbind", "Bind=/a:/b:idmap\n");
         ASSERT_PRINTS("Bind", "/a:/b:rootidmap,norbind", "Bind=/a:/b:norbind,rootidmap\n");
+        ASSERT_PRINTS("Bind", "/a:/b:idmap,owneridmap", "Bind=/a:/b:owneridmap\n");
         ASSERT_REFUSED("Bind", "a", "as source");
         ASSERT_REFUSED("Bind", "+:/b", "as source");
         ASSERT_REFUSED("Bind", ":", "SOURCE[:TARGET");

@@ -3,13 +3,11 @@
 #include "spec-helpers.h"
 
 TEST(refused) {
-        static const char *const keys[] = { "PivotRoot",
-                                            "AmbientCapability",
+        static const char *const keys[] = { "AmbientCapability",
                                             "Personality",
                                             "RestrictAddressFamilies",
                                             "SuppressSync",
                                             "LinkJournal",
-                                            "Volatile",
                                             "BindUser",
                                             "VirtualEthernet",
                                             "VirtualEthernetExtra",
@@ -34,15 +32,12 @@ TEST(refused) {
 }
 
 TEST(asking_for_nothing) {
-        static const char *const pairs[][2] = { { "VirtualEthernet", "no" },
-                                                { "LinkJournal", "no" },
-                                                { "LinkJournal", "auto" },
-                                                { "LinkJournal", "try-guest" },
-                                                { "LinkJournal", "try-host" },
-                                                { "Volatile", "0" },
-                                                { "SuppressSync", "off" },
-                                                { "PrivateUsersDelegate", "0" },
-                                                { "Zone", "" } };
+        static const char *const pairs[][2] = {
+                { "VirtualEthernet", "no" },     { "LinkJournal", "no" },
+                { "LinkJournal", "auto" },       { "LinkJournal", "try-guest" },
+                { "LinkJournal", "try-host" },   { "SuppressSync", "off" },
+                { "PrivateUsersDelegate", "0" }, { "Zone", "" }
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
                 _cleanup_draft_ SpecDraft *d = spec_draft_new();
@@ -58,9 +53,7 @@ TEST(refused_from_any_file) {
         static const char *const pairs[][2] = { { "RestrictAddressFamilies", "none" },
                                                 { "RestrictAddressFamilies", "AF_UNIX" },
                                                 { "Personality", "x86" },
-                                                { "PivotRoot", "/x" },
-                                                { "SuppressSync", "yes" },
-                                                { "Volatile", "yes" } };
+                                                { "SuppressSync", "yes" } };
 
         for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
                 _cleanup_draft_ SpecDraft *d = spec_draft_new();
