@@ -109,7 +109,13 @@ static int line_parse(const char *line, NotifyMessage *m) {
                 m->reloading = true;
         else if (streq(line, "WATCHDOG=1"))
                 m->watchdog = true;
-        else if ((value = startswith(line, "STATUS=")))
+        else if (streq(line, "WATCHDOG=trigger"))
+                m->watchdog_trigger = true;
+        else if ((value = startswith(line, "WATCHDOG_USEC="))) {
+                uint64_t usec;
+                if (parse_u64(value, &usec) >= 0)
+                        m->watchdog_usec = usec;
+        } else if ((value = startswith(line, "STATUS=")))
                 return status_take(value, &m->status);
         else if ((value = startswith(line, "EXIT_STATUS="))) {
                 if (parse_u32(value, &number) >= 0 && number <= 255) {

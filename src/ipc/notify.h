@@ -17,6 +17,8 @@ typedef struct NotifyMessage {
         bool ready, stopping, reloading, watchdog;
         bool has_exit_status;
         int exit_status;
+        bool watchdog_trigger;  /* WATCHDOG=trigger */
+        uint64_t watchdog_usec; /* WATCHDOG_USEC=, 0 if absent */
         char *status;      /* STATUS=, control characters escaped, at most 256 bytes; or NULL */
         int signals_level; /* X_SYSTEMD_SIGNALS_LEVEL=, 0 if absent */
 } NotifyMessage;

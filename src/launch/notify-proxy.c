@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "basic/log.h"
 #include "basic/parse.h"
 #include "basic/str.h"
 #include "ipc/notify.h"
@@ -35,13 +36,48 @@ static usec_t watchdog_from_environment(void) {
         return value / 2;
 }
 
+void payload_watchdog_arm(Supervisor *s) {
+        s->payload_deadline_usec =
+                s->payload_watchdog_usec == 0
+                        ? USEC_INFINITY
+                        : usec_add(now_usec(CLOCK_MONOTONIC), s->payload_watchdog_usec);
+}
+
+void payload_watchdog_check(Supervisor *s, usec_t now) {
+        /* who is stopped, or rests, has nothing to say */
+        if (now < s->payload_deadline_usec || s->freezing || s->state == STATE_STOPPING)
+                return;
+        s->payload_deadline_usec = USEC_INFINITY;
+        s->watchdog_hit = true;
+        log_error(
+                "The payload of container '%s' did not say in time that it is well (WatchdogSec=), and is ended",
+                s->spec->name);
+        stop_abort(s);
+}
+
+/* sd_notify(3) */
+static void hear_watchdog(Supervisor *s, const NotifyMessage *m) {
+        if (m->watchdog_usec > 0)
+                s->payload_watchdog_usec = m->watchdog_usec == USEC_INFINITY ? 0 : m->watchdog_usec;
+        if (m->watchdog_trigger)
+                s->payload_deadline_usec = 0;
+        else if (s->ready && (m->watchdog || m->ready || m->watchdog_usec > 0))
+                payload_watchdog_arm(s);
+}
+
 void notify_started(Supervisor *s) {
+        s->payload_deadline_usec = USEC_INFINITY;
+        s->payload_watchdog_usec = s->spec->payload.watchdog_usec == USEC_INFINITY
+                                           ? 0
+                                           : s->spec->payload.watchdog_usec;
         s->watchdog_usec = watchdog_from_environment();
         send_formatted(strf("%sSTATUS=Container running.\nX_BERTH_LEADER_PID=%d",
                             s->spec->payload.notify_ready ? "" : "READY=1\n", s->leader.pid));
         if (!s->spec->payload.notify_ready) {
                 s->ready = true;
                 links_send(s, CONTROL_READY, NULL, NULL, 0);
+                if (s->payload_watchdog_usec > 0)
+                        payload_watchdog_arm(s);
         }
 }
 
@@ -58,6 +94,7 @@ static void forward(Supervisor *s, const NotifyMessage *m) {
                         links_send(s, CONTROL_STATUS, (char *const[]){ field, NULL }, NULL, 0);
                 free(field);
         }
+        hear_watchdog(s, m);
 }
 
 /* A payload may say much, but not so much that listening costs the host a processor. What does not fit waits in the socket,

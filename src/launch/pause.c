@@ -54,5 +54,7 @@ void pause_end(Supervisor *s) {
         if (r < 0 && r != -EOPNOTSUPP)
                 log_warning_errno(r, "Resuming container '%s' failed", s->spec->name);
         s->freezing = s->paused = false;
+        if (s->ready)
+                payload_watchdog_arm(s); /* it could not speak meanwhile */
         links_send(s, CONTROL_RESUMED, NULL, NULL, 0);
 }

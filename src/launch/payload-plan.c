@@ -86,6 +86,14 @@ static int build_environment(const Supervisor *s, char ***ret) {
                 r = strv_extend(&env, "LANG=C.UTF-8");
         if (r >= 0)
                 r = strv_extend(&env, "NOTIFY_SOCKET=/run/host/notify");
+        if (r >= 0 && spec->payload.watchdog_usec > 0 &&
+            spec->payload.watchdog_usec != USEC_INFINITY) {
+                r = strv_extendf(&env, "WATCHDOG_USEC=%llu",
+                                 (unsigned long long) spec->payload.watchdog_usec);
+                if (r >= 0)
+                        r = strv_extend(&env, spec->payload.start == START_PID2 ? "WATCHDOG_PID=2"
+                                                                                : "WATCHDOG_PID=1");
+        }
         STRV_FOREACH(e, spec->payload.environment)
                 if (r >= 0)
                         r = strv_env_replace(&env, *e);

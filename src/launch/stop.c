@@ -95,6 +95,13 @@ void stop_request(Supervisor *s, StopOrigin origin) {
                 stop_with(s, origin, sig);
 }
 
+void stop_abort(Supervisor *s) {
+        if (payload_takes(s, SIGABRT))
+                stop_with(s, STOP_BY_WATCHDOG, SIGABRT);
+        else
+                stop_kill(s); /* PID 1 without a handler does not get it: pid_namespaces(7) */
+}
+
 void stop_poweroff(Supervisor *s) {
         if (s->spec->payload.start == START_COMMAND)
                 stop_request(s, STOP_BY_CONSOLE);

@@ -146,6 +146,8 @@ static int next_timeout(const Supervisor *s, usec_t now, bool console_rests) {
                 next = MIN(next, s->manager.retry_usec);
         if (s->watchdog_usec > 0)
                 next = MIN(next, s->next_watchdog_usec);
+        if (!s->freezing && s->state != STATE_STOPPING)
+                next = MIN(next, s->payload_deadline_usec);
         if (s->notify_pause_usec > now)
                 next = MIN(next, s->notify_pause_usec);
         if (console_rests)
@@ -203,6 +205,12 @@ static int finish(Supervisor *s, const siginfo_t *info) {
         bool in_unit = s->spec->resources.cgroup == CGROUP_UNIT;
         Ending e = ending_of(info->si_code, info->si_status, s->spec->payload.start == START_BOOT,
                              in_unit, s->stop_requests > 0);
+        if (s->watchdog_hit) { /* a failure, however it has ended */
+                e.reason = "watchdog";
+                e.restart = false;
+                if (e.exit_status == 0 || e.exit_status == 133)
+                        e.exit_status = 1;
+        }
         if (e.restart && s->stop_requests > 0) { /* a reboot while it was told to stop is a stop */
                 e.restart = false;
                 e.exit_status = 0;
@@ -234,6 +242,7 @@ int supervise(Supervisor *s) {
                 stop_tick(s, now);
                 links_retry(s);
                 notify_watchdog(s, now);
+                payload_watchdog_check(s, now);
 
                 struct pollfd p[_POLL_MAX];
                 for (size_t i = 0; i < _POLL_MAX; i++)

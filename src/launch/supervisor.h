@@ -77,6 +77,9 @@ typedef struct Supervisor {
         char *unit;               /* from GO */
         usec_t started_usec;      /* realtime */
         usec_t watchdog_usec, next_watchdog_usec;
+        usec_t payload_watchdog_usec,
+                payload_deadline_usec; /* of WATCHDOG=1; USEC_INFINITY: none is expected */
+        bool watchdog_hit;             /* it did not come, and the payload was told to end */
         usec_t notify_window_usec,
                 notify_pause_usec; /* monotonic; pause: not listened to until then */
         unsigned notify_count;     /* datagrams in this window */
@@ -156,6 +159,9 @@ bool signal_ends_start(Supervisor *s);
 void notify_started(Supervisor *s);
 void notify_dispatch(Supervisor *s);
 void notify_watchdog(Supervisor *s, usec_t now);
+/* From now on, if the payload has a watchdog: at the start, at WATCHDOG=1, when it goes on after a pause. */
+void payload_watchdog_arm(Supervisor *s);
+void payload_watchdog_check(Supervisor *s, usec_t now);
 
 /* stop.c */
 /* First: the kill signal; the same again: now. Another's is the same wish, not impatience. */
@@ -164,12 +170,14 @@ typedef enum StopOrigin {
         STOP_BY_LAUNCHER, /* systemd's RequestStop, by way of the keeper */
         STOP_BY_MANAGER,
         STOP_BY_CONSOLE,
+        STOP_BY_WATCHDOG,
 } StopOrigin;
 void stop_request(Supervisor *s, StopOrigin origin);
 void stop_tick(Supervisor *s, usec_t now); /* what is due by time */
 void stop_kill(Supervisor *s);
 void stop_reboot(Supervisor *s);
 void stop_poweroff(Supervisor *s);
+void stop_abort(Supervisor *s); /* SIGABRT, then as with any stop */
 
 /* pause.c; the links are told when it has come about: PAUSED, RESUMED, or RESUMED with an ERRNO */
 void pause_begin(Supervisor *s);

@@ -364,6 +364,8 @@ static void on_exited(Container *c, const ControlMessage *m) {
                             oom ? " (out of memory)" : "");
         } else if (streq(reason, "poweroff"))
                 text = strdup("powered off");
+        else if (streq(reason, "watchdog"))
+                text = strdup("ended by its watchdog");
         else
                 text = strdup(isempty(reason) ? "ended" : reason);
         container_set_text(c, &c->result, strempty(text), "Result");

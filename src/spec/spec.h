@@ -198,6 +198,7 @@ typedef struct ContainerSpec {
                 int oom_score_adjust;
                 char *cpu_affinity;             /* canonical list "0-3 5"; NULL: all */
                 SpecLimit limits[RLIM_NLIMITS]; /* by RLIMIT_* */
+                usec_t watchdog_usec; /* the payload says WATCHDOG=1 at least that often; 0 or USEC_INFINITY: need not */
                 usec_t stop_timeout_usec; /* from the kill signal to SIGKILL; default 90 s; USEC_INFINITY: never by itself */
         } payload;
         struct {

@@ -735,6 +735,43 @@ def test_service_watchdog(host, service):
     host.wait_for(f"! test -d /proc/{leader}", 5)
 
 
+def test_payload_watchdog(host, notifications, clean):
+    """The payload's own word: in time, too late, and while it may not speak."""
+    assert notifications('exit($ENV{WATCHDOG_USEC} != 2000000 || $ENV{WATCHDOG_PID} != $$)',
+                         "--watchdog=2s")
+    script = ("require '/mnt/speaker.pl'; $SIG{ABRT} = sub { print qq(aborted\\n); exit 0 }; $| = 1; report('READY=1'); "
+              "for (1 .. 6) { nap(0.5); report('WATCHDOG=1') } print qq(silent\\n); %s nap(60)")
+    run = ["berth", "run", "-q", "-P", "-M", "proto", "--read-only", "-D", f"/lab/{host.suite}", "--bind-ro=/run/proto:/mnt"]
+    for options, last in ((["--watchdog=2s"], ""), (["--watchdog=1h"], "report('WATCHDOG=trigger');"),
+                          (["--watchdog=1h"], "report('WATCHDOG_USEC=300000');"), (["--watchdog=2s", "--notify-ready=yes"], "")):
+        r = host.run(*run, *options, "--", "perl", "-e", script % last, check=False, timeout=60)
+        assert r.returncode == 1 and r.out == "silent\naborted" and "did not say in time that it is well" in r.stderr, (options, r)
+    # one that does not listen to SIGABRT, and a stub init before one that does
+    for options, what, out in ((["--watchdog=200ms"], "sleep 60", ""), (["--watchdog=2s", "-a"], script % "", "silent")):
+        r = host.run(*run, *options, "--", "perl", "-e", what, check=False, timeout=60)
+        assert r.returncode == 137 and r.out == out and "did not say in time" in r.stderr, r
+    # before it is ready, while it rests, and while it is stopped nothing is expected
+    script = "require '/mnt/speaker.pl'; $| = 1; $SIG{TERM} = sub { nap(3); exit 7 }; nap(3); report('READY=1'); while (1) { report('WATCHDOG=1'); nap(0.3) }"
+    p = host.spawn(*run, "--watchdog=2s", "--notify-ready=yes", "--", "perl", "-e", script)
+    try:
+        host.berth("wait", "--for=ready", "--timeout=30", "proto")
+        host.berth("pause", "proto")
+        time.sleep(3)
+        host.berth("resume", "proto")
+        time.sleep(1)
+        assert host.berth("show", "-p", "State", "--value", "proto").out == "running"
+        host.berth("stop", "proto")
+        assert p.wait(30) == 7
+    finally:
+        host.end(p)
+
+
+def test_service_restarts_after_its_watchdog(host, service):
+    assert service(f'[Exec]\nBoot=no\nWatchdogSec=500ms\nParameters=/bin/sh -c "{QUIET}"\n', unit="Restart=on-failure").returncode == 0
+    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) -ge 1", 30)
+    assert "Container 'proto' ended: ended by its watchdog" in host.journal("-u", "berthd")
+
+
 def test_service_reboot_and_poweroff(host, service):
     """133 from the supervisor is a restart for the unit; berth reboot and poweroff say it in the init's words."""
     fake_init(host, "/var/lib/machines/proto", "trap 'reboot -f' INT; trap 'poweroff -f' 37 38; echo life; while :; do sleep 0.1; done")

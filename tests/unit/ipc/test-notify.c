@@ -37,6 +37,20 @@ TEST(fields) {
         ASSERT_STREQ(m.status, "All fine");
         ASSERT_EQ(m.signals_level, 2);
         ASSERT_EQ(m.exit_status, 7);
+        ASSERT_EQ(m.watchdog_usec, 0U);
+}
+
+TEST(watchdog) {
+        NotifyMessage m = { 0 };
+        ASSERT_OK(parse("WATCHDOG=1\nWATCHDOG_USEC=2500\n", &m));
+        ASSERT_TRUE(m.watchdog && !m.watchdog_trigger);
+        ASSERT_EQ(m.watchdog_usec, 2500U);
+        m = (NotifyMessage){ 0 };
+        ASSERT_OK(parse(
+                "WATCHDOG=trigger\nWATCHDOG_USEC=-1\nWATCHDOG=2\nWATCHDOG_USEC=18446744073709551616",
+                &m));
+        ASSERT_TRUE(m.watchdog_trigger && !m.watchdog);
+        ASSERT_EQ(m.watchdog_usec, 0U);
 }
 
 TEST(what_is_not_a_field) {
