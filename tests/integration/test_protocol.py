@@ -740,23 +740,23 @@ def test_payload_watchdog(host, notifications, clean):
     assert notifications('exit($ENV{WATCHDOG_USEC} != 2000000 || $ENV{WATCHDOG_PID} != $$)',
                          "--watchdog=2s")
     script = ("require '/mnt/speaker.pl'; $SIG{ABRT} = sub { print qq(aborted\\n); exit 0 }; $| = 1; report('READY=1'); "
-              "for (1 .. 6) { nap(0.5); report('WATCHDOG=1') } print qq(silent\\n); %s nap(60)")
+              "for (1 .. 3) { nap(0.3); report('WATCHDOG=1') } print qq(silent\\n); %s nap(60)")
     run = ["berth", "run", "-q", "-P", "-M", "proto", "--read-only", "-D", f"/lab/{host.suite}", "--bind-ro=/run/proto:/mnt"]
     for options, last in ((["--watchdog=2s"], ""), (["--watchdog=1h"], "report('WATCHDOG=trigger');"),
-                          (["--watchdog=1h"], "report('WATCHDOG_USEC=300000');"), (["--watchdog=2s", "--notify-ready=yes"], "")):
+                          (["--watchdog=1h"], "report('WATCHDOG_USEC=300000');")):
         r = host.run(*run, *options, "--", "perl", "-e", script % last, check=False, timeout=60)
         assert r.returncode == 1 and r.out == "silent\naborted" and "did not say in time that it is well" in r.stderr, (options, r)
     # one that does not listen to SIGABRT, and a stub init before one that does
-    for options, what, out in ((["--watchdog=200ms"], "sleep 60", ""), (["--watchdog=2s", "-a"], script % "", "silent")):
+    for options, what, out in ((["--watchdog=200ms"], "sleep 60", ""), (["--watchdog=1h", "-a"], script % "report('WATCHDOG=trigger');", "silent")):
         r = host.run(*run, *options, "--", "perl", "-e", what, check=False, timeout=60)
         assert r.returncode == 137 and r.out == out and "did not say in time" in r.stderr, r
     # before it is ready, while it rests, and while it is stopped nothing is expected
-    script = "require '/mnt/speaker.pl'; $| = 1; $SIG{TERM} = sub { nap(3); exit 7 }; nap(3); report('READY=1'); while (1) { report('WATCHDOG=1'); nap(0.3) }"
-    p = host.spawn(*run, "--watchdog=2s", "--notify-ready=yes", "--", "perl", "-e", script)
+    script = "require '/mnt/speaker.pl'; $| = 1; $SIG{TERM} = sub { nap(2); exit 7 }; nap(2); report('READY=1'); while (1) { report('WATCHDOG=1'); nap(0.3) }"
+    p = host.spawn(*run, "--watchdog=1500ms", "--notify-ready=yes", "--", "perl", "-e", script)
     try:
         host.berth("wait", "--for=ready", "--timeout=30", "proto")
         host.berth("pause", "proto")
-        time.sleep(3)
+        time.sleep(2)
         host.berth("resume", "proto")
         time.sleep(1)
         assert host.berth("show", "-p", "State", "--value", "proto").out == "running"
