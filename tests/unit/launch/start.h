@@ -145,6 +145,9 @@ static inline void supervisor_start(const ContainerSpec *spec, int link_fd, int 
                 _cleanup_error_ Error e = ERROR_NULL;
                 (void) unsetenv("NOTIFY_SOCKET");
                 (void) setsid();
+                for (int i = 1; i < SIGRTMIN;
+                     i++) /* what nohup(1) ignores is not the container's matter */
+                        (void) signal(i, SIG_DFL);
                 for (int i = 0; i < 3; i++)
                         if (dup2(stdio[i], i) < 0)
                                 _exit(125);
