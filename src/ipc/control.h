@@ -36,6 +36,7 @@ typedef enum ControlType {
         CONTROL_RESUMED, /* or could not be paused: ERRNO= */
         CONTROL_WELCOME, /* the HELLO of one that connects again was heard */
         CONTROL_CONNECT, /* to the system bus: what is asked there in this connection's name, the supervisor asks */
+        CONTROL_HEALTHY,      /* a health check has succeeded */
         CONTROL_UNREGISTERED, /* systemd-machined knows the payload that has ended no more */
         CONTROL_CONNECTED,    /* the connection, a stream socket; or none: ERRNO= */
         _CONTROL_TYPE_MAX,

@@ -65,6 +65,19 @@ static void hear_watchdog(Supervisor *s, const NotifyMessage *m) {
                 payload_watchdog_arm(s);
 }
 
+/* Something that its readiness waits for has not come yet. */
+static bool is_awaited(const Supervisor *s) {
+        return (s->spec->payload.notify_ready && !s->said_ready) ||
+               (s->spec->health.gates_ready && !s->healthy);
+}
+
+static void set_ready(Supervisor *s) {
+        s->ready = true;
+        links_send(s, CONTROL_READY, NULL, NULL, 0);
+        if (s->payload_watchdog_usec > 0)
+                payload_watchdog_arm(s);
+}
+
 void notify_started(Supervisor *s) {
         s->payload_deadline_usec = USEC_INFINITY;
         s->payload_watchdog_usec = s->spec->payload.watchdog_usec == USEC_INFINITY
@@ -72,20 +85,24 @@ void notify_started(Supervisor *s) {
                                            : s->spec->payload.watchdog_usec;
         s->watchdog_usec = watchdog_from_environment();
         send_formatted(strf("%sSTATUS=Container running.\nX_BERTH_LEADER_PID=%d",
-                            s->spec->payload.notify_ready ? "" : "READY=1\n", s->leader.pid));
-        if (!s->spec->payload.notify_ready) {
-                s->ready = true;
-                links_send(s, CONTROL_READY, NULL, NULL, 0);
-                if (s->payload_watchdog_usec > 0)
-                        payload_watchdog_arm(s);
-        }
+                            is_awaited(s) ? "" : "READY=1\n", s->leader.pid));
+        if (!is_awaited(s))
+                set_ready(s);
+}
+
+void notify_healthy(Supervisor *s) {
+        s->healthy = true;
+        if (s->ready || is_awaited(s))
+                return;
+        (void) notify_send("READY=1");
+        set_ready(s);
 }
 
 static void forward(Supervisor *s, const NotifyMessage *m) {
-        if (m->ready && !s->ready) {
-                s->ready = true;
+        s->said_ready |= m->ready;
+        if (m->ready && !s->ready && !is_awaited(s)) {
                 send_formatted(strf("READY=1%s", m->status ? "" : "\nSTATUS=Container running."));
-                links_send(s, CONTROL_READY, NULL, NULL, 0);
+                set_ready(s);
         }
         if (m->status) {
                 char *field = strf("TEXT=%s", m->status);

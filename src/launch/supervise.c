@@ -90,6 +90,8 @@ static void handle_link(Supervisor *s, Link *l) {
         else if (m.type == CONTROL_ATTACH && m.fds[0] >= 0)
                 console_attach(&s->console, TAKE_FD(m.fds[0]),
                                streq(strempty(control_message_get(&m, "HISTORY")), "only"));
+        else if (m.type == CONTROL_HEALTHY)
+                notify_healthy(s);
         else if (m.type == CONTROL_CONNECT)
                 links_connect_bus(s);
         else if (m.type == CONTROL_PAUSE)

@@ -79,7 +79,9 @@ typedef struct Supervisor {
         usec_t watchdog_usec, next_watchdog_usec;
         usec_t payload_watchdog_usec,
                 payload_deadline_usec; /* of WATCHDOG=1; USEC_INFINITY: none is expected */
-        bool watchdog_hit;             /* it did not come, and the payload was told to end */
+        bool said_ready,
+                healthy;   /* what readiness can wait for: the payload's word, a health check */
+        bool watchdog_hit; /* it did not come, and the payload was told to end */
         usec_t notify_window_usec,
                 notify_pause_usec; /* monotonic; pause: not listened to until then */
         unsigned notify_count;     /* datagrams in this window */
@@ -159,6 +161,7 @@ bool signal_ends_start(Supervisor *s);
 void notify_started(Supervisor *s);
 void notify_dispatch(Supervisor *s);
 void notify_watchdog(Supervisor *s, usec_t now);
+void notify_healthy(Supervisor *s); /* a health check has succeeded */
 /* From now on, if the payload has a watchdog: at the start, at WATCHDOG=1, when it goes on after a pause. */
 void payload_watchdog_arm(Supervisor *s);
 void payload_watchdog_check(Supervisor *s, usec_t now);

@@ -12,6 +12,7 @@
 #include "basic/strv.h"
 #include "bus/names.h"
 #include "manager/operation.h"
+#include "manager/supervisor-link.h"
 
 #define FIRST_USEC (1 * USEC_PER_SEC)    /* from the start to the first check, at most */
 #define STARTING_USEC (2 * USEC_PER_SEC) /* between checks in the start period, at most */
@@ -27,6 +28,7 @@ struct Health {
         uint32_t retries;
         HealthAction action;
         bool boots;
+        bool gates_ready;
         unsigned failures; /* in a row */
         bool active;       /* it runs: there is a clock, or a check */
         bool checking;     /* an operation was started, and its program has not been heard of */
@@ -43,6 +45,12 @@ static void set_health(Container *c, const char *health) {
                 return;
         c->health_name = health;
         container_changed(c, "Health");
+}
+
+void health_tell(const Container *c) {
+        if (c->health && c->health->gates_ready && c->health_name == health_good && !c->ready &&
+            c->link)
+                (void) link_send(c->link, CONTROL_HEALTHY); /* else when it connects again */
 }
 
 /* ---- what follows ---- */
@@ -106,6 +114,7 @@ static void check_ended(Health *h, const char *why) {
                         log_notice("Container '%s' is healthy again", c->name);
                 h->failures = 0;
                 set_health(c, health_good);
+                health_tell(c);
         } else if (!in_start_period(h) && ++h->failures >= h->retries &&
                    c->health_name != health_bad) {
                 log_warning("Container '%s' is unhealthy: '%s' %s", c->name, h->argv[0], why);
@@ -272,6 +281,7 @@ int health_configure(Container *c, const ContainerSpec *spec) {
                 .retries = spec->health.retries,
                 .action = spec->health.action,
                 .boots = spec->payload.start == START_BOOT,
+                .gates_ready = spec->health.gates_ready,
                 .status_fd = -EBADF,
         };
         int r = strv_split(&h->argv, spec->health.command, NULL, WORD_UNQUOTE);

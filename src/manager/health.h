@@ -13,4 +13,6 @@ int health_configure(Container *c, const ContainerSpec *spec);
 void health_update(Container *c);
 /* It has begun anew, with other processes: so does its health. */
 void health_reset(Container *c);
+/* Tells a supervisor whose readiness waits for it that the container is healthy, if it is. */
+void health_tell(const Container *c);
 Health *health_free(Health *h);

@@ -14,6 +14,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "manager/container-log.h"
+#include "manager/health.h"
 #include "manager/machine1.h"
 #include "spec/spec-text.h"
 #include "sys/socket.h"
@@ -199,6 +200,7 @@ static int hello(Link *l, ControlMessage *m, Error *reterr) {
         hooks_set_begun(c);
         container_announce(c);
         machine1_link_changed(c);
+        health_tell(c);
         if (!known && streq(strempty(control_message_get(m, "FIRST")), "yes")) {
                 container_log_start(c); /* when it started nobody was here to hear it */
                 hooks_fire(c, HOOK_POST_START);

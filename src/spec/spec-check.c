@@ -127,11 +127,22 @@ static int check_payload(const ContainerSpec *s, Error *reterr) {
         return check_working_directory(s, reterr);
 }
 
+static int check_health(const ContainerSpec *s, Error *reterr) {
+        if (!s->health.gates_ready || s->health.command)
+                return 0;
+        (void) error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
+                         "HealthReady= of '%s' waits for a health check, and there is none",
+                         s->name);
+        error_hint(reterr, "set HealthCommand=");
+        return -EINVAL;
+}
+
 int spec_check(SpecDraft *d, ContainerSpec **ret, Error *reterr) {
         static int (*const checks[])(const ContainerSpec *s, Error *reterr) = {
                 check_identity,
                 check_root,
                 check_payload,
+                check_health,
         };
         ContainerSpec *s = spec_draft_spec(d);
 

@@ -242,6 +242,7 @@ typedef struct ContainerSpec {
                 usec_t start_period_usec; /* from the start, in which failures do not count */
                 uint32_t retries;         /* failures in a row that make it unhealthy */
                 HealthAction action;
+                bool gates_ready; /* ready only after the first success */
         } health;
         /* Command lines for the host, quoted words with an absolute program; with "-" in front failure does not matter. */
         char **hooks[_HOOK_TYPE_MAX];

@@ -30,6 +30,19 @@ def inside(host, command):
     host.berth("exec", "web", "/bin/sh", "-c", command)
 
 
+def test_ready_when_healthy(host, service):
+    """The start of a service waits for the first good check, also over a manager that ends meanwhile."""
+    root = "/var/lib/machines/web"
+    host.run(f"(sleep 2; systemctl restart berthd.service; sleep 1; touch {root}/good) >/dev/null 2>&1 &")
+    began = time.monotonic()
+    service(f"HealthCommand=test -e /good\nHealthStartPeriodSec=1h\nHealthReady=yes\n{FAST}")
+    assert time.monotonic() - began > 2 and host.exists(f"{root}/good")
+    assert host.berth("show", "-p", "Ready", "--value", "web").out == "yes"
+    # without a check there is nothing to wait for
+    r = host.berth("run", "-M", "other", "-D", root, "--health-ready=yes", "--", "true", check=False)
+    assert r.returncode != 0 and "HealthReady= of 'other' waits for a health check" in r.stderr and "HealthCommand=" in r.stderr, r
+
+
 def test_states(host, service):
     watcher = host.spawn("sh", "-c", "exec berth events --json=short web >/run/events")
     try:

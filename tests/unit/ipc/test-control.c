@@ -300,6 +300,7 @@ TEST(who_may_send_what) {
                 { CONTROL_RESUME, TO_SUPERVISOR, "RS" },
                 { CONTROL_ATTACH, TO_SUPERVISOR, "RS" },
                 { CONTROL_CONNECT, TO_SUPERVISOR, "RS" },
+                { CONTROL_HEALTHY, TO_SUPERVISOR, "LRS" },
                 { CONTROL_CONNECTED, FROM_SUPERVISOR, "RS" },
                 { CONTROL_UNREGISTERED, TO_SUPERVISOR, "LRS" },
                 { CONTROL_PAUSED, FROM_SUPERVISOR, "RS" },
