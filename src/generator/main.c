@@ -26,7 +26,7 @@ static void open_log(void) {
 }
 
 static int drop_in_write(const char *directory, const char *name, const char *text, Error *reterr) {
-        _cleanup_free_ char *unit = dependency_to_unit(name);
+        _cleanup_free_ char *unit = container_to_unit(name);
         _cleanup_free_ char *parent = unit ? strjoin(directory, "/", unit, ".d") : NULL;
         _cleanup_free_ char *path = parent ? strjoin(parent, "/" ORDER_DROP_IN_NAME) : NULL;
 

@@ -61,8 +61,12 @@ bool dependency_is_valid(const char *word) {
         return suffix ? unit_is_valid(word, suffix) : container_name_is_valid(word);
 }
 
+char *container_to_unit(const char *name) {
+        return strjoin("berth@", name, ".service");
+}
+
 char *dependency_to_unit(const char *word) {
-        return unit_suffix(word) ? strdup(word) : strjoin("berth@", word, ".service");
+        return unit_suffix(word) ? strdup(word) : container_to_unit(word);
 }
 
 char *dependency_to_container(const char *word) {
@@ -167,7 +171,7 @@ int order_load(const char *name, const OrderPlaces *p, SpecDraft **ret, Error *r
 }
 
 int order_drop_in(const ContainerSpec *spec, char **ret) {
-        _cleanup_free_ char *own = dependency_to_unit(spec->name);
+        _cleanup_free_ char *own = container_to_unit(spec->name);
         StrBuf b = { 0 };
         bool any = false;
 
@@ -261,7 +265,7 @@ static int graph_add_edge(Node *later, Node *earlier) {
 }
 
 static int graph_add(Graph *g, const ContainerSpec *spec) {
-        Node *own = graph_node(g, dependency_to_unit(spec->name));
+        Node *own = graph_node(g, container_to_unit(spec->name));
         int r = own ? 0 : -ENOMEM;
 
         for (DependencyType t = DEPENDENCY_AFTER; t <= DEPENDENCY_BEFORE; t++)
@@ -344,7 +348,7 @@ static int check_cycles(SpecDraft *d, const OrderPlaces *p) {
                 if (!streq(*name, spec->name) && order_load(*name, p, &other, NULL) >= 0)
                         r = graph_add(&g, spec_draft_spec(other));
         }
-        Node *own = r >= 0 ? graph_node(&g, dependency_to_unit(spec->name)) : NULL;
+        Node *own = r >= 0 ? graph_node(&g, container_to_unit(spec->name)) : NULL;
         r = own ? graph_find_cycle(&g, own, &last) : -ENOMEM;
         return r >= 0 && last ? warn_cycle(d, own, last) : r;
 }
@@ -374,7 +378,7 @@ static int check_own_words(SpecDraft *d, const char *own, DependencyType t) {
 
 int order_check(SpecDraft *d, const OrderPlaces *p) {
         const ContainerSpec *spec = spec_draft_spec(d);
-        _cleanup_free_ char *own = dependency_to_unit(spec->name);
+        _cleanup_free_ char *own = container_to_unit(spec->name);
         int r = own ? 0 : -ENOMEM;
 
         for (DependencyType t = 0; r >= 0 && t < _DEPENDENCY_TYPE_MAX; t++)

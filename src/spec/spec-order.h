@@ -20,7 +20,9 @@ typedef struct OrderPlaces {
 
 /* A container's name, or a unit's with its suffix. */
 bool dependency_is_valid(const char *word);
-/* "db" → "berth@db.service"; a unit is itself. Allocated. */
+/* "db", "my.path" → "berth@db.service", "berth@my.path.service". Allocated. */
+char *container_to_unit(const char *name);
+/* A word of a list: "db" → "berth@db.service"; a unit is itself. Allocated. */
 char *dependency_to_unit(const char *word);
 /* "db", "berth@db.service" → "db"; allocated; NULL for other units, or when out of memory. */
 char *dependency_to_container(const char *word);

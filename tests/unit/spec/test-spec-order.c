@@ -94,6 +94,20 @@ TEST(drop_in) {
         ASSERT_STREQ(list, "bad db web");
 }
 
+/* A container may be called like a unit of the host's; in a list such a word is the unit. */
+TEST(names_like_units) {
+        _cleanup_(place_done) Place p;
+        _cleanup_free_ char *text = NULL, *unit = container_to_unit("sshd.service");
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ASSERT_STREQ(unit, "berth@sshd.service.service");
+        place_init(&p);
+        settings(&p, "sshd.service", "After=sshd.service db\n");
+        ASSERT_OK(order_drop_in_load("sshd.service", &p.places, &text, &e));
+        ASSERT_STREQ(text, "# Written by berth-generator, from the settings.\n[Unit]\n"
+                           "After=sshd.service berth@db.service\n");
+}
+
 static char *warnings_of(const Place *p, const char *name) {
         _cleanup_draft_ SpecDraft *d = NULL;
         ASSERT_OK(order_load(name, &p->places, &d, NULL));
