@@ -44,10 +44,13 @@ def test_verbs(host, ready, pool):
     names = host.berth("complete", "arguments", "remove").out.split()
     assert "disk" in names and "web" in names, names
 
+    host.run(f"mkdir -p {POOL}/web/dev; mknod {POOL}/web/dev/console c 5 1; mknod {POOL}/web/dev/loop0 b 7 0")
     host.berth("clone", "web", "app")
+    assert host.run(f"stat -c '%F %Hr %Lr' {POOL}/app/dev/console {POOL}/app/dev/loop0").out.splitlines() == [
+        "character special file 5 1", "block special file 7 0"]
     host.berth("clone", "--read-only", "disk", "disk2")
     assert listing(host) >= {"app", "app.nspawn", "disk2.raw"} and "x.conf" in host.run("ls /etc/berth/app.berth.d").out
-    assert host.run(f"diff -r --no-dereference {POOL}/web {POOL}/app && stat -c %a {POOL}/disk2.raw").out == "444"
+    assert host.run(f"diff -r --no-dereference -x dev {POOL}/web {POOL}/app && stat -c %a {POOL}/disk2.raw").out == "444"
     assert host.berth("run", "-q", "-P", "app", "--", "/bin/echo", "runs").out == "runs"
     host.berth("rename", "app", "db")
     assert not {"app", "app.nspawn"} & listing(host) and {"db", "db.nspawn"} <= listing(host)
