@@ -15,13 +15,17 @@
 #include "manager/machine1.h"
 #include "manager/supervisor-link.h"
 
-#define ASKED_MAX 16U /* connections to the bus at a time: dbus-daemon allows 256 for root */
+#define ANSWER_USEC \
+        (10 *       \
+         USEC_PER_SEC) /* for a supervisor's CONNECTED: an older one does not know the question */
+#define ASKED_MAX 16U  /* connections to the bus at a time: dbus-daemon allows 256 for root */
 
 struct Machine1Registration {
         Machine1 *m1;
         Container *container;
-        bool asked;  /* the supervisor is to connect */
-        sd_bus *bus; /* its connection, until machined has answered */
+        bool asked;             /* the supervisor is to connect */
+        sd_bus *bus;            /* its connection, until machined has answered */
+        sd_event_source *timer; /* its time to answer */
         LIST_FIELDS(Machine1Registration, registrations);
 };
 
@@ -35,6 +39,7 @@ static Machine1Registration *registration_free(Machine1Registration *g) {
         if (g->asked)
                 g->m1->n_asked--;
         sd_bus_close_unref(g->bus);
+        sd_event_source_disable_unref(g->timer);
         free(g);
         return NULL;
 }
@@ -83,6 +88,26 @@ static void not_registered(const Container *c, int error) {
         log_debug_errno(error, "Container '%s' is not registered with systemd-machined", c->name);
 }
 
+static int on_no_answer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Machine1Registration *g = userdata;
+        Machine1 *m1 = g->m1;
+        if (g->bus)
+                return 0; /* it has answered; machined's answer has a time limit of its own */
+        not_registered(g->container, -ETIMEDOUT);
+        registration_free(g);
+        registrations_go(m1);
+        return 0;
+}
+
+static bool registration_ask(Machine1Registration *g) {
+        int r = link_send(g->container->link, CONTROL_CONNECT);
+        g->timer = sd_event_source_disable_unref(g->timer);
+        if (r >= 0) /* without a timer the end of its link tells */
+                (void) sd_event_add_time_relative(g->m1->manager->event, &g->timer, CLOCK_MONOTONIC,
+                                                  ANSWER_USEC, 0, on_no_answer, g);
+        return r >= 0;
+}
+
 /* Asks as many supervisors as may be asked at a time. */
 static void registrations_go(Machine1 *m1) {
         LIST_FOREACH(registrations, g, m1->registrations) {
@@ -91,7 +116,7 @@ static void registrations_go(Machine1 *m1) {
                 if (g->asked || !g->container->link)
                         continue;
                 /* it is the next one's turn when this one has failed; its link's end will tell */
-                g->asked = link_send(g->container->link, CONTROL_CONNECT) >= 0;
+                g->asked = registration_ask(g);
                 m1->n_asked += g->asked;
         }
 }
@@ -183,6 +208,7 @@ static int on_unregistered(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 /* An answer to this says that what was sent before, UnregisterMachine, has been dealt with, and all that machined had begun. */
 static int call_ping(Machine1 *m1, const Container *c) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus_slot *slot;
         Unregistering *u = new0(Unregistering, 1);
         if (!u)
@@ -190,10 +216,15 @@ static int call_ping(Machine1 *m1, const Container *c) {
         u->manager = c->manager;
         u->generation = c->generation;
         u->name = strdup(c->name);
-        int r = !u->name ? -ENOMEM
-                         : sd_bus_call_method_async(
-                                   m1->bus, &slot, MACHINE1_BUS_NAME, MACHINE1_MANAGER_PATH,
-                                   "org.freedesktop.DBus.Peer", "Ping", on_unregistered, u, NULL);
+        int r = u->name ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(m1->bus, &m, MACHINE1_BUS_NAME,
+                                                   MACHINE1_MANAGER_PATH,
+                                                   "org.freedesktop.DBus.Peer", "Ping");
+        if (r >= 0) /* where it has ended meanwhile it has forgotten all */
+                r = sd_bus_message_set_auto_start(m, false);
+        if (r >= 0)
+                r = sd_bus_call_async(m1->bus, &slot, m, on_unregistered, u, 0);
         if (r < 0) {
                 unregistering_free(u);
                 return r;
