@@ -180,23 +180,39 @@ bool links_is_stale_signal(const Supervisor *s, const struct signalfd_siginfo *i
         return !pidref_is_alive(&s->leader);
 }
 
-/* Until systemd-machined has forgotten the life that has ended, if it knew it. False: stop instead. */
+bool signal_ends_start(Supervisor *s) {
+        struct signalfd_siginfo info;
+        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
+                if (IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT) &&
+                    !is_of_machined(&info)) /* of what ran here before */
+                        return true;
+        return false; /* SIGCHLD of the keeper, a new window size */
+}
+
+/* Until systemd-machined has forgotten the life that has ended, if it knew it. False: stop instead. Signals are taken at once: while
+ * machined's SIGTERM is pending the kernel drops another one, which may be meant. */
 static bool wait_unregistered(Supervisor *s) {
         const usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), UNREGISTERED_TIMEOUT_USEC);
-        while (s->is_registered && s->manager.fd >= 0) {
-                struct pollfd p = { .fd = s->manager.fd, .events = POLLIN };
+        if (!s->is_registered)
+                return true;
+        while (s->manager.fd >= 0) {
+                struct pollfd p[] = { { .fd = s->manager.fd, .events = POLLIN },
+                                      { .fd = s->signal_fd, .events = POLLIN } };
                 const usec_t now = now_usec(CLOCK_MONOTONIC);
-                if (now >= end || poll(&p, 1, (int) ((end - now) / USEC_PER_MSEC) + 1) <= 0)
+                if (now >= end ||
+                    poll(p, ELEMENTSOF(p), (int) ((end - now) / USEC_PER_MSEC) + 1) <= 0)
                         break; /* then the risk is taken */
+                if (p[1].revents && signal_ends_start(s))
+                        return false;
                 _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
-                if (link_receive(s, &s->manager, &m) <= 0)
+                if (!p[0].revents || link_receive(s, &s->manager, &m) <= 0)
                         continue;
                 if (m.type == CONTROL_UNREGISTERED)
                         break;
                 if (IN_SET(m.type, CONTROL_STOP, CONTROL_TERMINATE))
                         return false;
         }
-        return true;
+        return !signal_ends_start(s);
 }
 
 bool links_send_restarting(Supervisor *s) {
@@ -206,15 +222,6 @@ bool links_send_restarting(Supervisor *s) {
         if (go)
                 link_send(&s->launcher, CONTROL_RESTARTING, NULL, NULL, 0);
         return go;
-}
-
-bool signal_ends_start(Supervisor *s) {
-        struct signalfd_siginfo info;
-        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
-                if (IN_SET(info.ssi_signo, SIGTERM, SIGINT, SIGHUP, SIGQUIT) &&
-                    !is_of_machined(&info)) /* of what ran here before */
-                        return true;
-        return false; /* SIGCHLD of the keeper, a new window size */
 }
 
 static int take_go(Supervisor *s, ControlMessage *m, Error *reterr) {
