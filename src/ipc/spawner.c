@@ -93,8 +93,11 @@ int spawn_answer_receive(int fd, SpawnAnswer *ret, PidRef *ret_process) {
         int fds[SOCKET_MAX_FDS];
         SpawnAnswer a;
         ssize_t size = socket_receive(fd, &a, sizeof(a), fds);
+        /* It ended without having read all requests. The kernel says so once, before the answers that it has sent. */
+        if (size == -ECONNRESET)
+                size = socket_receive(fd, &a, sizeof(a), fds);
         if (size <= 0)
-                return (int) size;
+                return size == -ECONNRESET ? 0 : (int) size;
         PidRef process = { .pid = size == sizeof(a) && a.pid <= INT32_MAX ? (pid_t) a.pid : 0,
                            .fd = fds[0] };
         for (size_t i = 1; i < SOCKET_MAX_FDS; i++)

@@ -134,8 +134,8 @@ static void send_waiting(SpawnerLink *l) {
         want_room(l);
 }
 
-/* What was asked of it is not known to have been done; a supervisor or worker without us ends by itself. What it has not seen is asked
- * of the next one. */
+/* All its answers have been heard. What else was sent to it is not known to have been done: a supervisor or worker without us ends by
+ * itself. What it was not sent is asked of the next one. */
 static void start_over(SpawnerLink *l) {
         disconnect(l);
         fail_all(l, true, -ECONNRESET);
@@ -164,12 +164,12 @@ static int on_link(sd_event_source *source, int fd, uint32_t revents, void *user
                 pidref_done(&process);
         } else if (r != -EAGAIN) {
                 log_warning("The spawner has %s",
-                            IN_SET(r, 0, -ECONNRESET) ? "ended"
-                                                      : "sent what is no answer, and is given up");
+                            r == 0 ? "ended" : "sent what is no answer, and is given up");
                 start_over(l);
                 return 0;
         }
-        send_waiting(l);
+        if ((revents & EPOLLHUP) == 0) /* else the next one's, after the answers of this one */
+                send_waiting(l);
         return 0;
 }
 

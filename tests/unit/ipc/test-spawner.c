@@ -46,6 +46,27 @@ TEST(answers) {
         pidref_done(&self);
 }
 
+/* A spawner that is killed with requests in its socket: what it has answered is not lost. */
+TEST(answers_before_a_reset) {
+        _cleanup_close_pair_ int p[2] = PAIR_EBADF;
+        _cleanup_(pidref_done) PidRef self = PIDREF_NULL, process = PIDREF_NULL;
+        SpawnAnswer a;
+        ASSERT_OK(socket_pair_seqpacket(p));
+        ASSERT_OK(pidref_open(getpid(), &self));
+        ASSERT_OK(spawn_answer_send(p[0], 5, 0, &self));
+        ASSERT_OK(spawn_answer_send(p[0], 6, -EMFILE, NULL));
+        ASSERT_OK(socket_send(p[1], "unread", 6, NULL, 0));
+        p[0] = fd_close(p[0]);
+        ASSERT_EQ(spawn_answer_receive(p[1], &a, &process), 1);
+        ASSERT_EQ(a.id, 5);
+        ASSERT_EQ(process.pid, getpid());
+        ASSERT_TRUE(pidref_is_alive(&process));
+        pidref_done(&process);
+        ASSERT_EQ(spawn_answer_receive(p[1], &a, &process), 1);
+        ASSERT_EQ(a.id, 6);
+        ASSERT_EQ(spawn_answer_receive(p[1], &a, &process), 0);
+}
+
 int main(int argc, char **argv) {
         return test_run_all(argc, argv);
 }
