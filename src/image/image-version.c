@@ -83,6 +83,8 @@ static int candidate_parse(const char *name, const char *base, const char *suffi
         const char *rest = startswith(name, base), *end = endswith(name, suffix);
         if (!rest || *rest != '_' || !end || end <= rest + 1)
                 return 0;
+        if (!utf8_is_valid(name, strlen(name)))
+                return 0; /* paths of images are told over D-Bus, which takes no other */
         c.version = strndup(rest + 1, (size_t) (end - rest - 1));
         c.name = strdup(name);
         if (!c.version || !c.name)

@@ -147,6 +147,20 @@ TEST(versions) {
         pool_end(&p);
 }
 
+/* D-Bus could not carry the path: one such file must not hide the other images, nor be taken for the newest version. */
+TEST(version_that_is_not_utf8) {
+        Pool p;
+        pool_begin(&p);
+        pool_directory(&p, "first/a.raw.v");
+        pool_file(&p, "first/a.raw.v/a_1\xff.raw", "");
+        pool_directory(&p, "first/b.v");
+        pool_directory(&p, "first/b.v/b_1");
+        pool_directory(&p, "first/b.v/b_2\xff");
+        assert_none(&p, "a", -ENOENT, "There is no image 'a'");
+        assert_list(&p, false, "b=first/b.v/b_1");
+        pool_end(&p);
+}
+
 /* All have lost: it is better to start something. */
 TEST(versions_without_tries) {
         Pool p;
