@@ -228,7 +228,9 @@ static int take_name_word(RunRequest *q, SpecDraft *d, Error *reterr) {
         if (!name || streq(name, "--")) {
                 int r = error_set(reterr, -EINVAL, ERROR_USAGE,
                                   "What shall be run? No container was named");
-                error_hint(reterr, "give the NAME of an image, or a directory with -D DIRECTORY");
+                error_hint(reterr,
+                           "give the NAME of an image, a directory with -D DIRECTORY, or a disk "
+                           "image with --image=FILE");
                 return r;
         }
         int r = spec_check_name(name, reterr);

@@ -49,7 +49,8 @@ int run_show_help(RunFace face) {
                 strbuf_add(
                         &b,
                         "berth run [OPTION…] NAME [COMMAND [ARGUMENT…]]\n"
-                        "berth run [OPTION…] -D DIRECTORY [--] [COMMAND [ARGUMENT…]]\n\n"
+                        "berth run [OPTION…] -D DIRECTORY [--] [COMMAND [ARGUMENT…]]\n"
+                        "berth run [OPTION…] -i IMAGE [--] [COMMAND [ARGUMENT…]]\n\n"
                         "Run a command or boot an operating system in a container. Without a command\n"
                         "the root user's login shell is run.\n\n");
         strbuf_add(&b, "General:\n");

@@ -63,7 +63,7 @@ enum {
 
 /* clang-format off */
 const Verb verbs[] = {
-        { "run",       "[OPTION…] NAME|-D DIRECTORY [COMMAND…]", 0, 0, 0, VERB_ITSELF | VERB_IMAGES,
+        { "run",       "[OPTION…] NAME|-D DIRECTORY|-i IMAGE [COMMAND…]", 0, 0, 0, VERB_ITSELF | VERB_IMAGES,
           NULL,           "Containers", "Run a command or boot a system, in the foreground" },
         { "start",     "NAME…", V_START,     1, ANY, VERB_IMAGES,     verb_start,     "Containers", "Boot as a service" },
         { "stop",      "NAME…", V_STOP,      1, ANY, VERB_CONTAINERS, verb_stop,      "Containers", "Shut down, and wait for it" },
@@ -302,7 +302,7 @@ static const Option verb_options[] = {
         { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS | V_IMAGES | V_DU, option_parse_true, AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also those that do not run" },
         { 'a', "all",       NULL,       0,             V_IMAGES,             option_parse_true,    AT(all),          NULL, "Also hidden ones" },
-        { 0,   "all",       NULL,       0,             V_CLEAN,              option_parse_true,    AT(all),          NULL, "All images that are not in use" },
+        { 0,   "all",       NULL,       0,             V_CLEAN,              option_parse_true,    AT(all),          NULL, "Remove ALL images that are not in use" },
         { 0,   "max-addresses", "N",    0,             V_LIST,               parse_max_addresses,  AT(max_addresses), NULL, "Show so many addresses (1), or 'all'" },
         { 'd', "delay",     "TIME",     0,             LIVE_VERBS,           parse_delay,          AT(delay_usec),   NULL, "Time between two looks (1s)" },
         { 'b', "batch",     NULL,       0,             LIVE_VERBS,           option_parse_true,    AT(batch),        NULL, "Tables one below the other" },

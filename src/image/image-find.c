@@ -19,8 +19,9 @@ int image_find_in(char *const *places, const char *name, char **ret_path, bool *
         if (r == -ENOENT)
                 error_hint(
                         reterr,
-                        "make /var/lib/machines/%s, or run any directory: berth run -D DIRECTORY",
-                        name);
+                        "make /var/lib/machines/%s, import one (berth import-tar FILE %s), or run a "
+                        "directory or a disk image (berth run -D DIRECTORY, --image=FILE)",
+                        name, name);
         if (r < 0)
                 return r;
         if (i->kind == IMAGE_MSTACK)

@@ -129,7 +129,7 @@ expect 2 "berth: Invalid value 'xml' for '--output': table, json or json-pretty 
 expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar web
 expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar http://localhost/
 expect 2 "berth: What shall be run? No container was named
-Hint: give the NAME of an image, or a directory with -D DIRECTORY" run
+Hint: give the NAME of an image, a directory with -D DIRECTORY, or a disk image with --image=FILE" run
 expect 2 "berth: Unknown option '--privat-network' (did you mean '--private-network'?)
 Hint: 'berth run --help' lists the options" run --privat-network
 expect 2 "berth: Option '--quiet' takes no argument" run --quiet=yes -D /

@@ -119,7 +119,8 @@ TEST(says_where_it_looked) {
         ASSERT_CONTAINS(e.message, "There is no image 'web' in /tmp/test-image.");
         ASSERT_CONTAINS(e.message, "/first, /tmp/");
         ASSERT_STREQ(e.hint,
-                     "make /var/lib/machines/web, or run any directory: berth run -D DIRECTORY");
+                     "make /var/lib/machines/web, import one (berth import-tar FILE web), or run a "
+                     "directory or a disk image (berth run -D DIRECTORY, --image=FILE)");
         ASSERT_NULL(found);
         error_done(&e);
         places_end(&p);
