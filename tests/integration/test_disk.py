@@ -181,7 +181,7 @@ def hostile_tables(good):
 
 
 def test_tables_that_lie(host, pool, images, campaign, clean):
-    """G02, G03: none is mounted but what is right; one sentence, nothing left, and no crash of ours."""
+    """None is mounted but what is right; one sentence, nothing left, and no crash of ours."""
     path = f"{POOL}/evil.raw"
     pool("ext4", "evil")
     good = (images / "gpt.raw").read_bytes()
@@ -219,7 +219,7 @@ def test_killed_at_any_time(host, pool, clean):
 @pytest.mark.vm
 @pytest.mark.suites("bookworm")
 def test_host_outlives_its_image(host, pool, clean):
-    """G01, and the ESP: a file system that is told to panic does not."""
+    """A file system that is told to panic does not make the host panic; and the ESP is there."""
     path = pool("ext4", "panic")
     host.run(f"tune2fs -e panic {path} >/dev/null; i=$(debugfs -R 'stat /VERSION' {path} 2>/dev/null | sed -n 's/^Inode: \\([0-9]*\\).*/\\1/p'); "
              f"debugfs -w -R \"set_inode_field <$i> links_count 0\" {path} 2>/dev/null")
