@@ -68,7 +68,8 @@ static void update(sd_bus *bus, char *const *names) {
         }
         if (any_differs(names) > 0)
                 log_warning("The order of '%s' that the settings ask for is not in force: is "
-                            "berth-generator installed where systemd looks for its generators?",
+                            "berth-generator installed where systemd looks for its generators? "
+                            "See 'journalctl -t berth-generator'",
                             names[0]);
 }
 

@@ -34,8 +34,10 @@ static int check_not_versioned(const Image *i, Error *reterr) {
         int r = check_changeable(i, reterr);
         if (r < 0 || !i->versioned)
                 return r;
-        r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                      "Image '%s' is a directory of versions", i->name);
+        r = error_set(
+                reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                "Image '%s' is a directory of versions, and cannot be renamed or removed as one",
+                i->name);
         error_hint(reterr, "remove or rename what is in '%s'", i->entry);
         return r;
 }
@@ -229,10 +231,13 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
         int r = image_check_name(name, reterr);
         if (r < 0)
                 return r;
-        if (source->kind == IMAGE_BLOCK)
-                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                                 "Image '%s' is a block device, and cannot be cloned",
-                                 source->name);
+        if (source->kind == IMAGE_BLOCK) {
+                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                              "Image '%s' is a block device, and cannot be cloned", source->name);
+                error_hint(reterr, "copy its contents into the file %s/%s.raw",
+                           pool->path ?: IMAGE_POOL, name);
+                return r;
+        }
         _cleanup_close_ int name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;

@@ -31,6 +31,20 @@ static int cannot_replace(const Image *old, const char *why, Error *reterr) {
         return r;
 }
 
+/* It is none of what the new one is. */
+static const char *other_kind(const Image *old) {
+        switch (old->kind) {
+        case IMAGE_RAW:
+                return "is a disk image, and the new one is a directory";
+        case IMAGE_BLOCK:
+                return "is a block device";
+        case IMAGE_MSTACK:
+                return "is a stack of layers";
+        default:
+                return "is a directory, and the new one is a disk image";
+        }
+}
+
 /* 1: there is one; 0: there is none. */
 static int take_old(const ImagePool *pool, ImageNew *n, Error *reterr) {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -49,7 +63,7 @@ static int take_old(const ImagePool *pool, ImageNew *n, Error *reterr) {
         if (n->old->versioned)
                 return cannot_replace(n->old, "is a directory of versions", reterr);
         if (raw != (n->kind == IMAGE_RAW) || (!raw && !image_is_tree(n->old)))
-                return cannot_replace(n->old, "is of another kind", reterr);
+                return cannot_replace(n->old, other_kind(n->old), reterr);
         if (!streq(n->old->entry, path))
                 return cannot_replace(n->old, "is not in the pool of new images", reterr);
         r = image_lock(n->old, LOCK_MODE_EXCLUSIVE, &n->old_lock, reterr);

@@ -59,9 +59,9 @@ static int failed(const SpecMount *m, int code, const char *words, Error *reterr
         if (code == -ENODEV)
                 error_hint(reterr, "the kernel has no overlayfs: see 'modprobe overlay'");
         else if (code == -EINVAL)
-                error_hint(
-                        reterr,
-                        "the file system of a layer cannot be one, or is itself two layers deep");
+                error_hint(reterr,
+                           "a layer is on a file system that overlayfs cannot use (see dmesg), "
+                           "or is itself an overlay of overlays");
         return code;
 }
 

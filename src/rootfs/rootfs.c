@@ -234,10 +234,13 @@ static int open_pivot(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (!spec->root.pivot)
                 return 0;
         int fd = resolve_in_root(r->directory_fd, spec->root.pivot, O_PATH | O_DIRECTORY);
-        if (fd < 0)
-                return error_set_errno(reterr, fd, ERROR_NOT_A_ROOT,
-                                       "opening '%s' in '%s', which is to become the root, failed",
-                                       spec->root.pivot, root_name(spec));
+        if (fd < 0) {
+                error_set_errno(reterr, fd, ERROR_NOT_A_ROOT,
+                                "opening '%s' in '%s', which is to become the root, failed",
+                                spec->root.pivot, root_name(spec));
+                error_hint(reterr, "--pivot-root= names a directory inside the root");
+                return fd;
+        }
         r->pivot_fd = fd;
         return 0;
 }

@@ -62,8 +62,7 @@ static int copy_link(int tree_fd, int root_fd, const char *name, uid_t owner, Er
         if (n < 0 && errno == EINVAL) {
                 error_set(
                         reterr, -ENOTDIR, ERROR_NOT_A_ROOT,
-                        "/%s in the root is not a symbolic link to what is in /usr, of which alone "
-                        "a volatile root consists",
+                        "--volatile=yes keeps /usr alone, but /%s is no link into it (no merged /usr)",
                         name);
                 error_hint(reterr, "use --volatile=state or --volatile=overlay");
                 return -ENOTDIR;

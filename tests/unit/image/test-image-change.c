@@ -174,11 +174,18 @@ TEST(what_is_refused) {
                 ASSERT_EQ(image_rename(&c.pool, web, rows[k].name, &rename), rows[k].code);
                 ASSERT_CONTAINS(rename.message, rows[k].words);
         }
-        _cleanup_error_ Error e = ERROR_NULL, f = ERROR_NULL, g = ERROR_NULL;
+        _cleanup_error_ Error e = ERROR_NULL, f = ERROR_NULL, g = ERROR_NULL, h = ERROR_NULL;
         ASSERT_ERROR(image_remove(&c.pool, app, &e), EOPNOTSUPP);
-        ASSERT_CONTAINS(e.message, "Image 'app' is a directory of versions");
+        ASSERT_CONTAINS(
+                e.message,
+                "Image 'app' is a directory of versions, and cannot be renamed or removed as one");
         ASSERT_ERROR(image_set_limit(&c.pool, web, 1 << 20, &f), EOPNOTSUPP);
         ASSERT_CONTAINS(f.message, "only subvolumes of btrfs can");
+        web->kind = IMAGE_BLOCK;
+        ASSERT_ERROR(image_clone(&c.pool, web, "copy", false, &h), EOPNOTSUPP);
+        ASSERT_CONTAINS(h.message, "Image 'web' is a block device, and cannot be cloned");
+        ASSERT_CONTAINS(h.hint, "copy its contents into the file ");
+        ASSERT_CONTAINS(h.hint, "/copy.raw");
         web->vendor = true;
         ASSERT_ERROR(image_remove(&c.pool, web, &g), EROFS);
         ASSERT_CONTAINS(g.message, "belongs to the system, and is not changed");

@@ -131,8 +131,13 @@ TEST(replacing) {
         pool_directory(&m.p, "first/many.v/many_1");
         assert_fails(&m, "many", ERROR_UNSUPPORTED, "it is a directory of versions");
         m.kind = IMAGE_RAW;
-        assert_fails(&m, "web", ERROR_UNSUPPORTED, "it is of another kind");
-        ASSERT_EQ(count_entries(&m), 3);
+        assert_fails(&m, "web", ERROR_UNSUPPORTED,
+                     "it is a directory, and the new one is a disk image");
+        pool_file(&m.p, "first/disk.raw", "old");
+        m.kind = IMAGE_DIRECTORY;
+        assert_fails(&m, "disk", ERROR_UNSUPPORTED,
+                     "it is a disk image, and the new one is a directory");
+        ASSERT_EQ(count_entries(&m), 4);
         making_end(&m);
 }
 
