@@ -46,5 +46,5 @@ int archive_acl_set(const Archive *a, void *entry, bool of_default, const void *
 /* Opens for reading what is in fd, in these formats. */
 int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n, Error *reterr);
 int archive_add_filter(Archive *a, Error *reterr);
-/* "Reading the archive failed: …", in the library's words. */
+/* "Reading the archive failed: …", in the kernel's words or the library's, with a hint. */
 int archive_library_failed(const Archive *a, const char *what, Error *reterr);

@@ -15,6 +15,7 @@
 
 static const char *const names[] = {
         "archive_error_string",
+        "archive_errno",
         "archive_read_new",
         "archive_read_support_format_tar",
         "archive_read_support_filter_gzip",
@@ -104,9 +105,34 @@ int archive_open_library(Archive *a, Error *reterr) {
 
 int archive_library_failed(const Archive *a, const char *what, Error *reterr) {
         const char *why = a->handle ? CALL(a, Fn_s_h, "archive_error_string")(a->handle) : NULL;
+        const int code = a->handle ? CALL(a, Fn_i_h, "archive_errno")(a->handle) : 0;
         _cleanup_free_ char *shown = str_escape_for_display(why ?: "out of memory");
-        return error_set(reterr, -EBADMSG, ERROR_FAILED, "%s the archive failed: %s", what,
-                         strempty(shown));
+        const char *quote = a->file ? "'" : "";
+        /* these are the library's own; of others it says only that they happened */
+        const bool own = code <= 0 || IN_SET(code, EILSEQ, EINVAL, ERANGE);
+        int r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s %s%s%s failed: %s", what, quote,
+                          a->file ?: "the archive", quote,
+                          own ? strempty(shown) : strempty(strerrordesc_np(code)));
+        if (why && own && (strcasestr(why, "truncated") || strcasestr(why, "damaged")))
+                error_hint(reterr, "copy or download it again");
+        return r;
+}
+
+static int open_failed(const Archive *a, Error *reterr) {
+        const char *quote = a->file ? "'" : "", *file = a->file ?: "The input";
+        /* neither a format nor a filter takes the beginning for its own */
+        if (CALL(a, Fn_i_h, "archive_errno")(a->handle) == EILSEQ)
+                return error_set(reterr, -EBADMSG, ERROR_FAILED,
+                                 "%s%s%s is no tar archive, or is compressed in a way that is not "
+                                 "known (gzip, bzip2, xz and zstd are)",
+                                 quote, file, quote);
+        if (CALL(a, Fn_s_h, "archive_error_string")(a->handle))
+                return archive_library_failed(a, "Opening", reterr);
+        /* what a filter said of the beginning is lost */
+        int r = error_set(reterr, -EBADMSG, ERROR_FAILED,
+                          "%s%s%s is damaged, or a part of it is missing", quote, file, quote);
+        error_hint(reterr, "copy or download it again");
+        return r;
 }
 
 /* ---- from an archive ---- */
@@ -375,7 +401,7 @@ int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n
         for (size_t i = 0; i < n; i++)
                 (void) CALL(a, Fn_i_h, formats[i])(a->handle); /* all are */
         return CALL(a, Fn_i_his, "archive_read_open_fd")(a->handle, fd, BLOCK_SIZE) < 0
-                       ? archive_library_failed(a, "Opening", reterr)
+                       ? open_failed(a, reterr)
                        : 0;
 }
 

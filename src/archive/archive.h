@@ -14,6 +14,7 @@ typedef struct Archive {
         /* Reading: it is to be a whole system. Named pipes are taken, too; an end without its mark is an error. */
         bool system;
         uint64_t left_out;  /* how much of the archive is of other kinds */
+        const char *file;   /* what errors call the archive; NULL: nothing */
         const char *filter; /* writing: "gzip", "bzip2", "xz", "zstd"; NULL: none */
 } Archive;
 

@@ -152,7 +152,7 @@ static int check_caller(const Invocation *v, Error *reterr) {
         int r = verb_refuse_remote(v, "files of both systems would be mixed up", reterr);
         if (r >= 0 && geteuid() != 0) {
                 r = error_set(reterr, -EPERM, ERROR_NO_PRIVILEGES,
-                              "Images are brought and taken by root alone");
+                              "Only root can import and export images");
                 error_hint(reterr, "run it as root, for instance with sudo");
         }
         return r;
@@ -167,8 +167,12 @@ static int choose_name(const Invocation *v, const char *from, char **ret, Error 
                 return 0;
         if (r == -ENOMEM)
                 return error_oom(reterr);
-        r = error_set(reterr, -EINVAL, ERROR_USAGE, "The image's name is not said");
-        error_hint(reterr, "give it as another argument");
+        if (streq(from, "-"))
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "An import from standard input needs a name: berth import-tar - NAME");
+        r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' makes no name for an image", from);
+        error_hint(reterr, "give a name as another argument");
         return r;
 }
 
@@ -176,7 +180,8 @@ static int open_input(const char *path, Error *reterr) {
         struct stat st;
         const bool standard = streq(path, "-");
         if (standard && isatty(STDIN_FILENO)) {
-                int r = error_set(reterr, -EINVAL, ERROR_USAGE, "There is no image on a terminal");
+                int r = error_set(reterr, -EINVAL, ERROR_USAGE,
+                                  "Standard input is a terminal, not an archive");
                 error_hint(reterr, "give it a file, or a pipe: … | berth import-tar - NAME");
                 return r;
         }
@@ -207,6 +212,7 @@ static int import(const Invocation *v, TransferType type, Error *reterr) {
                 return fd;
         const TransferRequest q = { .type = type,
                                     .name = name,
+                                    .remote = streq(from, "-") ? NULL : from,
                                     .replace = v->options.force,
                                     .read_only = v->options.read_only,
                                     .size_max = v->options.max_size };
@@ -306,7 +312,10 @@ static int export_image(const Invocation *v, TransferType type, Error *reterr) {
         _cleanup_(output_done) Output o = { .fd = -EBADF };
         _cleanup_free_ char *text = NULL;
         size_t size;
-        TransferRequest q = { .type = type, .name = v->arguments[0], .format = v->options.format };
+        TransferRequest q = { .type = type,
+                              .name = v->arguments[0],
+                              .remote = path && !streq(path, "-") ? path : NULL,
+                              .format = v->options.format };
         int r = check_caller(v, reterr);
         if (r >= 0)
                 r = output_open(path, &o, reterr);

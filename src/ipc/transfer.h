@@ -52,8 +52,9 @@ DECLARE_STRING_TABLE_LOOKUP(transfer_verify, TransferVerify); /* "signature", "c
 
 typedef struct TransferRequest {
         TransferType type;
-        const char *name;   /* of the image */
-        const char *remote; /* IMPORT_FS: an absolute path; PULL: a URL; else NULL */
+        const char *name; /* of the image */
+        /* IMPORT_FS: an absolute path; PULL: a URL; else what errors call the file, or NULL */
+        const char *remote;
         bool replace, read_only;
         uint64_t size_max; /* bytes of contents; UINT64_MAX: what is free in the pool, less some */
         TransferFormat format; /* EXPORT */

@@ -38,6 +38,7 @@ typedef struct Receiver {
         TreeProgress *progress;
         size_t waiting; /* bytes of attributes that are to be set yet */
         char *buffer;   /* of STREAM_BUFFER_SIZE, for contents */
+        char *failed;   /* the path below the top of what failed, or its end */
 } Receiver;
 
 static int count(const Receiver *v, uint64_t files, uint64_t bytes) {
@@ -304,11 +305,8 @@ static int receive_hard_link(Receiver *v, int dir_fd, const char *name, const Re
 static int receive_directory(Receiver *v, int dir_fd, const char *name, const Record *rec,
                              unsigned depth);
 
-static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record *rec,
-                         unsigned depth) {
-        int r = count(v, 1, 0);
-        if (r < 0)
-                return r;
+static int receive_object(Receiver *v, int dir_fd, const char *name, const Record *rec,
+                          unsigned depth) {
         switch (rec->type) {
         case RECORD_DIRECTORY:
                 return receive_directory(v, dir_fd, name, rec, depth);
@@ -323,6 +321,22 @@ static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record
         default:
                 return -EBADMSG;
         }
+}
+
+static int receive_entry(Receiver *v, int dir_fd, const char *name, const Record *rec,
+                         unsigned depth) {
+        int r = count(v, 1, 0);
+        if (r >= 0)
+                r = receive_object(v, dir_fd, name, rec, depth);
+        if (r < 0 &&
+            (!v->failed || strlen(v->failed) < PATH_MAX)) { /* from the last to the first */
+                char *path = v->failed ? strjoin(name, "/", v->failed) : strdup(name);
+                if (path) { /* else a part of it has to do */
+                        free(v->failed);
+                        v->failed = path;
+                }
+        }
+        return r;
 }
 
 static void dir_closep(DIR **d) {
@@ -393,13 +407,15 @@ int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwner
                         /* the first failure is the one to tell */
                         (void) tree_remove(parent_fd, name);
         }
+        free(v.failed);
         free(v.buffer);
         stream_done(&v.stream);
         tree_progress_finish(progress);
         return r;
 }
 
-int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgress *progress) {
+int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgress *progress,
+                      char **ret_name) {
         Receiver v = { .top_fd = -EBADF, .owners = owners, .progress = progress };
         char unused[NAME_MAX + 1];
         Record rec;
@@ -408,6 +424,7 @@ int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgr
                 r = stream_get_record(&v.stream, &rec, unused);
         if (r >= 0)
                 r = rec.type == RECORD_DIRECTORY ? receive_opened(&v, fd, &rec, 0, true) : -ENOTDIR;
+        *ret_name = v.failed;
         free(v.buffer);
         stream_done(&v.stream);
         tree_progress_finish(progress);

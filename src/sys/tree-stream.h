@@ -49,8 +49,10 @@ int tree_send_link(int stream_fd, int dir_fd, const char *name);
 /* Makes it as parent_fd/name, which must not be there. When it fails, nothing stays. -ECANCELED: the sender has failed. */
 int tree_receive(int stream_fd, int parent_fd, const char *name, const TreeOwners *owners,
                  TreeProgress *progress);
-/* The same into an empty directory that is there, whose attributes become those of the stream's top. What was made stays. */
-int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgress *progress);
+/* The same into an empty directory that is there, whose attributes become those of the stream's top. What was made stays.
+ * *ret_name (allocated, may be NULL): the path below it of what could not be made, if that is known. */
+int tree_receive_into(int stream_fd, int fd, const TreeOwners *owners, TreeProgress *progress,
+                      char **ret_name);
 /* Removes a file, or a tree that is no deeper than TREE_DEPTH_MAX. What is mounted in it stays: -EBUSY, with a part of the tree gone. */
 int tree_remove(int parent_fd, const char *name);
 /* Would it be removed as a whole? -EBUSY: something is mounted there or in it; -ELOOP: it is too deep. */

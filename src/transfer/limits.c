@@ -6,9 +6,14 @@
 #include <unistd.h>
 
 #include "basic/format.h"
+#include "basic/str.h"
 #include "transfer/transfer.h"
 
 #define SPARE 20 /* one in so many bytes of what is free is left alone */
+
+static const char *pool_path(const Transfer *t) {
+        return t->pool.path ?: IMAGE_POOL;
+}
 
 int transfer_pipe(int ret[static 2], Error *reterr) {
         if (pipe2(ret, O_CLOEXEC) < 0)
@@ -23,7 +28,7 @@ int transfer_limits(const Transfer *t, int fd, TreeLimits *ret, Error *reterr) {
         if (bytes == UINT64_MAX) {
                 if (fstatvfs(fd, &fs) < 0)
                         return error_set_errno(reterr, -errno, ERROR_FAILED,
-                                               "Asking how much is free in the pool failed");
+                                               "Looking at '%s' failed", pool_path(t));
                 bytes = (uint64_t) fs.f_bavail * fs.f_frsize;
                 bytes -= bytes / SPARE;
         }
@@ -31,28 +36,39 @@ int transfer_limits(const Transfer *t, int fd, TreeLimits *ret, Error *reterr) {
         return 0;
 }
 
-int transfer_limit_exceeded(const TreeLimits *l, Error *reterr) {
+int transfer_limit_exceeded(const Transfer *t, const TreeLimits *l, Error *reterr) {
+        const TransferRequest *q = &t->request;
         if (l->files > l->files_max)
                 return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
-                                 "The image has more than %" PRIu64 " files", l->files_max);
+                                 "Image '%s' has more than %" PRIu64 " files", q->name,
+                                 l->files_max);
         _cleanup_free_ char *size = format_bytes(l->bytes_max);
-        int r = error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED, "The image has more than %s",
-                          strempty(size));
-        error_hint(reterr, "that is the limit of --max-size=, or what is free in the pool");
+        if (q->size_max != UINT64_MAX)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "Image '%s' is larger than %s, the limit of --max-size=", q->name,
+                                 strempty(size));
+        int r = error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                          "Image '%s' is larger than %s, %d%% of what is free in '%s'", q->name,
+                          strempty(size), 100 - 100 / SPARE, pool_path(t));
+        error_hint(reterr, "make room there, or give a limit with --max-size=");
         return r;
 }
 
-int transfer_write_failed(int r, const TreeLimits *l, Error *reterr) {
+int transfer_write_failed(const Transfer *t, int r, const char *name, const TreeLimits *l,
+                          Error *reterr) {
         if (r == -E2BIG && l && (l->files > l->files_max || l->bytes > l->bytes_max))
-                return transfer_limit_exceeded(l, reterr);
+                return transfer_limit_exceeded(t, l, reterr);
         if (r == -ECANCELED) /* the other side tells why */
                 return error_set(reterr, r, ERROR_FAILED, "Writing the image was given up");
-        r = error_set_errno(reterr, r, ERROR_FAILED, "Writing the image failed");
+        _cleanup_free_ char *shown = name ? str_escape_for_display(name) : NULL;
+        r = shown ? error_set_errno(reterr, r, ERROR_FAILED,
+                                    "Writing '%.200s' of image '%s' failed", shown, t->request.name)
+                  : error_set_errno(reterr, r, ERROR_FAILED, "Writing image '%s' failed",
+                                    t->request.name);
         if (IN_SET(r, -ENOSPC, -EDQUOT))
-                error_hint(reterr, "there is no room, or no inode, left in the pool");
+                error_hint(reterr, "there is no room, or no inode, left in '%s'", pool_path(t));
         if (IN_SET(r, -ENOTDIR, -ELOOP, -EXDEV))
-                error_hint(reterr,
-                           "a name in it leads through a link, or through more than %d directories",
+                error_hint(reterr, "it leads through a link, or through more than %d directories",
                            TREE_DEPTH_MAX);
         return r;
 }

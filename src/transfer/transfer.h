@@ -48,9 +48,10 @@ void child_done(Child *c); /* ends it, if it has not yet */
 int transfer_pipe(int ret[static 2], Error *reterr);
 /* Limits, of what goes to a file system. */
 int transfer_limits(const Transfer *t, int fd, TreeLimits *ret, Error *reterr);
-int transfer_limit_exceeded(const TreeLimits *l, Error *reterr);
-/* What failed when it was written into the new image; with hints. */
-int transfer_write_failed(int r, const TreeLimits *l, Error *reterr);
+int transfer_limit_exceeded(const Transfer *t, const TreeLimits *l, Error *reterr);
+/* What failed when it (name: of a file in the new image; or NULL) was written; with hints. l: may be NULL. */
+int transfer_write_failed(const Transfer *t, int r, const char *name, const TreeLimits *l,
+                          Error *reterr);
 
 /* ---- what it can do: *ret_text is the answer ---- */
 

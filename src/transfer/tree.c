@@ -16,18 +16,22 @@
 #include "transfer/transfer.h"
 
 typedef struct Tree {
-        const TransferRequest *request;
+        const Transfer *transfer;
+        const TransferRequest *request; /* its */
         int archive_fd, stream[2];
         int tree_fd; /* of the image */
         TreeProgress progress;
         TreeLimits limits;
 } Tree;
 
-static int enter_sandbox(const Sandbox *s, Error *reterr) {
+static int enter_sandbox(const Tree *t, const Sandbox *s, Error *reterr) {
         int r = sandbox_enter(s);
-        return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                                       "Giving up rights before reading failed")
-                     : 0;
+        if (r >= 0)
+                return 0;
+        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                            "The sandbox for image '%s' cannot be made", t->request->name);
+        error_hint(reterr, "it takes CAP_SYS_ADMIN, and a kernel with namespaces and seccomp");
+        return r;
 }
 
 static const char *const filters[_TRANSFER_FORMAT_MAX] = {
@@ -40,11 +44,12 @@ static const char *const filters[_TRANSFER_FORMAT_MAX] = {
 static int archive_task(void *userdata, char **ret_text, Error *reterr) {
         static const Sandbox sandbox = { .root_fd = -EBADF, .memory_max = TRANSFER_MEMORY_MAX };
         Tree *t = userdata;
-        _cleanup_(archive_done)
-                Archive a = { .system = true, .filter = filters[t->request->format] };
+        _cleanup_(archive_done) Archive a = { .system = true,
+                                              .file = t->request->remote,
+                                              .filter = filters[t->request->format] };
         int r = archive_open_library(&a, reterr);
         if (r >= 0)
-                r = enter_sandbox(&sandbox, reterr);
+                r = enter_sandbox(t, &sandbox, reterr);
         if (r >= 0)
                 r = transfer_is_export(t->request->type)
                             ? archive_from_stream(&a, t->stream[0], t->archive_fd, ".",
@@ -69,12 +74,13 @@ static int receive_task(void *userdata, char **ret_text, Error *reterr) {
                 .memory_max = TRANSFER_MEMORY_MAX,
         };
         const TreeOwners owners = { .keep = true, .fifos = true, .limits = &t->limits };
-        int r = enter_sandbox(&sandbox, reterr);
+        _cleanup_free_ char *name = NULL;
+        int r = enter_sandbox(t, &sandbox, reterr);
         if (r < 0)
                 return r;
-        r = tree_receive_into(t->stream[0], t->tree_fd, &owners, NULL);
+        r = tree_receive_into(t->stream[0], t->tree_fd, &owners, NULL, &name);
         if (r < 0)
-                return transfer_write_failed(r, &t->limits, reterr);
+                return transfer_write_failed(t->transfer, r, name, &t->limits, reterr);
         *ret_text =
                 strf("FILES=%" PRIu64 "\nBYTES=%" PRIu64 "\n", t->limits.files, t->limits.bytes);
         return *ret_text ? 0 : error_oom(reterr);
@@ -113,7 +119,8 @@ static int import(Transfer *t, ChildTask source, int source_fd, StrBuf *answer, 
         int r = image_new_begin(&t->pool, q->name, IMAGE_DIRECTORY, q->replace, &n, reterr);
         if (r < 0)
                 return r;
-        Tree tree = { .request = q,
+        Tree tree = { .transfer = t,
+                      .request = q,
                       .archive_fd = source_fd,
                       .tree_fd = n.fd,
                       .progress = { .fd = t->progress_fd } };
@@ -140,7 +147,7 @@ static int send_task(void *userdata, char **ret_text, Error *reterr) {
         const Sandbox sandbox = { .root_fd = fd,
                                   .files = true,
                                   .capabilities = CAP_MASK(CAP_DAC_READ_SEARCH) };
-        int r = enter_sandbox(&sandbox, reterr);
+        int r = enter_sandbox(t, &sandbox, reterr);
         if (r < 0)
                 return r;
         r = tree_send_flags(t->stream[1], fd, TREE_SEND_FIFOS | TREE_SEND_ONE_FILE_SYSTEM,
@@ -169,9 +176,13 @@ int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr) {
         const TransferRequest *q = &t->request;
         int r = image_lookup(t->pool.places, q->name, &i, reterr);
         if (r >= 0 && !image_is_tree(i)) {
-                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED, "Image '%s' is no directory",
-                              q->name);
-                error_hint(reterr, "disk images go with 'berth export-raw'");
+                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                              "Image '%s' is %s, not a directory", q->name,
+                              i->kind == IMAGE_MSTACK  ? "a stack of layers"
+                              : i->kind == IMAGE_BLOCK ? "a block device"
+                                                       : "a disk image");
+                if (i->kind == IMAGE_RAW)
+                        error_hint(reterr, "copy the file %s itself", i->path);
         }
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
@@ -182,7 +193,8 @@ int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr) {
                 return error_set_errno(reterr, -errno, ERROR_FAILED, "Opening '%s' failed",
                                        i->path);
         r = transfer_pipe(p, reterr);
-        Tree tree = { .request = q,
+        Tree tree = { .transfer = t,
+                      .request = q,
                       .archive_fd = STDOUT_FILENO,
                       .tree_fd = fd,
                       .stream = { p[0], p[1] },

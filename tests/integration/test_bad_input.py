@@ -239,7 +239,7 @@ def test_options(host, busybox, clean):
         (["berth", "import-tar"], 2, "FILE|-"),
         (["berth", "import-tar", "/nowhere.tar"], 1, "'/nowhere.tar'"),
         (["berth", "import-tar", "/etc"], 2, "'/etc' is a directory"),
-        (["berth", "import-tar", "-"], 2, "name is not said"),
+        (["berth", "import-tar", "-"], 2, "An import from standard input needs a name"),
         (["berth", "import-tar", "/dev/null", "a", "b"], 2, "'b'"),
         (["berth", "import-tar", "/dev/null", "../x"], 1, "'../x'"),
         (["berth", "import-tar", "/dev/null", ".#x"], 1, "'.#x'"),
