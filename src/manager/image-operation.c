@@ -235,36 +235,37 @@ int body_list_images(Manager *m, sd_bus_message *call, const char *container, Er
         return image_operation_start(m, call, &q, "", append_list, reterr);
 }
 
-static int look(Manager *m, sd_bus_message *call, const char *name, OperationType type,
-                ImageReply reply, Error *reterr) {
+int image_look(Manager *m, sd_bus_message *call, const char *name, OperationType type,
+               ImageReply reply, Error *reterr) {
         const OperationRequest q = { .type = type };
         int r = read_name(call, &name, reterr);
         return r < 0 ? r : image_operation_start(m, call, &q, name, reply, reterr);
 }
 
 int body_describe_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_DESCRIBE, append_description, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_DESCRIBE, append_description, reterr);
 }
 
 int body_measure_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_MEASURE, append_measured, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_MEASURE, append_measured, reterr);
 }
 
 int body_image_hostname(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_IDENTITY, append_hostname, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_IDENTITY, append_hostname, reterr);
 }
 
 int body_image_machine_id(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_IDENTITY, append_machine_id, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_IDENTITY, append_machine_id, reterr);
 }
 
 int body_image_machine_info(Manager *m, sd_bus_message *call, const char *container,
                             Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_IDENTITY, append_machine_info, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_IDENTITY, append_machine_info,
+                          reterr);
 }
 
 int body_image_os_release(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        return look(m, call, container, OPERATION_IMAGE_IDENTITY, append_os_release, reterr);
+        return image_look(m, call, container, OPERATION_IMAGE_IDENTITY, append_os_release, reterr);
 }
 
 /* ---- changing ---- */

@@ -21,6 +21,9 @@ typedef int (*ImageReply)(sd_bus_message *reply, const OperationResult *result);
 /* Starts it, and replies when it is done. */
 int image_operation_start(Manager *m, sd_bus_message *call, const OperationRequest *q,
                           const char *name, ImageReply reply, Error *reterr);
+/* One that only looks at an image: that of this name, or NULL: of the call's first argument. ERROR_ROOT_NOT_FOUND: it is no name. */
+int image_look(Manager *m, sd_bus_message *call, const char *name, OperationType type,
+               ImageReply reply, Error *reterr);
 
 /* Bodies for both interfaces: the name is `container`, or the first argument. */
 int body_image_hostname(Manager *m, sd_bus_message *call, const char *container, Error *reterr);

@@ -17,31 +17,18 @@ static int image_path(const char *name, char **ret) {
         return sd_bus_path_encode(MACHINE1_IMAGE_PATH_PREFIX, name, ret);
 }
 
-/* Is there one? Only names are looked at here. */
-static int image_exists(const char *name, Error *reterr) {
-        _cleanup_(image_freep) Image *i = NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        int r = streq(name, MACHINE1_HOST) ? 0 : image_lookup(NULL, name, &i, &e);
-        if (r >= 0)
-                return 0;
-        if (e.id == ERROR_INVALID_NAME || e.id == ERROR_UNSUPPORTED)
-                return error_set(reterr, -ENOENT, ERROR_ROOT_NOT_FOUND, "No image of that name");
-        return error_take(reterr, &e);
+static int append_path(const ImageRow *row, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        int r = image_path(row->name, &path);
+        return r < 0 ? r : sd_bus_message_append(userdata, "o", path);
+}
+
+static int append_object(sd_bus_message *m, const OperationResult *result) {
+        return image_rows_read(result, append_path, m);
 }
 
 int body_get_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        _cleanup_free_ char *path = NULL;
-        const char *name;
-        int r = sd_bus_message_read(call, "s", &name);
-        if (r < 0)
-                return error_set_errno(reterr, r, ERROR_PROTOCOL, "The call cannot be read");
-        r = image_exists(name, reterr);
-        if (r < 0)
-                return r;
-        r = image_path(name, &path);
-        if (r >= 0)
-                r = sd_bus_reply_method_return(call, "o", path);
-        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED, "Writing the reply failed") : 0;
+        return image_look(m, call, NULL, OPERATION_IMAGE_DESCRIBE, append_object, reterr);
 }
 
 /* ---- the list ---- */
@@ -265,29 +252,27 @@ const sd_bus_vtable machine1_image_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* Whatever can be an image's name has an object: file systems are not looked at here, for they may not answer. Methods and properties are
+ * a worker's, which says so when there is no image. */
 int machine1_image_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
                         void **found, sd_bus_error *e) {
         _cleanup_free_ char *name = NULL;
         int r = sd_bus_path_decode(path, MACHINE1_IMAGE_PATH_PREFIX, &name);
         if (r <= 0)
                 return r;
-        if (image_exists(name, NULL) < 0)
+        if (!image_name_is_valid(name))
                 return 0;
         *found = userdata;
         return 1;
 }
 
+/* Only the one that is always there: ListImages has the others. */
 int machine1_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                              sd_bus_error *e) {
-        _cleanup_(image_list_done) ImageList l = { 0 };
         _cleanup_strv_free_ char **nodes = NULL;
         char *path;
-        if (image_enumerate(NULL, /* hidden= */ true, &l, NULL) < 0 ||
-            image_path(MACHINE1_HOST, &path) < 0 || strv_consume(&nodes, path) < 0)
+        if (image_path(MACHINE1_HOST, &path) < 0 || strv_consume(&nodes, path) < 0)
                 return -ENOMEM;
-        for (size_t i = 0; i < l.n; i++)
-                if (image_path(l.images[i]->name, &path) < 0 || strv_consume(&nodes, path) < 0)
-                        return -ENOMEM;
         *ret_nodes = TAKE_PTR(nodes);
         return 1;
 }

@@ -2,7 +2,35 @@
 /* berthd as org.freedesktop.machine1 on a private bus, and beside a systemd-machined that is made up. */
 #include "host.h"
 
+#include <sys/prctl.h>
+
 #include "basic/fd.h"
+#include "ipc/worker.h"
+
+/* The worker's side: this program stands in for it. Of "web" it tells, the file system of "hang" does not answer. */
+static int stand_in(void) {
+        static const char row[] = "web\0raw\0/var/lib/machines/web.raw\0no\0"
+                                  "1\0"
+                                  "2\0"
+                                  "3\0"
+                                  "4\0"
+                                  "5\0"
+                                  "6"; /* and its NUL */
+        _cleanup_(worker_request_done) WorkerRequest r = { 0 };
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (worker_request_read(WORKER_REQUEST_FD, &r) < 0)
+                return 1;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (streq(r.name, "hang"))
+                for (;;)
+                        pause();
+        if (r.operation.type == OPERATION_IMAGE_DESCRIBE && streq(r.name, "web")) {
+                int fd = memfd_new_sealed("row", row, sizeof(row));
+                return fd < 0 || worker_answer(WORKER_LINK_FD, "", 0, &fd, 1) < 0;
+        }
+        (void) error_set(&e, -ENOENT, ERROR_ROOT_NOT_FOUND, "There is no image '%s'", r.name);
+        return worker_answer_error(WORKER_LINK_FD, &e) < 0;
+}
 
 static int call(Host *h, const char *member, sd_bus_error *e, sd_bus_message **reply,
                 const char *signature, ...) {
@@ -89,6 +117,73 @@ TEST(looking) {
         ASSERT_FAILS(SD_BUS_ERROR_NOT_SUPPORTED, "RemoveImage", "s", ".host");
         ASSERT_FAILS(SD_BUS_ERROR_INVALID_ARGS, "CleanPool", "s", "everything");
         ASSERT_FAILS(SD_BUS_ERROR_UNKNOWN_METHOD, "RegisterMachineEx2", "sa(sv)", "web", 0);
+}
+
+static int note_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        unsigned *n = userdata;
+        ++*n;
+        return 0;
+}
+
+#define IMAGE_INTERFACE "org.freedesktop.machine1.Image"
+#define IMAGE_PATH "/org/freedesktop/machine1/image/"
+
+/* Only workers look at images: one that is on a file system which does not answer is waited for by those alone who ask for it. */
+TEST(images) {
+        _cleanup_(host_stop) Host h;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        const char *path, *missing[] = { IMAGE_PATH "no_2dsuch", IMAGE_PATH "hang" };
+        _cleanup_free_ char *kind = NULL;
+        sd_bus_message *none = NULL;
+        unsigned n = 0;
+        host_start(&h);
+        expect_owner(&h, h.manager);
+        for (size_t i = 0; i < 2; i++) /* the second is not answered */
+                ASSERT_OK(sd_bus_call_method_async(
+                        h.bus, NULL, MACHINE1_BUS_NAME, i == 0 ? MACHINE1_MANAGER_PATH : missing[1],
+                        i == 0 ? MACHINE1_MANAGER_INTERFACE : "org.freedesktop.DBus.Properties",
+                        i == 0 ? "GetImage" : "GetAll", note_answer, &n, "s",
+                        i == 0 ? "hang" : IMAGE_INTERFACE));
+        ASSERT_OK(call(&h, "GetImage", NULL, &reply, "s", "web"));
+        ASSERT_OK(sd_bus_message_read(reply, "o", &path));
+        ASSERT_STREQ(path, IMAGE_PATH "web");
+        ASSERT_OK(sd_bus_get_property_string(h.bus, MACHINE1_BUS_NAME, path, IMAGE_INTERFACE,
+                                             "Type", NULL, &kind));
+        ASSERT_STREQ(kind, "raw");
+        ASSERT_EQ(n, 0);
+
+        /* one that is not there has no values */
+        const char *const properties[] = { "Name", "ReadOnly", "Usage" };
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
+                sd_bus_error_free(&e);
+                ASSERT_TRUE(sd_bus_get_property(h.bus, MACHINE1_BUS_NAME, missing[0],
+                                                IMAGE_INTERFACE, properties[i], &e, &none,
+                                                "s") < 0);
+                ASSERT_STREQ(e.name, "org.freedesktop.machine1.NoSuchImage");
+        }
+        for (size_t i = 0; i < 2; i++) {
+                sd_bus_error_free(&e);
+                ASSERT_TRUE(sd_bus_call_method(h.bus, MACHINE1_BUS_NAME, missing[0],
+                                               "org.freedesktop.DBus.Properties", "GetAll", &e,
+                                               NULL, "s", i == 0 ? IMAGE_INTERFACE : "") < 0);
+                ASSERT_STREQ(e.name, "org.freedesktop.machine1.NoSuchImage");
+        }
+        sd_bus_error_free(&e);
+        ASSERT_TRUE(sd_bus_call_method(h.bus, MACHINE1_BUS_NAME, missing[0], IMAGE_INTERFACE,
+                                       "GetHostname", &e, NULL, NULL) < 0);
+        ASSERT_STREQ(e.name, "org.freedesktop.machine1.NoSuchImage");
+        sd_bus_error_free(&e);
+        ASSERT_TRUE(sd_bus_get_property(h.bus, MACHINE1_BUS_NAME, IMAGE_PATH "a_2fb",
+                                        IMAGE_INTERFACE, "Name", &e, &none, "s") < 0);
+
+        reply = sd_bus_message_unref(reply);
+        ASSERT_OK(sd_bus_call_method(h.bus, MACHINE1_BUS_NAME, "/org/freedesktop/machine1/image",
+                                     "org.freedesktop.DBus.Introspectable", "Introspect", NULL,
+                                     &reply, NULL));
+        ASSERT_OK(sd_bus_message_read(reply, "s", &path));
+        ASSERT_CONTAINS(path, "<node name=\"_2ehost\"/>");
+        ASSERT_EQ(n, 0);
 }
 
 TEST(not_wanted) {
@@ -466,4 +561,12 @@ TEST(machined_runs) {
         (void) unlink(seen);
 }
 
-TEST_MAIN
+int main(int argc, char **argv) {
+        char self[PATH_MAX] = "";
+        if (argc > 0 && streq(argv[0], "berth-worker"))
+                return stand_in();
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 ||
+            setenv("BERTH_WORKER", self, 1) < 0)
+                return 1;
+        return test_run_all(argc, argv);
+}
