@@ -113,7 +113,7 @@ int archive_library_failed(const Archive *a, const char *what, Error *reterr) {
         int r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s %s%s%s failed: %s", what, quote,
                           a->file ?: "the archive", quote,
                           own ? strempty(shown) : strempty(strerrordesc_np(code)));
-        if (why && own && (strcasestr(why, "truncated") || strcasestr(why, "damaged")))
+        if (why && own && !streq(what, "Writing")) /* it is cut, or damaged */
                 error_hint(reterr, "copy or download it again");
         return r;
 }

@@ -129,7 +129,8 @@ def test_hostile_archives(host, pool):
     assert r.out == "" and leftovers(host) == ""
     for line, said in (("head -c 100000 /dev/urandom", "The input is no tar archive, or is compressed"),
                        ("cat /dev/null", "The input is no tar archive"),
-                       ("tar c -C /srv/t d | gzip | head -c 150", "The input is damaged, or a part of it is missing"), ("tar c -C /srv/t d | head -c 700", "copy or download it again")):
+                       ("tar c -C /srv/t d | gzip | head -c 150", "The input is damaged, or a part of it is missing"), ("tar c -C /srv/t d | xz | head -c 100", "copy or download it again"),
+                       ("tar c -C /srv/t d | head -c 700", "copy or download it again")):
         r = host.run(f"{line} | berth import-tar - t-odd", check=False)
         assert r.returncode == 1 and said in r.err, r
     r = host.run("echo text >/srv/t/x.tar; berth import-tar /srv/t/x.tar t-odd", check=False)
@@ -181,6 +182,15 @@ def test_given_up(host, pool):
         host.run("pkill -x sleep", check=False)
         host.end(p)
     host.run(f"test ! -e {POOL}/t-slow")
+
+
+def test_what_has_no_tree(host, pool):
+    host.run(f"truncate -s 1M {POOL}/t-disk.raw")
+    r = host.berth("export-tar", "t-disk", "/srv/t/x.tar", check=False)
+    assert r.returncode == 1 and "Image 't-disk' is a disk image, not a directory" in r.err and f"copy the file {POOL}/t-disk.raw itself" in r.err, r
+    r = host.berth("import-fs", "--force", "/srv/t", "t-disk", check=False)
+    assert r.returncode == 1 and "it is a disk image, and the new one is a directory" in r.err, r
+    assert host.run("ls -A /srv/t").out == "" and leftovers(host) == ""
 
 
 def test_root_alone(host, pool):
