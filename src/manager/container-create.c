@@ -46,6 +46,8 @@ struct Creation {
         size_t step;
         int root_fd, stdio[STDIO_N];
         bool find_image; /* neither root_fd nor Directory= were given */
+        bool in_hook;    /* PreStart= is being run */
+        bool stopped;    /* container_create_cancel() meanwhile */
         Preparation prepared;
         PrepareWorker *worker;
         DiskWorker *disk_worker;
@@ -113,6 +115,29 @@ static void fail_and_remove(Container *c, const Error *e) {
                 container_remove(c); /* else when that has ended */
 }
 
+static void set_stopped(const Container *c, Error *e) {
+        (void) error_set(e, -ECANCELED, ERROR_FAILED, "Container '%s' was stopped before it ran",
+                         c->name);
+}
+
+static int on_cancelled(sd_event_source *s, void *userdata) {
+        container_remove(userdata);
+        return 0;
+}
+
+int container_create_cancel(Container *c, Error *reterr) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        c->creation->stopped = true;
+        if (c->creation->in_hook) /* what it does is not to be met by PostStop= half done */
+                return 0;
+        /* who asks may go on using it */
+        if (sd_event_add_defer(c->manager->event, &c->supervisor_source, on_cancelled, c) < 0)
+                return error_oom(reterr);
+        set_stopped(c, &e);
+        container_create_fail(c, &e);
+        return 0;
+}
+
 /* ---- steps ---- */
 
 static void on_prepared(Preparation *p, const Error *e, void *userdata) {
@@ -166,18 +191,23 @@ static void on_keeper(Keeper *k, const ControlMessage *m, void *userdata) {
 }
 
 static void on_pre_start(Container *c, Error *e) {
-        if (e) {
-                _cleanup_error_ Error failed = ERROR_NULL;
+        _cleanup_error_ Error failed = ERROR_NULL;
+        c->creation->in_hook = false;
+        if (e)
                 (void) error_take(&failed, e);
+        else
+                hooks_set_begun(c);
+        if (!e && c->creation->stopped)
+                set_stopped(c, &failed);
+        if (error_is_set(&failed))
                 fail_and_remove(c, &failed);
-                return;
-        }
-        hooks_set_begun(c);
-        c->creation->resume(c);
+        else
+                c->creation->resume(c);
 }
 
 static int step_pre_start(Container *c, Error *reterr) {
         int r = hooks_pre_start(c, on_pre_start, reterr);
+        c->creation->in_hook = r > 0;
         if (r != 0)
                 return r < 0 ? r : STEP_WAIT;
         hooks_set_begun(c);

@@ -411,10 +411,21 @@ static const struct {
         { CONTROL_REBOOT, 0 },     { CONTROL_PAUSE, 0 },           { CONTROL_RESUME, 0 },
 };
 
+/* There is no supervisor yet, or there was to be none. */
+static int request_early(Container *c, ControlType type, Error *reterr) {
+        if (IN_SET(type, CONTROL_STOP, CONTROL_TERMINATE))
+                return c->creation ? container_create_cancel(c, reterr) : 0;
+        int r = error_set(reterr, -EBUSY, ERROR_FAILED, "Container '%s' is being started", c->name);
+        error_hint(reterr, "try again when it has started");
+        return r;
+}
+
 int container_request(Container *c, ControlType type, Error *reterr) {
         int r = -ENOTCONN;
         if (c->foreign)
                 return foreign_request(c, type, reterr);
+        if (!c->link && !c->keeper && !pidref_is_set(&c->supervisor))
+                return request_early(c, type, reterr);
         if (c->link)
                 r = link_send(c->link, type);
         if (r < 0 && c->keeper)

@@ -82,7 +82,8 @@ int container_set_leader(Container *c, int pidfd);
 /* Any message of its supervisor but HELLO, from either link; the same one twice does no harm. */
 void container_message(Container *c, const ControlMessage *m);
 
-/* Asks the supervisor (STOP, TERMINATE, REBOOT, PAUSE, RESUME): over its connection, the launcher link, or else by signal. */
+/* Asks the supervisor (STOP, TERMINATE, REBOOT, PAUSE, RESUME): over its connection, the launcher link, or else by signal. STOP and
+ * TERMINATE give up a start that has no supervisor yet. */
 int container_request(Container *c, ControlType type, Error *reterr);
 
 /* in container-hooks.c */
@@ -137,6 +138,9 @@ int container_create(Manager *m, sd_bus_message *call, Error *reterr);
 /* Ends the start of c with this error: replies, and removes c as soon as its supervisor has ended. */
 void container_create_fail(Container *c, const Error *e);
 void container_create_succeed(Container *c);
+/* Gives up a start that waits, with no supervisor yet: replies that it was stopped; c goes a little later, and after PreStart= if that is
+ * being run. -ENOMEM. */
+int container_create_cancel(Container *c, Error *reterr);
 Creation *creation_free(Creation *r);
 
 /* in container-limits.c */

@@ -12,6 +12,8 @@
 #include "basic/str.h"
 #include "sys/syscalls.h"
 
+#define SPAWN_TIMEOUT_USEC (20 * USEC_PER_SEC)
+
 struct Spawn {
         SpawnerLink *link;
         uint64_t id;
@@ -19,6 +21,7 @@ struct Spawn {
         char *name, *what;
         int fds[SPAWN_PLACES_MAX]; /* our own, of one that has to wait */
         bool sent, again, cancelled;
+        sd_event_source *timer;
         SpawnDone done;
         void *userdata;
         LIST_FIELDS(Spawn, spawns);
@@ -30,6 +33,7 @@ struct SpawnerLink {
         int fd;
         PidRef own; /* the process, without a path */
         sd_event_source *source;
+        usec_t timeout_usec; /* of a spawn */
         uint64_t last_id;
         size_t n_spawns, n_unsent;
         LIST_HEAD(Spawn, spawns);       /* the newest first */
@@ -44,17 +48,27 @@ static void spawn_free(Spawn *s) {
         s->link->n_unsent -= !s->sent;
         for (size_t i = 0; i < SPAWN_PLACES_MAX; i++)
                 fd_close(s->fds[i]);
+        sd_event_source_disable_unref(s->timer);
         free(s->name);
         free(s->what);
         free(s);
 }
 
 Spawn *spawn_cancel(Spawn *s) {
-        if (s && s->sent)
+        if (s && s->sent) {
                 s->cancelled = true; /* until its process is known */
-        else if (s)
+                s->timer = sd_event_source_disable_unref(s->timer);
+        } else if (s)
                 spawn_free(s);
         return NULL;
+}
+
+static void hint_where_to_look(const SpawnerLink *l, Error *e) {
+        if (l->path)
+                error_hint(e, "see 'systemctl status berth-spawner.socket berth-spawner.service'");
+        else
+                error_hint(e, "berthd executes '%s' for that: is it there, and does it run?",
+                           spawner_path());
 }
 
 /* Frees it, and tells who waits. process: taken. */
@@ -64,7 +78,7 @@ static void spawn_end(Spawn *s, PidRef *process, int code) {
         void *userdata = s->userdata;
         if (code < 0) {
                 (void) error_set_errno(&e, code, ERROR_SETUP_FAILED, "%s", s->what);
-                error_hint(&e, "see 'systemctl status berth-spawner.service'");
+                hint_where_to_look(s->link, &e);
         }
         spawn_free(s);
         if (done)
@@ -73,6 +87,20 @@ static void spawn_end(Spawn *s, PidRef *process, int code) {
                 (void) pidref_kill(process, SIGKILL);
                 pidref_done(process);
         }
+}
+
+/* Told at once. What the spawner makes of it later is killed. */
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Spawn *s = userdata;
+        SpawnDone done = s->done;
+        void *done_userdata = s->userdata;
+        _cleanup_error_ Error e = ERROR_NULL;
+        (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT, "%s: the spawner does not answer in time",
+                         s->what);
+        hint_where_to_look(s->link, &e);
+        spawn_cancel(s);
+        done(NULL, &e, done_userdata);
+        return 0;
 }
 
 /* ---- the connection ---- */
@@ -234,6 +262,7 @@ int spawner_link_new(sd_event *event, const char *path, SpawnerLink **ret, Error
         l->fd = -EBADF;
         l->own = (PidRef) PIDREF_NULL;
         l->connect = connect_spawner;
+        l->timeout_usec = SPAWN_TIMEOUT_USEC;
         l->path = path ? strdup(path) : NULL;
         if (path && !l->path) {
                 spawner_link_free(l);
@@ -244,6 +273,10 @@ int spawner_link_new(sd_event *event, const char *path, SpawnerLink **ret, Error
                 log_debug_errno(r, "There is no spawner yet");
         *ret = l;
         return 0;
+}
+
+void spawner_link_set_timeout(SpawnerLink *l, usec_t timeout_usec) {
+        l->timeout_usec = timeout_usec;
 }
 
 SpawnerLink *spawner_link_free(SpawnerLink *l) {
@@ -302,8 +335,7 @@ int spawn_start(SpawnerLink *l, SpawnProgram program, const char *name,
         if (r < 0) {
                 r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                     "%s: connecting to the spawner failed", what);
-                error_hint(reterr,
-                           "see 'systemctl status berth-spawner.socket berth-spawner.service'");
+                hint_where_to_look(l, reterr);
                 return r;
         }
         Spawn *s;
@@ -317,6 +349,13 @@ int spawn_start(SpawnerLink *l, SpawnProgram program, const char *name,
         if (r == -EAGAIN) {
                 want_room(l);
                 r = keep_descriptors(s, fds);
+        }
+        if (r >= 0)
+                r = sd_event_add_time_relative(l->event, &s->timer, CLOCK_MONOTONIC,
+                                               l->timeout_usec, 0, on_timeout, s);
+        if (r < 0 && s->sent) {
+                spawn_cancel(s);
+                return error_oom(reterr);
         }
         if (r < 0) {
                 spawn_free(s);

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "basic/time.h"
 #include "ipc/spawner.h"
 
 #define SPAWNS_MAX 4096U /* that are not answered yet */
@@ -15,11 +16,14 @@ typedef struct SpawnerLink SpawnerLink;
 typedef struct Spawn Spawn; /* a process that is being started */
 
 /* process: the callee's to take (it is killed if it does not), or NULL and why there is none. Called once, from the event loop; *ret of
- * spawn_start() is not valid any more. What comes from the process itself comes later. */
+ * spawn_start() is not valid any more. What comes from the process itself comes later. A spawner that has not answered after 20 s
+ * is waited for no more: ERROR_TIMEOUT. */
 typedef void (*SpawnDone)(PidRef *process, const Error *e, void *userdata);
 
 /* path: of the spawner's socket (copied); NULL: one of our own. */
 int spawner_link_new(sd_event *event, const char *path, SpawnerLink **ret, Error *reterr);
+/* Another limit than 20 s, for what is started from now on; for tests. */
+void spawner_link_set_timeout(SpawnerLink *l, usec_t timeout_usec);
 SpawnerLink *spawner_link_free(SpawnerLink *l); /* done is not called for what is open */
 DEFINE_TRIVIAL_CLEANUP_FUNC(SpawnerLink *, spawner_link_free)
 

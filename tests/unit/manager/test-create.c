@@ -31,6 +31,13 @@ static int last_words(void) {
         return send_busy() < 0;
 }
 
+/* Reads nothing, and ends with the manager. */
+static int hang_as_spawner(void) {
+        struct pollfd p = { .fd = STDERR_FILENO + 1 };
+        (void) poll(&p, 1, -1);
+        return 0;
+}
+
 static int launched_main(const char *name) {
         _cleanup_(control_message_done) ControlMessage m = CONTROL_MESSAGE_NULL;
         if (streq(name, "error"))
@@ -205,6 +212,12 @@ static int on_refused(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         return 1;
 }
 
+static void await_error(CreateHost *h, const Error *e) {
+        while (!error_is_set(e))
+                if (sd_bus_process(h->host.bus, NULL) == 0)
+                        ASSERT_OK(sd_bus_wait(h->host.bus, UINT64_MAX));
+}
+
 /* Of a supervisor that has ended the manager hears HELLO, or that of the next of its name, then why it has ended, and that it has; all at once. */
 static void expect_last_words(bool own_hello) {
         _cleanup_(create_host_stop) CreateHost h;
@@ -239,9 +252,7 @@ static void expect_last_words(bool own_hello) {
         ASSERT_EQ(poll(&p, 1, 30000), 1);
         ASSERT_OK(kill(h.host.manager, SIGCONT));
         close(pair[0]);
-        while (!error_is_set(&e))
-                if (sd_bus_process(h.host.bus, NULL) == 0)
-                        ASSERT_OK(sd_bus_wait(h.host.bus, UINT64_MAX));
+        await_error(&h, &e);
         ASSERT_STREQ(e.message, "The root is busy");
         ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
         if (own_hello)
@@ -254,6 +265,34 @@ TEST(last_words_after_hello) {
 
 TEST(last_words_before_the_next) {
         expect_last_words(false);
+}
+
+/* There is no supervisor yet, and the spawner does not answer: the start is given up. */
+TEST(stopped_before_it_runs) {
+        _cleanup_(create_host_stop) CreateHost h;
+        hanging_spawner = true;
+        create_host_start(&h);
+        hanging_spawner = false;
+        const Request q = { .name = "waits" };
+        for (unsigned i = 0; i < 2; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = create_message(&h, &q);
+                _cleanup_(sd_bus_error_free) sd_bus_error b = SD_BUS_ERROR_NULL;
+                _cleanup_error_ Error e = ERROR_NULL, end = ERROR_NULL;
+                ASSERT_OK(
+                        sd_bus_call_async(h.host.bus, NULL, m, on_refused, &e, 60 * USEC_PER_SEC));
+                expect_state(&h.host, "waits", "spawning");
+                ASSERT_TRUE(sd_bus_call_method(h.host.bus, BERTH_BUS_NAME, BERTH_MANAGER_PATH,
+                                               BERTH_MANAGER_INTERFACE, "RebootContainer", &b, NULL,
+                                               "s", "waits") < 0);
+                ASSERT_CONTAINS(b.message, "Container 'waits' is being started");
+                int r = i == 0 ? stop_and_wait(h.host.bus, "waits", USEC_INFINITY, &end)
+                               : manager1_terminate(h.host.bus, "waits", &end);
+                if (r < 0)
+                        TEST_FAIL("%s", end.message);
+                await_error(&h, &e);
+                ASSERT_STREQ(e.message, "Container 'waits' was stopped before it ran");
+                expect_state(&h.host, "waits", "");
+        }
 }
 
 TEST(errors_of_systemd) {
@@ -426,6 +465,8 @@ int main(int argc, char **argv) {
         _cleanup_free_ char *name = NULL;
         if (argc == 2 && streq(argv[0], "berth-supervisor"))
                 return launched_main(argv[1]);
+        if (argc == 1 && streq(argv[0], "berth-spawner"))
+                return hang_as_spawner();
         if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
             mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
                 fprintf(stderr, "skipped: needs root and a mount namespace\n");
