@@ -18,7 +18,7 @@
 typedef struct Stop {
         const char *name;
         bool ended;
-        bool unknown; /* berthd knows of none */
+        bool unknown; /* berthd knows of none, and its unit is to be looked at */
         int *status;
         StopCall call;
 } Stop;
@@ -53,10 +53,37 @@ static bool all_ended(const Stop *stops, size_t n) {
         return true;
 }
 
-static int wait_for_all(sd_bus *bus, const Stop *stops, size_t n, bool talk, Error *reterr) {
+/* It waits for its turn or for the end of StartDelaySec=: then its unit is all that there is of it. */
+static int stop_unstarted(sd_bus *bus, const char *name, Error *reterr) {
+        _cleanup_free_ char *unit = systemd1_service_name(name);
+
+        if (!unit)
+                return error_oom(reterr);
+        if (systemd1_unit_is_busy(bus, unit))
+                return systemd1_unit_run(bus, UNIT_STOP, unit, reterr);
+        int r = error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
+                          "No container named '%s' is running", name);
+        error_hint(reterr, "'berth list' shows those that are");
+        return r;
+}
+
+/* Those that berthd does not know: told at once, or stopped by their units. */
+static void deal_with_unknown(sd_bus *bus, Stop *stops, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                if (!stops[i].unknown)
+                        continue;
+                stops[i].unknown = false;
+                if (stop_unstarted(bus, stops[i].name, &e) < 0)
+                        *stops[i].status = complain(&e, EXIT_OF_VERB);
+        }
+}
+
+static int wait_for_all(sd_bus *bus, Stop *stops, size_t n, bool talk, Error *reterr) {
         usec_t next = usec_add(now_usec(CLOCK_MONOTONIC), TELL_FIRST_USEC);
         while (!all_ended(stops, n)) {
                 int r = sd_bus_process(bus, NULL);
+                deal_with_unknown(bus, stops, n);
                 if (r > 0)
                         continue;
                 const usec_t now = now_usec(CLOCK_MONOTONIC);
@@ -91,20 +118,6 @@ static int stop_with_dependents(sd_bus *bus, const char *name, bool quiet, Error
         return r < 0 ? r : 1;
 }
 
-/* It waits for its turn or for the end of StartDelaySec=: then its unit is all that there is of it. */
-static int stop_unstarted(sd_bus *bus, const char *name, Error *reterr) {
-        _cleanup_free_ char *unit = systemd1_service_name(name);
-
-        if (!unit)
-                return error_oom(reterr);
-        if (systemd1_unit_is_busy(bus, unit))
-                return systemd1_unit_run(bus, UNIT_STOP, unit, reterr);
-        int r = error_set(reterr, -ENXIO, ERROR_NO_SUCH_CONTAINER,
-                          "No container named '%s' is running", name);
-        error_hint(reterr, "'berth list' shows those that are");
-        return r;
-}
-
 static int begin(sd_bus *bus, Stop *s, usec_t timeout_usec, bool quiet, Error *reterr) {
         int r = spec_check_name(s->name, reterr);
         if (r >= 0)
@@ -129,11 +142,8 @@ int stop_containers(sd_bus *bus, char *const *names, usec_t timeout_usec, bool q
                         on_ended(&e, stops + i);
         }
         r = wait_for_all(bus, stops, n, !quiet && isatty(STDERR_FILENO), reterr);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                _cleanup_error_ Error e = ERROR_NULL;
-                if (stops[i].unknown && stop_unstarted(bus, names[i], &e) < 0)
-                        status = complain(&e, EXIT_OF_VERB);
-        }
+        if (r >= 0)
+                deal_with_unknown(bus, stops, n);
         for (size_t i = 0; i < n; i++)
                 sd_bus_slot_unref(stops[i].call.slot);
         return r < 0 ? r : status;
