@@ -40,6 +40,10 @@ def test_examples_work(host, machine, clean):
                 continue
             keys, status = TYPED.get(verb_of(line), (None, 0))
             if keys is None or "--" in line:
+                if verb_of(line) == "set-limit":        # the pool here is on no btrfs
+                    r = host.run("sh", "-c", line[2:], check=False)
+                    assert r.returncode == 1 and "only subvolumes of btrfs can" in r.stderr, r
+                    continue
                 endless = verb_of(line) in ENDLESS
                 r = host.run(*(["timeout", "2"] if endless else []), "sh", "-c", line[2:], check=False, timeout=120)
                 assert r.returncode == (124 if endless else 0), (line, r)
@@ -49,5 +53,5 @@ def test_examples_work(host, machine, clean):
                 t.send(keys)
                 assert t.wait() == status, line
     finally:
-        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rmdir -p --ignore-fail-on-non-empty /run/systemd/system.control/berth@web.service.d; rm -f /etc/berth/web.berth /tmp/web.release",
+        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rmdir -p --ignore-fail-on-non-empty /run/systemd/system.control/berth@web.service.d; rm -rf /etc/berth/web.berth /tmp/web.release /var/tmp/keep.tar.gz /var/lib/machines/{spare,keep,kept,tree}",
                  check=False)
