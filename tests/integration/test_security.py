@@ -86,9 +86,12 @@ for member, words in CALLS.items():
     if "NAME" not in words:
         continue
     for name in names:
+        if "Image" in member and name == ".host":
+            continue        # is one: the host itself
         signature, args = values(words, name)
-        # never asked of polkit, never looked for
-        expect(f"{member} {name!r}", ("InvalidName",), member, signature, *args)
+        # never asked of polkit, never looked for; images may have names that containers may not, but none of these is there
+        allowed = ("InvalidName", "RootNotFound", "Unsupported", "AccessDenied") if "Image" in member else ("InvalidName",)
+        expect(f"{member} {name!r}", allowed, member, signature, *args)
 if UID == 0:
     invalid = ("InvalidSetting", "Protocol", "LimitExceeded", "Conflict")
     for path in ("x", "etc", "./x", "../x", "x\\ny", "/" + "x/" * 3000, "-", "%i"):
