@@ -207,8 +207,10 @@ def test_same_interface(host, both, interface):
 
 
 def test_same_objects(both):
-    theirs, ours = (set(side["tree"].split()) for side in both)
-    assert {t for t in theirs if t.startswith(PATH)} == {t for t in ours if t.startswith(PATH)}
+    """But for the objects of images: berthd has them, and lists .host alone, as it does not look at the pool itself."""
+    theirs, ours = ({t for t in side["tree"].split() if t.startswith(PATH)} for side in both)
+    assert theirs - ours == {t for t in theirs if t.startswith(f"{PATH}/image/") and not t.endswith("_2ehost")}
+    assert ours <= theirs
 
 
 def test_same_errors(both):

@@ -562,7 +562,7 @@ def test_journal_of_a_scope(host, busybox, clean):
         assert "Container 'proto' ended: exited with status 3" in log
         if re.search(wanted, log, re.M | re.S):
             break
-    assert re.search(wanted, log, re.M | re.S), log
+    assert re.search(wanted, log, re.M | re.S), host.journal("--after-cursor", cursor, "-o", "verbose")
     found = host.journal("--after-cursor", cursor, "CONTAINER=proto", "--output-fields=MESSAGE")
     assert "Container 'proto' ended: exited with status 3" in found
 
