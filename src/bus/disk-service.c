@@ -13,22 +13,28 @@
 #include "ipc/spawner.h"
 #include "sys/socket.h"
 
-static int request_new(sd_bus *bus, const char *name, int link_fd, int request_fd,
-                       sd_bus_message **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_free_ char *unit = NULL, *description = strf("Disk image of container %s", name);
-        const char *path = worker_path();
+static int unit_name_new(char **ret) {
         char id[ID128_STRING_MAX];
         Id128 random;
 
         int r = id128_random(&random);
-        if (r >= 0)
-                unit = strf("berth-disk-%s.service", id128_to_string(random, id));
-        if (r >= 0)
-                r = unit && description ? sd_bus_message_new_method_call(
-                                                  bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
-                                                  SYSTEMD1_MANAGER_INTERFACE, "StartTransientUnit")
-                                        : -ENOMEM;
+        if (r < 0)
+                return r;
+        *ret = strf("berth-disk-%s.service", id128_to_string(random, id));
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int request_new(sd_bus *bus, const char *unit, const char *name, int link_fd, int request_fd,
+                       sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *description = strf("Disk image of container %s", name);
+        const char *path = worker_path();
+
+        int r = description
+                        ? sd_bus_message_new_method_call(bus, &m, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                                         SYSTEMD1_MANAGER_INTERFACE,
+                                                         "StartTransientUnit")
+                        : -ENOMEM;
         if (r >= 0)
                 r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r >= 0)
@@ -49,26 +55,33 @@ int disk_attach_in_service(sd_bus *bus, const char *name, const char *image, boo
                            const char *policy, DiskTree *ret, Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *unit = NULL, *what = NULL;
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         _cleanup_close_ int request_fd = -EBADF;
 
         int r = disk_request_new(name, image, read_only, policy, &request_fd, reterr);
         if (r < 0)
                 return r;
-        r = socket_pair_seqpacket(link);
+        r = unit_name_new(&unit);
+        if (r >= 0)
+                r = socket_pair_seqpacket(link);
         if (r >= 0)
                 r = fd_nonblock(link[0], true);
         if (r >= 0)
-                r = request_new(bus, name, link[1], request_fd, &m);
+                r = request_new(bus, unit, name, link[1], request_fd, &m);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Asking systemd for a worker failed");
+        what = strf("systemd does not execute a worker for disk image '%s' in unit '%s'", image,
+                    unit);
         r = sd_bus_call(bus, m, 0, &error, NULL);
         if (r < 0)
-                return bus_error_to_error(&error, r, reterr,
-                                          "systemd does not execute a worker for the disk image");
+                return bus_error_to_error(&error, r, reterr, what);
         /* the service's alone: if it ends, so does the link */
         m = sd_bus_message_unref(m);
         link[1] = fd_close(link[1]);
-        return disk_wait_answer(image, link[0], ret, reterr);
+        r = disk_wait_answer(image, link[0], ret, reterr);
+        if (r == -EIO) /* none: why it could not be executed is in its log alone */
+                error_hint(reterr, "see 'journalctl -u %s'", unit);
+        return r;
 }

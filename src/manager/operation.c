@@ -181,14 +181,16 @@ static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdat
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         Operation *o = userdata;
         _cleanup_error_ Error e = ERROR_NULL;
-        if (operation_is_of_images(o->type))
+        if (operation_is_of_images(o->type)) {
                 (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT,
                                  "The images' file systems do not answer in time");
-        else
+                error_hint(&e, "does a file system hang that is below /var/lib/machines?");
+        } else {
                 (void) error_set(&e, -ETIMEDOUT, ERROR_TIMEOUT,
                                  "Container '%s' does not answer in time",
                                  o->container ? o->container->name : "");
-        error_hint(&e, "is it paused, or are its file systems?");
+                error_hint(&e, "is it paused, or are its file systems?");
+        }
         give_up(o, &e);
         return 0;
 }
@@ -320,7 +322,7 @@ static int check_sender(const Manager *m, sd_bus_message *call, Error *reterr) {
         if (own < OPERATIONS_SENDER_MAX)
                 return 0;
         int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
-                          "More than %u calls of yours look into containers",
+                          "More than %u calls of yours look into containers and images",
                           OPERATIONS_SENDER_MAX);
         error_hint(reterr, "wait for their answers");
         return r;
@@ -333,13 +335,14 @@ static int check_caller(const Manager *m, Error *reterr) {
         unsigned own = 0;
         if (m->n_operations >= limit)
                 return error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
-                                 "More than %zu operations in containers", limit);
+                                 "More than %zu operations in containers and on images", limit);
         LIST_FOREACH(operations, o, m->operations)
                 own += o->uid == m->caller_uid;
         if (is_root || own < OPERATIONS_USER_MAX)
                 return 0;
         int r = error_set(reterr, -EBUSY, ERROR_LIMIT_EXCEEDED,
-                          "More than %u operations of one user in containers", OPERATIONS_USER_MAX);
+                          "More than %u operations of one user in containers and on images",
+                          OPERATIONS_USER_MAX);
         error_hint(reterr, "wait until some have ended, or end them");
         return r;
 }

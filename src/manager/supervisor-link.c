@@ -127,6 +127,9 @@ static int find_container(Link *l, const char *name, Container **ret, Error *ret
         }
         if (!c)
                 return container_new(l->manager, name, ret, reterr);
+        if (!pidref_is_set(&c->supervisor))
+                return error_set(reterr, -EEXIST, ERROR_NAME_IN_USE,
+                                 "a container of its name, '%s', is being started", name);
         return error_set(reterr, -EEXIST, ERROR_NAME_IN_USE,
                          "the name is taken by the container of supervisor %d",
                          (int) c->supervisor.pid);

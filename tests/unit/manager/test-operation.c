@@ -301,7 +301,7 @@ static int on_user_limit(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         unsigned *refused = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
         *refused += e && streq(e->name, "org.berth.Error.LimitExceeded") &&
-                    strstr(e->message, "operations of one user");
+                    strstr(e->message, "operations of one user in containers and on images");
         return 0;
 }
 
