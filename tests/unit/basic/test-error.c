@@ -2,9 +2,14 @@
 /* Tests of basic/error.c. */
 #include "test.h"
 
+#include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
+#include <unistd.h>
 
 #include "basic/error.h"
+#include "basic/fd.h"
+#include "basic/str.h"
 
 TEST(set_and_done) {
         Error e = ERROR_NULL;
@@ -110,6 +115,27 @@ TEST(every_id_has_a_complete_row) {
                 ASSERT_NOT_NULL(endswith(text, "."));
                 ASSERT_TRUE(text[0] >= 'A' && text[0] <= 'Z');
         }
+}
+
+/* Its list is this table, in this order. */
+TEST(manual_has_the_same_list) {
+        _cleanup_free_ char *self = strdup(__FILE__), *manual = NULL;
+        _cleanup_free_ char *page = strjoin(dirname(self), "/../../../man/org.berth.Containers1.5");
+        if (access(page, R_OK) < 0)
+                TEST_SKIP("the manual's source is not beside the tests");
+        ASSERT_OK(file_read_all(AT_FDCWD, page, 1 << 20, &manual, NULL));
+        const char *p = strstr(manual, "\n.SH ERRORS\n");
+        ASSERT_NOT_NULL(p);
+        p = strstr(p, "\n.TP\n");
+        for (size_t i = 0; i < _ERROR_MAX; i++) {
+                _cleanup_free_ char *want =
+                        strf("\n.TP\n.I %s\n%s", error_id_to_string((ErrorId) i),
+                             error_id_describe((ErrorId) i));
+                _cleanup_free_ char *is = strndup(strempty(p), strlen(want));
+                ASSERT_STREQ(is, want);
+                p += strlen(want);
+        }
+        ASSERT_NOT_NULL(startswith(p, "\n.SH ")); /* and no more */
 }
 
 TEST(ids_out_of_range) {
