@@ -124,16 +124,32 @@ static int stage(const char *name, ChangeSet *s, Error *reterr) {
         return 0;
 }
 
+/* What berthd is asked for. An empty value takes a limit back to what the settings say: with the settings changed, that is none; with --runtime,
+ * what the container was started with, which is asked for by the key alone. */
+static int build_requests(const Invocation *v, const ChangeSet *s, char ***ret) {
+        for (size_t i = 0; i < s->n; i++) {
+                const UnitChange *c = s->changes + i;
+                const bool original = v->options.runtime && endswith(c->property, "=");
+                int r = strv_extend(ret, original ? c->name : v->arguments[1 + i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* 1: of a container that runs. 0: it does not. */
-static int apply(const Invocation *v, Error *reterr) {
+static int apply(const Invocation *v, const ChangeSet *s, Error *reterr) {
+        _cleanup_strv_free_ char **requests = NULL;
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
 
         if (!v->options.runtime && !systemd_is_running())
                 return 0; /* then nothing has limits */
+        if (build_requests(v, s, &requests) < 0)
+                return error_oom(reterr);
         int r = verb_connect(v, &bus, &e);
         if (r >= 0)
-                r = manager1_set_properties(bus, v->arguments[0], v->arguments + 1, &e);
+                r = manager1_set_properties(bus, v->arguments[0], requests, &e);
         if (r >= 0)
                 return 1;
         /* of one that does not run the settings are left to change */
@@ -177,7 +193,7 @@ int verb_set(const Invocation *v, Error *reterr) {
                         r = stage(name, &s, reterr);
         }
         if (r >= 0)
-                r = apply(v, reterr);
+                r = apply(v, &s, reterr);
         if (r == 0) /* it does not run: is there such a container at all? */
                 r = compile_check_unit(name, reterr);
         for (size_t i = 0; r >= 0 && i < s.n_files; i++)

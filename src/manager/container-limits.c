@@ -8,8 +8,10 @@
 #include "basic/strv.h"
 #include "bus/bus.h"
 #include "bus/names.h"
+#include "bus/systemd1.h"
 #include "bus/unit-change.h"
 #include "manager/container.h"
+#include "spec/spec-text.h"
 
 typedef struct LimitCall {
         Manager *manager;
@@ -40,13 +42,38 @@ static int on_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error)
         return 1;
 }
 
-static int append_changes(sd_bus_message *m, char *const *changes, const char *record,
-                          Error *reterr) {
+/* "KEY" alone is parsed as "KEY=": 1. */
+static int parse_change(const char *text, UnitChange *ret, Error *reterr) {
+        const bool original = !isempty(text) && !strchr(text, '=');
+        _cleanup_free_ char *reset = original ? strjoin(text, "=") : NULL;
+        if (original && !reset)
+                return error_oom(reterr);
+        int r = unit_change_parse(original ? reset : text, ret, reterr);
+        return r < 0 ? r : original;
+}
+
+/* Back to the default, and from there to what the container was started with. */
+static int append_original(sd_bus_message *m, const UnitChange *reset, char *const *properties,
+                           Error *reterr) {
+        const char *last = NULL;
+        STRV_FOREACH(p, properties)
+                if (startswith(*p, reset->property))
+                        last = *p;
+        int r = !last || reset->list ? unit_change_append(reset, m, reterr) : 0;
+        STRV_FOREACH(p, properties)
+                if (r >= 0 && startswith(*p, reset->property) && (reset->list || *p == last))
+                        r = systemd1_append_property(m, *p, reterr);
+        return r;
+}
+
+static int append_changes(sd_bus_message *m, char *const *changes, char *const *properties,
+                          const char *record, Error *reterr) {
         STRV_FOREACH(text, changes) {
                 _cleanup_(unit_change_done) UnitChange c = { 0 };
-                int r = unit_change_parse(*text, &c, reterr);
+                int r = parse_change(*text, &c, reterr);
                 if (r >= 0)
-                        r = unit_change_append(&c, m, reterr);
+                        r = r > 0 ? append_original(m, &c, properties, reterr)
+                                  : unit_change_append(&c, m, reterr);
                 if (r < 0)
                         return r;
                 r = record ? unit_record_add(record, c.name) : 0;
@@ -57,22 +84,29 @@ static int append_changes(sd_bus_message *m, char *const *changes, const char *r
         return 0;
 }
 
-static int request_new(Manager *m, const char *unit, char *const *changes, sd_bus_message **ret,
+static int request_new(Manager *m, const Container *c, char *const *changes, sd_bus_message **ret,
                        Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *request = NULL;
+        _cleanup_(spec_freep) ContainerSpec *spec = NULL;
         _cleanup_free_ char *record = NULL;
+        const char *unit = c->unit;
+        /* a machine of others has none */
+        int r = c->spec_text ? spec_text_parse(c->spec_text, &spec, reterr) : 0;
+        if (r < 0)
+                return r;
         /* a scope ends with its container */
         if (endswith(unit, ".service") && !(record = unit_record_path(unit)))
                 return error_oom(reterr);
-        int r = sd_bus_message_new_method_call(m->bus, &request, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
-                                               SYSTEMD1_MANAGER_INTERFACE, "SetUnitProperties");
+        r = sd_bus_message_new_method_call(m->bus, &request, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH,
+                                           SYSTEMD1_MANAGER_INTERFACE, "SetUnitProperties");
         if (r >= 0)
                 r = sd_bus_message_append(request, "sb", unit, /* runtime= */ true);
         if (r >= 0)
                 r = sd_bus_message_open_container(request, 'a', "(sv)");
         if (r < 0)
                 return error_oom(reterr);
-        r = append_changes(request, changes, record, reterr);
+        r = append_changes(request, changes, spec ? spec->resources.properties : NULL, record,
+                           reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_close_container(request) < 0)
@@ -90,7 +124,7 @@ static int check_changes(char *const *changes, Error *reterr) {
                                  "More than %u changes are in one call", UNIT_CHANGES_MAX);
         STRV_FOREACH(text, changes) {
                 _cleanup_(unit_change_done) UnitChange c = { 0 };
-                int r = unit_change_parse(*text, &c, reterr);
+                int r = parse_change(*text, &c, reterr);
                 if (r < 0)
                         return r;
         }
@@ -114,7 +148,7 @@ int body_set_properties(Manager *m, sd_bus_message *call, const char *container,
                 return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                                  "Container '%s' is in no unit of systemd, which could have limits",
                                  c->name);
-        r = request_new(m, c->unit, changes, &request, reterr);
+        r = request_new(m, c, changes, &request, reterr);
         if (r >= 0)
                 r = manager_call_begin(m, reterr);
         if (r < 0)

@@ -190,6 +190,12 @@ def test_set_on_a_scope(host, busybox, clean, tidy):
     p = start(host)
     try:
         assert limits(host) == {"MemoryMax": str(64 << 20), "TasksMax": "50", "IOWeight": "200"}
+        # taken back for this run alone: what it was started with
+        started = host.run("systemctl show -P IPAddressDeny machine-busybox.scope").out
+        host.berth("set", "--runtime", "busybox", "MemoryMax=32M", "TasksMax=40", "CPUWeight=50", "IPAddressDeny=10.0.0.2")
+        host.berth("set", "--runtime", "busybox", "MemoryMax=", "Property=TasksMax=", "CPUWeight=", "IPAddressDeny=")
+        assert limits(host) == {"MemoryMax": str(64 << 20), "TasksMax": "50", "IOWeight": "200"}
+        assert "10.0.0.1" in started and host.run("systemctl show -P IPAddressDeny machine-busybox.scope").out == started
         v = json.loads(host.berth("verify", "--json=short", "busybox").stdout)
         assert {s["key"]: s["from"] for s in v["settings"]}["MemoryMax"] == f"{DROP_INS}/50-MemoryMax.conf:3"
         # a drop-in that comes later is stronger, and that is said

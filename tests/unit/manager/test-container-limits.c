@@ -25,6 +25,11 @@ TEST(refusals) {
                   "Invalid value 'lots' for MemoryMax=",
                   ERROR_INVALID_SETTING },
                 { { "Nope=1" }, "Unknown unit property 'Nope'", ERROR_INVALID_SETTING },
+                { { "Nope" }, "Unknown unit property 'Nope'", ERROR_INVALID_SETTING },
+                { { "DeviceAllow" },
+                  "'DeviceAllow' cannot be taken back while a container runs",
+                  ERROR_UNSUPPORTED },
+                { { "" }, "'' is not KEY=VALUE", ERROR_INVALID_SETTING },
                 { { "Slice=a" }, "'Slice' cannot be changed", ERROR_UNSUPPORTED },
                 { { "\x1b[31m=1" }, "Unknown unit property '\\x1b[31m'", ERROR_INVALID_SETTING },
                 /* there is no systemd here */
