@@ -116,6 +116,13 @@ TEST(specifiers) {
         ASSERT_ERROR(parse(d, "[Files]\n\nBind=/%y\n", &e), EINVAL);
         ASSERT_STREQ(e.message, "Unknown specifier '%y' in Bind= at /etc/berth/web.berth:3");
         ASSERT_CONTAINS(e.hint, "'%%'");
+        ASSERT_OK(parse(d,
+                        "[Lifecycle]\nHealthCommand=/check %i '100%%'\n"
+                        "PreStart=-%S/hooks/up %i\nPostStop=/x %%n\n",
+                        NULL));
+        ASSERT_STREQ(spec_draft_spec(d)->health.command, "/check web 100%");
+        ASSERT_STREQ(spec_draft_spec(d)->hooks[HOOK_PRE_START][0], "-/var/lib/hooks/up web");
+        ASSERT_STREQ(spec_draft_spec(d)->hooks[HOOK_POST_STOP][0], "/x %n");
 
         /* percentages are no specifiers, and systemd-nspawn has none */
         ASSERT_OK(parse(d, "[Resources]\nCPUQuota=50%\n", NULL));
