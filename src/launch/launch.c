@@ -417,6 +417,7 @@ void supervisor_done(Supervisor *s) {
         console_done(&s->console);
         payload_cgroup_remove(s);
         s->unit = mfree(s->unit);
+        s->status_field = mfree(s->status_field);
         s->signal_fd = fd_close(s->signal_fd);
         rootfs_done(&s->rootfs);
         s->name_lock_fd = fd_close(s->name_lock_fd);

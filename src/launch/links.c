@@ -96,6 +96,9 @@ void links_hello(Supervisor *s) {
                 link_send(&s->manager, CONTROL_READY, NULL, NULL, 0);
         if (s->paused)
                 link_send(&s->manager, CONTROL_PAUSED, NULL, NULL, 0);
+        if (s->status_field)
+                link_send(&s->manager, CONTROL_STATUS, (char *const[]){ s->status_field, NULL },
+                          NULL, 0);
 }
 
 void links_retry(Supervisor *s) {

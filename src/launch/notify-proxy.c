@@ -109,7 +109,8 @@ static void forward(Supervisor *s, const NotifyMessage *m) {
                 send_formatted(strf("STATUS=Container running: %s", m->status));
                 if (field)
                         links_send(s, CONTROL_STATUS, (char *const[]){ field, NULL }, NULL, 0);
-                free(field);
+                free(s->status_field);
+                s->status_field = field;
         }
         hear_watchdog(s, m);
 }

@@ -85,6 +85,7 @@ typedef struct Supervisor {
         usec_t notify_window_usec,
                 notify_pause_usec; /* monotonic; pause: not listened to until then */
         unsigned notify_count;     /* datagrams in this window */
+        char *status_field; /* "TEXT=" and what the payload has said of itself last, at most 256 bytes; or NULL */
         bool ready;
         bool manager_knows; /* a manager has heard of the start */
         bool is_registered; /* with systemd-machined, as far as we know */

@@ -721,6 +721,8 @@ def test_service_is_ready_when_the_payload_is(host, service):
     assert r.returncode == 0 and time.monotonic() - start > 0.7, host.journal("-u", "berth@proto.service")
     host.wait_for("test \"$(systemctl show -P StatusText berth@proto.service)\" = 'Container running: at work'", 5)
     assert host.berth("show", "-p", "StatusText", "--value", "proto").out == "at work"
+    host.systemctl("restart", "berthd.service")     # the next manager is told again
+    host.wait_for("test \"$(berth show -p StatusText --value proto)\" = 'at work'", 30)
     host.run("rm -r /run/proto")
 
 
