@@ -64,10 +64,10 @@ def test_booted_system(host, debian, options, clean):
     before = host.run(look(debian)).out
     p = host.spawn("berth", "run", "-b", "-x", "--notify-ready=yes", "-M", "fleeting", "-D", debian, *options)
     try:
-        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60, every=0.3)
+        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60)
         host.berth("exec", "fleeting", "systemctl", "is-active", "multi-user.target")
         host.berth("reboot", "fleeting")
-        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60, every=0.3)
+        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60)
         host.berth("stop", "fleeting", timeout=100)
     finally:
         host.berth("terminate", "fleeting", check=False)

@@ -221,7 +221,7 @@ def test_shell_by_systemd(host, machine, options):
     root = machine("web", host.suite)
     p = host.spawn("berth", "run", "-b", "--notify-ready=yes", "-M", "web", "-D", root, *options)
     try:
-        host.wait_for("berth show -p Ready --value web | grep -qx yes", 60, every=0.3)
+        host.wait_for("berth show -p Ready --value web | grep -qx yes", 60)
         r = host.berth("shell", "web", "/bin/sh", "-c", "tty; loginctl --no-legend --no-pager; exit 9", check=False)
         assert r.returncode == 9, r
 # a session, of whichever shape this systemd gives it, on that terminal

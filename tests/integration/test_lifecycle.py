@@ -16,7 +16,7 @@ def wait_state(host, name, state, timeout=READY_S):
 
 
 def wait_ready(host, name, timeout=READY_S):
-    return host.wait_for(f"berth show -p Ready --value {name} | grep -qx yes", timeout, every=0.3)
+    return host.wait_for(f"berth show -p Ready --value {name} | grep -qx yes", timeout)
 
 
 def info(host, name):

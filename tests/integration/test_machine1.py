@@ -24,7 +24,7 @@ def wait_owner(host, program, timeout=20):
     deadline = time.monotonic() + timeout
     while owner(host) != program:
         assert time.monotonic() < deadline, f"{program} does not get the name, {owner(host)!r} has it\n" + host.journal("-n", "30")
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def only_berthd(host):
@@ -62,7 +62,7 @@ def web(host):
 def start(host, unit):
     host.systemctl("start", unit, timeout=120)
     host.wait_for("machinectl show web -p State --value 2>/dev/null | grep -qx running", 30)
-    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 60, every=0.3)
+    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 60)
 
 
 def stop(host, unit):
@@ -228,7 +228,7 @@ def running(host, berthd, web):
 
 
 def gone(host, timeout=40):
-    host.wait_for("! machinectl show web 2>/dev/null", timeout, every=0.3)
+    host.wait_for("! machinectl show web 2>/dev/null", timeout)
     host.wait_for("systemctl is-active berth@web | grep -qE 'inactive|failed'", 20)
 
 
@@ -242,7 +242,7 @@ def test_poweroff(host, running):
 def test_reboot(host, running):
     leader = host.run("machinectl", "show", "web", "-p", "Leader", "--value").out
     host.run("machinectl", "reboot", "web")
-    host.wait_for(f"l=$(machinectl show web -p Leader --value 2>/dev/null) && test $l != {leader}", 60, every=0.3)
+    host.wait_for(f"l=$(machinectl show web -p Leader --value 2>/dev/null) && test $l != {leader}", 60)
 
 
 def test_terminate(host, running):
@@ -375,9 +375,9 @@ def test_nspawn_unit(host, berthd, web):
     host.run("machinectl", "enable", "web")
     assert host.systemctl("is-enabled", "systemd-nspawn@web.service").out == "enabled"
     host.run("machinectl", "disable", "web")
-    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 60, every=0.3)
+    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 60)
     host.run("machinectl", "poweroff", "web")
-    host.wait_for("! machinectl show web 2>/dev/null", 60, every=0.3)
+    host.wait_for("! machinectl show web 2>/dev/null", 60)
 
 
 def test_name_in_use(host, running):

@@ -74,11 +74,11 @@ CHANGING = {"Id", "Timestamp", "TimestampMonotonic", "Leader", "LeaderPIDFDId", 
 
 def wait_up(host):
     host.wait_for("machinectl show web -p State --value 2>/dev/null | grep -qx running", 30)
-    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 90, every=0.3)
+    host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 90)
 
 
 def wait_gone(host):
-    host.wait_for("! machinectl show web >/dev/null 2>&1", 60, every=0.3)
+    host.wait_for("! machinectl show web >/dev/null 2>&1", 60)
     host.wait_for(f"systemctl is-active {UNIT} | grep -qE 'inactive|failed'", 30)
     host.systemctl("reset-failed", UNIT, check=False)
 
@@ -107,7 +107,7 @@ def live(host):
     said["login"] = login(host)
     leader = host.run("machinectl", "show", "web", "-p", "Leader", "--value").out
     said["reboot"] = host.run("machinectl", "reboot", "web", check=False)
-    host.wait_for(f"l=$(machinectl show web -p Leader --value 2>/dev/null) && test $l != {leader}", 60, every=0.3)
+    host.wait_for(f"l=$(machinectl show web -p Leader --value 2>/dev/null) && test $l != {leader}", 60)
     wait_up(host)
     said["poweroff"] = host.run("machinectl", "poweroff", "web", check=False)
     wait_gone(host)

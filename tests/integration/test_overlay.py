@@ -91,7 +91,7 @@ def test_volatile_boot(host, debian, mode, clean):
     before = host.run(f"find {debian}/etc {debian}/var -printf '%P %y %m %U %G %s %l %T@\\n' | sort | sha256sum").out
     p = host.spawn("berth", "run", "-b", "-U", f"--volatile={mode}", "--notify-ready=yes", "-M", "fleeting", "-D", debian)
     try:
-        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60, every=0.3)
+        host.wait_for("berth show -p Ready --value fleeting 2>/dev/null | grep -qx yes", 60)
         host.berth("exec", "fleeting", "systemctl", "is-active", "multi-user.target")
         host.berth("stop", "fleeting", timeout=100)
     finally:
