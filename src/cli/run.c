@@ -195,10 +195,7 @@ static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret,
                                 reterr);
         if (r < 0)
                 return r;
-        spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
-        spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
-        if (ret->read_only && !spec_root_is_forgotten(spec))
-                spec->root.read_only = true;
+        disk_tree_describe(ret, spec);
         return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "basic/time.h"
+#include "ipc/spawn.h"
 #include "ipc/spawner.h"
 #include "ipc/worker.h"
 #include "sys/syscalls.h"
@@ -21,6 +22,16 @@
 void disk_tree_done(DiskTree *t) {
         t->tree_fd = fd_close(t->tree_fd);
         t->lock_fd = fd_close(t->lock_fd);
+}
+
+void disk_tree_describe(const DiskTree *t, ContainerSpec *spec) {
+        spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
+        spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
+        if (t->usr_only) { /* whatever else was asked for: there is nothing to keep, and /usr is not written */
+                spec->root.volatile_ = VOLATILE_YES;
+                spec->root.read_only = false;
+        } else if (t->read_only && !spec_root_is_forgotten(spec))
+                spec->root.read_only = true;
 }
 
 int disk_request_new(const char *name, const char *image, bool read_only, const char *policy,
@@ -48,7 +59,12 @@ int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reter
                 return error_set(reterr, -EPROTO, ERROR_PROTOCOL,
                                  "The worker has not handed image '%s' over", image);
         }
-        *ret = (DiskTree){ .tree_fd = fds[0], .lock_fd = fds[1], .read_only = streq(text, "ro") };
+        *ret = (DiskTree){
+                .tree_fd = fds[0],
+                .lock_fd = fds[1],
+                .read_only = streq(text, "ro"),
+                .usr_only = streq(text, "usr"),
+        };
         return 0;
 }
 

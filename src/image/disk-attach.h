@@ -3,15 +3,19 @@
 #pragma once
 
 #include "basic/error.h"
+#include "spec/spec.h"
 
 typedef struct DiskTree {
         int tree_fd;    /* the mounts, detached */
         int lock_fd;    /* holds the image's lock */
         bool read_only; /* it cannot be written, whatever was asked for */
+        bool usr_only;  /* its root has nothing but usr */
 } DiskTree;
 #define DISK_TREE_NULL \
         { .tree_fd = -EBADF, .lock_fd = -EBADF }
 void disk_tree_done(DiskTree *t);
+/* The container's root is this tree, whose descriptors will be the supervisor's first extra ones. */
+void disk_tree_describe(const DiskTree *t, ContainerSpec *spec);
 
 /* The same in parts, for who has the worker executed in another way: the request for WORKER_REQUEST_FD, and its answer; -EAGAIN: not yet. */
 int disk_request_new(const char *name, const char *image, bool read_only, const char *policy,

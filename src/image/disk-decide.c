@@ -132,7 +132,7 @@ static void consider_mbr(Choice *c) {
         }
 }
 
-/* Where nothing is said to be the root, the one Linux partition is. */
+/* Where nothing is said to be the root, the one Linux partition is; or the root is in memory, with the disk's /usr in it. */
 static int choose_root(Choice *c, Error *reterr) {
         const Candidate *root = c->places + DISK_ROOT, *usr = c->places + DISK_USR;
         int r;
@@ -143,14 +143,8 @@ static int choose_root(Choice *c, Error *reterr) {
                         reterr, -EREMOTE, ERROR_NOT_A_ROOT,
                         "Image '%s' has a root partition for %s and a /usr partition for %s",
                         c->name, root->architecture, usr->architecture);
-        if (root->partition)
+        if (root->partition || usr->partition)
                 return 0;
-        if (usr->partition) {
-                r = error_set(reterr, -EADDRNOTAVAIL, ERROR_NOT_A_ROOT,
-                              "Image '%s' has a /usr partition, but no root partition", c->name);
-                error_hint(reterr, "images with /usr alone cannot be started yet");
-                return r;
-        }
         if (c->n_plain == 1) {
                 c->places[DISK_ROOT].partition = c->plain;
                 return 0;
@@ -280,6 +274,14 @@ static int check_overlap(const Choice *c, const DiskPlan *plan, Error *reterr) {
         return 0;
 }
 
+/* Of a root in memory: as Volatile=yes has it, nothing else is kept, and /usr is not written. */
+static void leave_usr(DiskPlan *plan) {
+        for (DiskPlace place = 0; place < _DISK_PLACE_MAX; place++)
+                if (place != DISK_USR)
+                        plan->mounts[place] = (DiskMount){ 0 };
+        plan->mounts[DISK_USR].read_only = true;
+}
+
 int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *policy,
                 const char *architecture, DiskPlan *ret, Error *reterr) {
         Choice c = { .name = name,
@@ -307,7 +309,9 @@ int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *poli
                         .grow = p->flags & DISK_FLAG_GROW,
                 };
         }
-        if (r >= 0 && !plan.mounts[DISK_ROOT].partition)
+        if (r >= 0 && disk_plan_is_usr_only(&plan))
+                leave_usr(&plan);
+        else if (r >= 0 && !plan.mounts[DISK_ROOT].partition)
                 r = error_set(reterr, -ERFKILL, ERROR_CONFLICT,
                               "The image policy leaves the root of image '%s' unused", name);
         if (r >= 0)

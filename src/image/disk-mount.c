@@ -271,6 +271,20 @@ static int add_partition(Mounting *m, DiskPlace place, Error *reterr) {
         return 0;
 }
 
+/* What /usr can be attached to, where the disk has no root. */
+static int mount_empty_root(const Mounting *m, Error *reterr) {
+        const MountOption options[] = {
+                { "source", "tmpfs" }, { "mode", "0755" }, { "size", "4k" }, { 0 }
+        };
+        int fd = mount_new("tmpfs", options, MOUNT_ATTR_NODEV, NULL);
+        int r = fd < 0 ? fd : mkdirat(fd, "usr", 0755) < 0 ? -errno : 0;
+        if (r >= 0)
+                return fd;
+        fd_close(fd);
+        return error_set_errno(reterr, r, ERROR_MOUNT_FAILED,
+                               "Making a root for the /usr of image '%s' failed", m->name);
+}
+
 static int mount_root(Mounting *m, Error *reterr) {
         const DiskMount *d = m->plan->mounts + DISK_ROOT;
 
@@ -281,7 +295,8 @@ static int mount_root(Mounting *m, Error *reterr) {
                 return error_set_errno(reterr, r < 0 ? r : -errno, ERROR_SETUP_FAILED,
                                        "Making '%s' failed", DISK_MOUNT_POINT);
         m->root_written = !m->read_only && !d->read_only;
-        int fd = mount_partition(m, DISK_ROOT, !m->root_written, reterr);
+        int fd = d->partition ? mount_partition(m, DISK_ROOT, !m->root_written, reterr)
+                              : mount_empty_root(m, reterr);
         if (fd < 0)
                 return fd;
         m->root_fd = fd;

@@ -9,6 +9,7 @@
 
 /* Of the disk that fd is (a regular file or block device; open for writing unless read_only); name: for sentences. The caller lives in a mount
  * namespace of its own, whose mounts propagate to nobody, and may mount. Loop devices that are made for it go with the tree.
- * *ret_tree_fd: detached, nodev; *ret_read_only: its root cannot be written. What fails leaves nothing behind. */
+ * *ret_tree_fd: detached, nodev; *ret_read_only: its root cannot be written. Of a plan of /usr alone the root is an empty tmpfs with usr in it.
+ * What fails leaves nothing behind. */
 int disk_mount(const char *name, int fd, const DiskFacts *facts, const DiskPlan *plan,
                bool read_only, int *ret_tree_fd, bool *ret_read_only, Error *reterr);

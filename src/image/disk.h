@@ -112,6 +112,10 @@ typedef struct DiskMount {
 typedef struct DiskPlan {
         DiskMount mounts[_DISK_PLACE_MAX];
 } DiskPlan;
+/* There is no root on the disk: it will be in memory, as with Volatile=yes. */
+static inline bool disk_plan_is_usr_only(const DiskPlan *plan) {
+        return !plan->mounts[DISK_ROOT].partition && plan->mounts[DISK_USR].partition;
+}
 
 /* name: of the image, for sentences. architecture: the words of the specification ("x86-64"), NULL: this machine's. */
 int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *policy,

@@ -45,7 +45,7 @@ typedef enum OperationType {
         OPERATION_IMAGE_MARK,     /* nothing */
         OPERATION_IMAGE_LIMIT,    /* nothing; name "": the pool */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
-        OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro" or "rw" */
+        OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
 } OperationType;

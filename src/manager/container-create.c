@@ -224,10 +224,7 @@ static void on_disk(DiskTree *tree, const Error *e, void *userdata) {
         }
         c->creation->disk = *tree;
         *tree = (DiskTree) DISK_TREE_NULL;
-        c->spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
-        c->spec->root.lock_fd = SUPERVISOR_FIRST_EXTRA_FD + 1;
-        if (c->creation->disk.read_only && !spec_root_is_forgotten(c->spec))
-                c->spec->root.read_only = true;
+        disk_tree_describe(&c->creation->disk, c->spec);
         if (container_set_spec(c, c->spec) < 0) {
                 (void) error_oom(&own);
                 fail_and_remove(c, &own);

@@ -148,7 +148,8 @@ static int enter_mount_namespace(Error *reterr) {
                      : 0;
 }
 
-static int disk_tree(Disk *d, const char *policy_text, int *ret_fd, Error *reterr) {
+static int disk_tree(Disk *d, const char *policy_text, int *ret_fd, bool *ret_usr_only,
+                     Error *reterr) {
         _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
         DiskPolicy policy;
         DiskPlan plan;
@@ -162,6 +163,7 @@ static int disk_tree(Disk *d, const char *policy_text, int *ret_fd, Error *reter
                 r = check_state(d, &plan, reterr);
         if (r >= 0)
                 r = enter_mount_namespace(reterr);
+        *ret_usr_only = r >= 0 && disk_plan_is_usr_only(&plan);
         return r < 0 ? r
                      : disk_mount(d->path, d->fd, &facts, &plan, d->read_only, ret_fd,
                                   &d->read_only, reterr);
@@ -174,6 +176,7 @@ int operation_disk(Worker *w, Error *reterr) {
                    .lock_fd = -EBADF,
                    .read_only = q->flags & OPERATION_READ_ONLY };
         int fds[2] = PAIR_EBADF;
+        bool usr_only = false;
 
         if (!d.path)
                 return error_set(reterr, -EBADMSG, ERROR_PROTOCOL, "The request names no image");
@@ -181,10 +184,11 @@ int operation_disk(Worker *w, Error *reterr) {
         if (r >= 0)
                 r = disk_lock(&d, w->request.name, reterr);
         if (r >= 0)
-                r = disk_tree(&d, q->policy, &fds[0], reterr);
+                r = disk_tree(&d, q->policy, &fds[0], &usr_only, reterr);
         if (r >= 0) {
+                const char *words = usr_only ? "usr" : d.read_only ? "ro" : "rw";
                 fds[1] = d.lock_fd;
-                r = worker_answer(WORKER_LINK_FD, d.read_only ? "ro" : "rw", 2, fds, 2);
+                r = worker_answer(WORKER_LINK_FD, words, strlen(words), fds, 2);
                 if (r < 0)
                         r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                             "Handing image '%s' over failed", d.path);

@@ -15,6 +15,7 @@ MODES = [pytest.param([], id="host-users"), pytest.param(["-U"], id="userns")]
 ROOT, HOME, VAR, ESP, LINUX = ("4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
                                "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
                                "0fc63daf-8483-4772-8e79-3d69d8477de4")
+USR = "8484680c-9521-48c6-9c11-b0720656f69e"
 MIB = 1 << 20
 POOL = "/var/lib/machines"
 
@@ -60,6 +61,13 @@ def images(lab, tmp_path_factory):
     local("mksquashfs", tree, d / "squashfs.raw", "-quiet", "-no-progress")
     local("mkfs.erofs", d / "erofs.raw", tree)
     esp.unlink()
+    usr = d / "usr"
+    (usr / "lib").mkdir(parents=True)
+    local("cp", "-a", tree / "bin", usr / "bin")
+    (usr / "lib" / "os-release").write_text("ID=usr\n")
+    table(d / "usr.raw", f"label: gpt\nsize=8M, type={USR}\nsize=4M, type={VAR}\n", 14)
+    ext4(d / "usr.raw", usr, 1, 8, "usr")
+    ext4(d / "usr.raw", None, 9, 4, "var")
     return d
 
 
@@ -110,6 +118,18 @@ def test_partitions(host, pool, options, clean):
         assert r.returncode == 125 and words in r.stderr and path in r.stderr, r
 
 
+@pytest.mark.parametrize("options", MODES)
+def test_usr_alone(host, pool, options, clean):
+    """A disk with /usr and no root: the root is in memory, whatever else is asked for, and nothing of it is kept."""
+    path = pool("usr")
+    look = "cat /etc/../usr/lib/os-release; awk '$2 ~ /^\\/(usr|var)?$/{print $2, $3, substr($4, 1, 2)}' /proc/mounts; echo x >/x && echo x >/var/x && ls /x /var/x; echo x >/usr/x"
+    for more in ([], ["--read-only"], ["-x"], ["--volatile=state"], ["--volatile=yes"]):
+        r = host.berth("run", "-q", "-P", *options, *more, "-i", path, "--", "/bin/sh", "-c", look, check=False)
+        assert r.stdout.split("\n")[:-1] == ["ID=usr", "/ tmpfs rw", "/usr ext4 ro", "/var/x", "/x"] and "Read-only file system" in r.stderr, (more, r)
+    r = host.berth("run", "-q", "-P", "--image-policy=root=unprotected", "-i", path, "true", check=False)
+    assert r.returncode == 125 and "no root partition" in r.stderr, r
+
+
 def test_by_name_as_unit_and_over_the_bus(host, pool, clean):
     """NAME.raw: berth start, settings, machinectl's way, CreateContainer; locks between them."""
     path = pool("gpt", "disk")
@@ -130,12 +150,15 @@ def test_by_name_as_unit_and_over_the_bus(host, pool, clean):
         host.run(f"{call} disk 2 Parameters as 2 /bin/sleep 600 Ephemeral b true 0")
         host.run(f"{call} second 3 Image s {path} Parameters as 2 /bin/sleep 600 ReadOnly b true 0")
         assert host.berth("exec", "disk", "cat", "/VERSION").out == host.berth("exec", "second", "cat", "/VERSION").out == "new"
+        usr = pool("usr")
+        host.run(f"{call} usr 2 Image s {usr} Parameters as 2 /bin/sleep 600 0")
+        assert host.berth("exec", "usr", "sh", "-c", "echo x >/x; ls -d /x /usr/x 2>/dev/null", check=False).out == "/x"
         r = host.run(f"{call} third 2 Image s {path} Parameters as 1 /bin/true 0", check=False)
         assert r.returncode != 0 and "in use by" in r.stderr, r
         r = host.run(f"{call} third 2 Image s /etc/passwd Parameters as 1 /bin/true 0", check=False)
         assert r.returncode != 0 and "no file system that is known" in r.stderr, r
     finally:
-        host.run("berth terminate disk second 2>/dev/null; systemctl stop berth@disk 2>/dev/null; :")
+        host.run("berth terminate disk second usr 2>/dev/null; systemctl stop berth@disk 2>/dev/null; :")
 
 
 def crc_fixed(image, header, change):

@@ -147,7 +147,20 @@ TEST(gpt) {
                 { "gpt", { LINUX " 0 ext4", LINUX " 0 ext4" }, NULL, NULL, "2 Linux partitions" },
                 { "gpt", { ESP " 0 vfat" }, NULL, NULL, "no partition that a system could be on" },
                 { "gpt", { NULL }, NULL, NULL, "no partition" },
-                { "gpt", { USR " 0 ext4" }, NULL, NULL, "/usr partition, but no root" },
+                /* /usr alone: nothing else is kept, even if a policy leaves it so */
+                { "gpt",
+                  { USR " 0 ext4", VAR " 0 ext4", LINUX " 0 ext4" },
+                  NULL,
+                  "usr=1:ro",
+                  NULL },
+                { "gpt", { USR_ARM64 " 0 erofs 9", USR " 0 erofs 1" }, NULL, "usr=2:ro", NULL },
+                { "gpt",
+                  { ROOT " 0 ext4", USR " 0 ext4" },
+                  "root=unused:usr=unprotected",
+                  "usr=2:ro",
+                  NULL },
+                { "gpt", { USR " 0 ext4" }, "root=unprotected", NULL, "no root partition" },
+                { "gpt", { USR " 0 ext4" }, "-", NULL, "leaves the root" },
         };
         check(cases, ELEMENTSOF(cases));
 }
