@@ -17,7 +17,7 @@ _berth() {
         done
 
         case $prev in
-        -D | --directory | -i | --image | --bind | --bind-ro)
+        -D | --directory | --template | -i | --image | --bind | --bind-ro)
                 compopt -o filenames -o nospace 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return

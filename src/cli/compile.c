@@ -9,6 +9,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/systemd1.h"
+#include "cli/template.h"
 #include "image/disk.h"
 #include "image/image-find.h"
 
@@ -21,6 +22,7 @@ static const char *const settings_mode_table[_SETTINGS_MODE_MAX] = {
 
 void run_request_done(RunRequest *q) {
         q->in_unit = mfree(q->in_unit);
+        q->template = mfree(q->template);
         q->words = strv_free(q->words);
 }
 
@@ -66,6 +68,7 @@ static const Option run_options[] = {
         { 0,   "version",   NULL,   0,             RUNS,        option_parse_true,   AT(version),   NULL, "Show the version" },
         { 'q', "quiet",     NULL,   0,             RUNS,        option_parse_true,   AT(quiet),     NULL, "Say nothing about start and end" },
         { 0,   "settings",  "MODE", 0,             ALL,         parse_settings,      AT(settings),  NULL, "Settings files: yes, no, override, trusted" },
+        { 0,   "template",  "PATH", 0,             ALL,         option_parse_string, AT(template),  NULL, "Make the directory of this one, if it is missing" },
         { 0,   "keep-unit", NULL,   0,             RUNS,        option_parse_true,   AT(keep_unit), NULL, "Stay in the caller's unit, make no scope" },
         { 0,   "register",  "BOOL", OPTION_HIDDEN, RUNS,        parse_register,      0,             NULL, "Taken for compatibility" },
         { 0,   "no-pager",  NULL,   OPTION_HIDDEN, RUNS,        option_parse_ignored, 0,            NULL, "" },
@@ -268,12 +271,18 @@ static int take_command(RunRequest *q, SpecDraft *d, Error *reterr) {
         return 0;
 }
 
-static int resolve_directory(SpecDraft *d, Error *reterr) {
+static int resolve_directory(const RunRequest *q, SpecDraft *d, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(d);
         struct stat st;
         int r;
 
         _cleanup_free_ char *real = realpath(spec->root.directory, NULL);
+        if (!real && errno == ENOENT && q->template) {
+                r = template_place(spec->root.directory, &real, reterr);
+                if (r < 0)
+                        return r;
+                errno = ENOENT;
+        }
         if (!real) {
                 const bool missing = errno == ENOENT;
                 r = error_set_errno(reterr, -errno, missing ? ERROR_ROOT_NOT_FOUND : ERROR_FAILED,
@@ -341,11 +350,11 @@ static int resolve_image(SpecDraft *d, Error *reterr) {
         return 0;
 }
 
-static int resolve_root(SpecDraft *d, Error *reterr) {
+static int resolve_root(const RunRequest *q, SpecDraft *d, Error *reterr) {
         const ContainerSpec *spec = spec_draft_spec(d);
         int r = spec->root.image ? resolve_image(d, reterr) : 0;
         if (r >= 0 && spec->root.directory)
-                r = resolve_directory(d, reterr);
+                r = resolve_directory(q, d, reterr);
         if (r >= 0 && spec->root.directory && spec->root.image_policy)
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
                                  "The image policy is for disk images, not for directory '%s'",
@@ -382,13 +391,15 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
         if (r < 0)
                 return r;
         const bool named = spec->name;
-        if (!spec->name && !spec_root_path(spec))
+        if (!spec->name && !spec_root_path(spec) && (q->face != FACE_NSPAWN || !q->template))
                 r = q->face == FACE_NSPAWN ? take_current_directory(d, reterr)
                                            : take_name_word(q, d, reterr);
         if (r >= 0)
                 r = take_command(q, d, reterr);
         if (r >= 0)
-                r = resolve_root(d, reterr);
+                r = template_resolve(q, d, reterr);
+        if (r >= 0)
+                r = resolve_root(q, d, reterr);
         if (r < 0)
                 return r;
 
@@ -428,7 +439,9 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
                                        reterr)
                           : error_take(reterr, &no_image);
         if (r >= 0)
-                r = resolve_root(d, reterr); /* a settings file may have named another one */
+                r = resolve_root(q, d, reterr); /* a settings file may have named another one */
+        if (r >= 0)
+                r = template_check(q, spec, reterr);
         return r >= 0 && spec->root.ephemeral && !named ? take_own_name(d, reterr) : r;
 }
 

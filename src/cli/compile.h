@@ -29,7 +29,8 @@ typedef struct RunRequest {
         char *in_unit;  /* we are the main process of berth@NAME.service: its name */
         bool keep_unit; /* the caller's unit has a delegated cgroup: use it */
         bool quiet;
-        int settings; /* SettingsMode */
+        char *template; /* the directory is made of this one if it is not there; without links once the settings are compiled */
+        int settings;   /* SettingsMode */
         JsonMode json;
         char **words; /* what is left: NAME and COMMAND… */
 } RunRequest;

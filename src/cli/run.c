@@ -18,6 +18,7 @@
 #include "cli/complain.h"
 #include "cli/own-unit.h"
 #include "cli/start-delay.h"
+#include "cli/template.h"
 #include "image/disk-attach.h"
 #include "ipc/control.h"
 #include "ipc/notify.h"
@@ -205,7 +206,9 @@ static int start(const RunRequest *q, ContainerSpec *spec, Error *reterr) {
 
         if (q->in_unit)
                 start_delay(spec);
-        int r = pre_start(q, spec, reterr);
+        int r = template_use(q, spec, reterr);
+        if (r >= 0)
+                r = pre_start(q, spec, reterr);
         if (r >= 0)
                 r = attach_image(q, spec, &tree, reterr);
         if (r < 0)

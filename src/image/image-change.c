@@ -247,6 +247,64 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
         return r < 0 ? r : clone_under(pool, source, name, read_only, &l, reterr);
 }
 
+/* ---- a directory of another one ---- */
+
+static int open_template(const char *template, Image *source, Error *reterr) {
+        int fd = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &source->st) < 0) {
+                int r = -errno;
+                fd_close(fd);
+                return error_set_errno(reterr, r, ERROR_ROOT_NOT_FOUND,
+                                       "Template '%s' cannot be used", template);
+        }
+        source->path = source->entry = (char *) template;
+        source->name = (char *) path_last_component(template);
+        source->kind =
+                btrfs_is_subvolume(template, &source->st) ? IMAGE_SUBVOLUME : IMAGE_DIRECTORY;
+        return fd;
+}
+
+/* 1: it has been made, 0: somebody else was faster. */
+static int make_from(const Image *source, int fd, const char *directory, const char *place,
+                     Error *reterr) {
+        _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        const char *name = path_last_component(directory);
+        char *places[] = { (char *) place, NULL };
+        const ImagePool pool = { .places = places, .path = place };
+
+        (void) image_reclaim(&pool, NULL); /* of who was killed over the same; it may stay */
+        int r = leftover_begin(place, name, &l, reterr);
+        if (r >= 0)
+                r = clone_tree(&pool, source, fd, &l, reterr);
+        if (r < 0)
+                return r;
+        r = put_in_place(&l, name, name, &e);
+        if (r == -EEXIST)
+                return 0;
+        return r < 0 ? error_take(reterr, &e) : 1;
+}
+
+int image_make_from(const char *template, const char *directory, Error *reterr) {
+        Image source = { 0 };
+        _cleanup_free_ char *place = NULL;
+        struct stat st;
+
+        if (lstat(directory, &st) == 0)
+                return 0;
+        if (path_startswith(directory, template)) {
+                int r = error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                  "Directory '%s' cannot be made of '%s', which it would be in",
+                                  directory, template);
+                error_hint(reterr, "choose a directory outside of the template");
+                return r;
+        }
+        if (path_extract_directory(directory, &place) < 0)
+                return error_oom(reterr);
+        _cleanup_close_ int fd = open_template(template, &source, reterr);
+        return fd < 0 ? fd : make_from(&source, fd, directory, place, reterr);
+}
+
 /* ---- rename ---- */
 
 static int rename_entry(const Image *i, const Leftover *l, const char *old_file,

@@ -22,6 +22,9 @@ typedef struct ImagePool {
  * images of /usr, -ECANCELED. */
 int image_clone(const ImagePool *pool, const Image *source, const char *name, bool read_only,
                 Error *reterr);
+/* Makes a directory, which need not be in a pool, of another one that nobody changes meanwhile: a snapshot of a subvolume, else a copy of all that is not
+ * mounted there. Paths are absolute and without links. 1: it was made; 0: there is something of that name already. */
+int image_make_from(const char *template, const char *directory, Error *reterr);
 int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr);
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr);
 int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, Error *reterr);

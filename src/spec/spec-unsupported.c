@@ -42,7 +42,6 @@ const SpecField spec_fields_unsupported[] = {
         UNSUPPORTED("Network", "Port", "port", 'p', FIELD_TRUSTED, NULL, NULL),
 
         /* options alone */
-        OPTION("template",               NULL),
         OPTION("root-hash",              NULL),
         OPTION("root-hash-sig",          NULL),
         OPTION("verity-data",            NULL),

@@ -93,7 +93,7 @@ static void check_headings(const char *settings) {
 /* Each --option that a page names is one, of the table or of the command line's own. */
 static void check_options(const char *name, const char *page) {
         static const char own[] =
-                " help version quiet settings keep-unit register json in-unit no-pager now runtime all lines ";
+                " help version quiet settings template keep-unit register json in-unit no-pager now runtime all lines ";
 
         for (const char *at = page; (at = strstr(at, "--")); at++) {
                 size_t n = strspn(at + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");

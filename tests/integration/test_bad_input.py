@@ -174,7 +174,7 @@ CHECKED_LATER = {
     "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "policy", "--image-policy=*": "policy",
 }
 UNSUPPORTED = ["--network-veth", "-n",
-               "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--template=/x", "--oci-bundle=/x",
+               "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--oci-bundle=/x",
                "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
                "--personality=x86", "--suppress-sync=yes"]
 
@@ -196,6 +196,8 @@ def test_options(host, busybox, clean):
         (["berth", "run"], 2, "No container was named"),
         (["berth", "run", "busybox", "-b"], 2, "'-b'"),
         # options that exclude each other
+        (run("-x", "--template=/etc", "true"), 125, "--ephemeral"),
+        (run("--template=/nowhere", "true"), 125, "'/nowhere'"),
         (run("-ba", "true"), 2, "--as-pid2"),
         (run("-b", "-u", "nobody"), 125, "'nobody'"),
         (run("--keep-unit", "--slice=a", "true"), 125, "'a.slice'"),

@@ -311,6 +311,40 @@ TEST(consoles) {
         place_end(&p);
 }
 
+TEST(templates) {
+        Place p;
+        Error e = ERROR_NULL;
+        place_begin(&p, NULL);
+        _cleanup_free_ char *new_one = strf("--template=%s -D %s/new/ true", p.root, p.top),
+                            *expected = strf("%s/new", p.top),
+                            *nowhere = strf("--template=%s -D %s/no/new true", p.root, p.top),
+                            *image = strf("--template=%s -i %s true", p.root, "/dev/null"),
+                            *ephemeral = strf("--template=%s -x -D %s/new true", p.root, p.top),
+                            *missing = strf("--template=%s/none -D ROOT true", p.top),
+                            *file = strf("--template=/etc/passwd -D ROOT true"),
+                            *named = strf("--template=%s no-such-image-here true", p.root),
+                            *link = path_join(p.top, "link"),
+                            *dangling = strf("--template=%s -D %s true", p.root, link);
+        ContainerSpec *s = compile_ok(FACE_RUN, &p, new_one);
+        ASSERT_STREQ(s->root.directory, expected);
+        ASSERT_STREQ(s->name, "new");
+        spec_free(s);
+        s = compile_ok(FACE_RUN, &p, named);
+        ASSERT_STREQ(s->root.directory, "/var/lib/machines/no-such-image-here");
+        spec_free(s);
+        expect_error(FACE_RUN, &p, nowhere, ERROR_ROOT_NOT_FOUND, "is to be made, cannot be used");
+        expect_error(FACE_RUN, &p, ephemeral, ERROR_CONFLICT, "--ephemeral keeps nothing");
+        expect_error(FACE_RUN, &p, missing, ERROR_ROOT_NOT_FOUND, "cannot be used");
+        expect_error(FACE_RUN, &p, file, ERROR_NOT_A_ROOT, "is not a directory");
+        expect_error(FACE_NSPAWN, &p, "--template=/ true", ERROR_USAGE, "names no directory");
+        ASSERT_NULL(compile(FACE_RUN, &p, image, &e));
+        error_done(&e);
+        ASSERT_OK(symlink("/nowhere", link));
+        expect_error(FACE_RUN, &p, dangling, ERROR_ROOT_NOT_FOUND, "cannot be used");
+        ASSERT_OK(unlink(link));
+        place_end(&p);
+}
+
 TEST(refused_options) {
         Place p;
         place_begin(&p, NULL);

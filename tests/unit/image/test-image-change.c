@@ -127,6 +127,38 @@ TEST(clone_of_a_directory_is_the_same) {
         care_end(&c);
 }
 
+/* As with --template=: anywhere, and without what belongs to an image by its name. */
+TEST(a_directory_of_a_template) {
+        Care c;
+        struct stat st;
+        care_begin(&c);
+        make_rich_tree(&c);
+        _cleanup_free_ char *template = pool_at(&c.p, "first/web"),
+                            *directory = pool_at(&c.p, "second/site.raw"),
+                            *inside = pool_at(&c.p, "first/web/x");
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (image_make_from(template, directory, &e) != 1)
+                TEST_FAIL("%s", error_message(&e));
+        assert_same_trees(&c, "first/web", "second/site.raw");
+        assert_entries(&c, "second", "site.raw");
+        /* once */
+        pool_file(&c.p, "second/site.raw/mine", "kept");
+        ASSERT_EQ(image_make_from(template, directory, NULL), 0);
+        ASSERT_TRUE(pool_has(&c.p, "second/site.raw/mine"));
+        ASSERT_TRUE(image_make_from(template, inside, &e) < 0);
+        ASSERT_CONTAINS(error_message(&e), "which it would be in");
+        ASSERT_TRUE(lstat(inside, &st) < 0);
+        error_done(&e);
+        /* not while somebody changes it */
+        ASSERT_OK(stat(template, &st));
+        _cleanup_close_ int busy = lock_take_inode(&st, LOCK_MODE_EXCLUSIVE);
+        _cleanup_free_ char *other = pool_at(&c.p, "second/other");
+        ASSERT_TRUE(image_make_from(template, other, &e) < 0);
+        ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
+        assert_entries(&c, "second", "site.raw");
+        care_end(&c);
+}
+
 TEST(clone_of_a_file) {
         Care c;
         care_begin(&c);
@@ -407,6 +439,12 @@ static int change_clone(const void *of) {
         Image *i = find(c, "web");
         return image_clone(&c->pool, i, "db", false, NULL);
 }
+static int change_make(const void *of) {
+        const Care *c = of;
+        _cleanup_free_ char *template = pool_at(&c->p, "first/web"),
+                            *directory = pool_at(&c->p, "first/db");
+        return image_make_from(template, directory, NULL) > 0 ? 0 : -EIO;
+}
 static int change_rename(const void *of) {
         const Care *c = of;
         Image *i = find(c, "web");
@@ -451,6 +489,12 @@ TEST(killed_at_every_call_of_a_clone) {
                               (const char *const[]){ "web web.nspawn / web.berth.d",
                                                      "db db.nspawn web web.nspawn / db.berth.d "
                                                      "web.berth.d" });
+}
+
+TEST(killed_at_every_call_of_a_template) {
+        assert_all_or_nothing(change_make,
+                              (const char *const[]){ "web web.nspawn / web.berth.d",
+                                                     "db web web.nspawn / web.berth.d" });
 }
 
 TEST(killed_at_every_call_of_a_rename) {
@@ -503,6 +547,13 @@ TEST(subvolumes) {
               "cd first; test $(cat copy/a/f copy/a/inner/g copy/a/inner/most/h | tr -d '\\n') = xyz\n"
               "test $(cat copy2/f) = p; ! touch copy/new 2>/dev/null; ! touch copy/a/inner/new 2>/dev/null\n"
               "touch web/new web/a/inner/new");
+        _cleanup_free_ char *template = pool_at(&c.p, "first/web"),
+                            *made = pool_at(&c.p, "second/made");
+        ASSERT_EQ(image_make_from(template, made, NULL), 1);
+        _cleanup_(image_freep) Image *snapshot = find(&c, "made");
+        ASSERT_EQ(snapshot->kind, IMAGE_SUBVOLUME);
+        shell(&c, "touch second/made/new second/made/a/inner/most/new");
+        ASSERT_OK(image_remove(&c.pool, snapshot, NULL));
         ASSERT_OK(image_rename(&c.pool, copy, "copy3", NULL));
         _cleanup_(image_freep) Image *copy3 = find(&c, "copy3");
         image_read_details(copy3);

@@ -67,7 +67,6 @@ TEST(refused_from_any_file) {
 TEST(all_options_are_known) {
         static const char *const options[] = {
                 "directory",
-                "template",
                 "ephemeral",
                 "image",
                 "oci-bundle",
