@@ -160,7 +160,8 @@ static int check_caller(const Invocation *v, Error *reterr) {
 
 /* ---- import ---- */
 
-static int choose_name(const Invocation *v, const char *from, char **ret, Error *reterr) {
+static int choose_name(const Invocation *v, TransferType type, const char *from, char **ret,
+                       Error *reterr) {
         const char *given = v->arguments[1];
         int r = given ? free_and_strdup(ret, given) : transfer_name_of(from, ret);
         if (r >= 0 && (given || !streq(from, "-")))
@@ -168,21 +169,22 @@ static int choose_name(const Invocation *v, const char *from, char **ret, Error 
         if (r == -ENOMEM)
                 return error_oom(reterr);
         if (streq(from, "-"))
-                return error_set(
-                        reterr, -EINVAL, ERROR_USAGE,
-                        "An import from standard input needs a name: berth import-tar - NAME");
+                return error_set(reterr, -EINVAL, ERROR_USAGE,
+                                 "An import from standard input needs a name: berth %s - NAME",
+                                 transfer_type_to_string(type));
         r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' makes no name for an image", from);
         error_hint(reterr, "give a name as another argument");
         return r;
 }
 
-static int open_input(const char *path, Error *reterr) {
+static int open_input(TransferType type, const char *path, Error *reterr) {
         struct stat st;
         const bool standard = streq(path, "-");
         if (standard && isatty(STDIN_FILENO)) {
                 int r = error_set(reterr, -EINVAL, ERROR_USAGE,
-                                  "Standard input is a terminal, not an archive");
-                error_hint(reterr, "give it a file, or a pipe: … | berth import-tar - NAME");
+                                  "Standard input is a terminal, not an image");
+                error_hint(reterr, "give it a file, or a pipe: … | berth %s - NAME",
+                           transfer_type_to_string(type));
                 return r;
         }
         int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -204,10 +206,10 @@ static int import(const Invocation *v, TransferType type, Error *reterr) {
         size_t size;
         int r = check_caller(v, reterr);
         if (r >= 0)
-                r = choose_name(v, from, &name, reterr);
+                r = choose_name(v, type, from, &name, reterr);
         if (r < 0)
                 return r;
-        _cleanup_close_ int fd = open_input(from, reterr);
+        _cleanup_close_ int fd = open_input(type, from, reterr);
         if (fd < 0)
                 return fd;
         const TransferRequest q = { .type = type,
@@ -224,6 +226,10 @@ int verb_import_tar(const Invocation *v, Error *reterr) {
         return import(v, TRANSFER_IMPORT_TAR, reterr);
 }
 
+int verb_import_raw(const Invocation *v, Error *reterr) {
+        return import(v, TRANSFER_IMPORT_RAW, reterr);
+}
+
 int verb_import_fs(const Invocation *v, Error *reterr) {
         _cleanup_free_ char *path = NULL, *name = NULL, *text = NULL;
         size_t size;
@@ -234,7 +240,7 @@ int verb_import_fs(const Invocation *v, Error *reterr) {
         if (!path)
                 return error_set_errno(reterr, -errno, ERROR_ROOT_NOT_FOUND, "Opening '%s' failed",
                                        v->arguments[0]);
-        r = choose_name(v, path, &name, reterr);
+        r = choose_name(v, TRANSFER_IMPORT_FS, path, &name, reterr);
         if (r < 0)
                 return r;
         const TransferRequest q = { .type = TRANSFER_IMPORT_FS,

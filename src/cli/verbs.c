@@ -115,6 +115,7 @@ const Verb verbs[] = {
         { "set-limit", "[NAME] BYTES", V_SET_LIMIT, 1, 2, VERB_POOL, verb_set_limit, "Images", "Limit how large an image, or the pool, gets" },
         { "clean",     NULL,    V_CLEAN,     0, 0,   0,               verb_clean,     "Images", "Remove hidden images and leftovers" },
         { "import-tar", "FILE|- [NAME]", V_IMPORT_TAR, 1, 2, 0, verb_import_tar, "Transfers", "Make an image of a tar archive" },
+        { "import-raw", "FILE|- [NAME]", V_IMPORT_RAW, 1, 2, 0, verb_import_raw, "Transfers", "Make an image of a disk image in a file" },
         { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
         { "export-tar", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_IMAGES, verb_export_tar, "Transfers", "Make a tar archive of an image" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
@@ -125,8 +126,8 @@ const size_t n_verbs = ELEMENTSOF(verbs);
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume", "unbind-volume", "pull",           "pull-tar",        "pull-raw",
-        "import-raw",  "export-raw",    "list-transfers", "cancel-transfer",
+        "bind-volume", "unbind-volume", "pull",           "pull-tar",
+        "pull-raw",    "export-raw",    "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {

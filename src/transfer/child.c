@@ -151,6 +151,16 @@ int children_wait(const Transfer *t, Child *const *children, size_t n, Error *re
         }
 }
 
+int transfer_enter_sandbox(const Transfer *t, const Sandbox *s, Error *reterr) {
+        int r = sandbox_enter(s);
+        if (r >= 0)
+                return 0;
+        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                            "The sandbox for image '%s' cannot be made", t->request.name);
+        error_hint(reterr, "it takes CAP_SYS_ADMIN, and a kernel with namespaces and seccomp");
+        return r;
+}
+
 uint64_t child_number(const Child *c, const char *key) {
         const char *at = c->text ? strstr(c->text, key) : NULL;
         uint64_t n = 0;

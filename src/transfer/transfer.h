@@ -8,6 +8,7 @@
 #include "image/image-new.h"
 #include "ipc/transfer.h"
 #include "sys/pidfd.h"
+#include "sys/sandbox.h"
 #include "sys/tree-stream.h"
 
 typedef struct Transfer {
@@ -43,6 +44,8 @@ int child_start(ChildTask task, void *userdata, const int *fds, size_t n_fds, Ch
 /* Until all have answered. Of several errors, that of the first child in the list which is no consequence of another's. -ECANCELED: nobody wants it any more. */
 int children_wait(const Transfer *t, Child *const *children, size_t n, Error *reterr);
 void child_done(Child *c); /* ends it, if it has not yet */
+/* Of a child: sandbox_enter(), and what is said when that fails. */
+int transfer_enter_sandbox(const Transfer *t, const Sandbox *s, Error *reterr);
 
 /* A pipe that holds much. */
 int transfer_pipe(int ret[static 2], Error *reterr);
@@ -59,6 +62,9 @@ typedef int (*TransferRun)(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_import_fs(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr);
+int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr);
+/* Fills a disk image from a file, or a pipe, that may be compressed; adds BYTES=. The request's `remote` is what errors call the source. */
+int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *answer, Error *reterr);
 void answer_add(StrBuf *answer, const char *key, const char *value);
 void answer_add_number(StrBuf *answer, const char *key, uint64_t value);
 /* "KEY=…" in the text of a child's answer; 0 if it is not there. */

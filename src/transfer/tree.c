@@ -12,7 +12,6 @@
 #include "basic/fd.h"
 #include "image/image-lock.h"
 #include "sys/caps.h"
-#include "sys/sandbox.h"
 #include "transfer/transfer.h"
 
 typedef struct Tree {
@@ -23,16 +22,6 @@ typedef struct Tree {
         TreeProgress progress;
         TreeLimits limits;
 } Tree;
-
-static int enter_sandbox(const Tree *t, const Sandbox *s, Error *reterr) {
-        int r = sandbox_enter(s);
-        if (r >= 0)
-                return 0;
-        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                            "The sandbox for image '%s' cannot be made", t->request->name);
-        error_hint(reterr, "it takes CAP_SYS_ADMIN, and a kernel with namespaces and seccomp");
-        return r;
-}
 
 static const char *const filters[_TRANSFER_FORMAT_MAX] = {
         [TRANSFER_GZIP] = "gzip",
@@ -49,7 +38,7 @@ static int archive_task(void *userdata, char **ret_text, Error *reterr) {
                                               .filter = filters[t->request->format] };
         int r = archive_open_library(&a, reterr);
         if (r >= 0)
-                r = enter_sandbox(t, &sandbox, reterr);
+                r = transfer_enter_sandbox(t->transfer, &sandbox, reterr);
         if (r >= 0)
                 r = transfer_is_export(t->request->type)
                             ? archive_from_stream(&a, t->stream[0], t->archive_fd, ".",
@@ -75,7 +64,7 @@ static int receive_task(void *userdata, char **ret_text, Error *reterr) {
         };
         const TreeOwners owners = { .keep = true, .fifos = true, .limits = &t->limits };
         _cleanup_free_ char *name = NULL;
-        int r = enter_sandbox(t, &sandbox, reterr);
+        int r = transfer_enter_sandbox(t->transfer, &sandbox, reterr);
         if (r < 0)
                 return r;
         r = tree_receive_into(t->stream[0], t->tree_fd, &owners, NULL, &name);
@@ -147,7 +136,7 @@ static int send_task(void *userdata, char **ret_text, Error *reterr) {
         const Sandbox sandbox = { .root_fd = fd,
                                   .files = true,
                                   .capabilities = CAP_MASK(CAP_DAC_READ_SEARCH) };
-        int r = enter_sandbox(t, &sandbox, reterr);
+        int r = transfer_enter_sandbox(t->transfer, &sandbox, reterr);
         if (r < 0)
                 return r;
         r = tree_send_flags(t->stream[1], fd, TREE_SEND_FIFOS | TREE_SEND_ONE_FILE_SYSTEM,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Transfers of images: berth import-tar, import-fs, export-tar."""
+"""Transfers of images: berth import-tar, import-raw, import-fs, export-tar."""
 import json
 
 import pytest
@@ -139,6 +139,30 @@ def test_hostile_archives(host, pool):
     r = host.berth("export-tar", "t-full", "/dev/full", check=False)
     assert r.returncode == 1 and "Writing '/dev/full' failed: No space left on device" in r.err, r
     host.run(f"test ! -e {POOL}/t-odd -a ! -e {POOL}/t-cut")
+
+
+def test_disk_images(host, pool):
+    """Files and pipes, compressed or not, with their holes; and what is none."""
+    host.run("cd /srv/t; truncate -s 40M t-d.raw; mkfs.ext4 -q -U clear t-d.raw; dd if=/dev/urandom of=t-d.raw bs=1M seek=30 count=1 conv=notrunc status=none; "
+             "printf odd >>t-d.raw")
+    same = f"cmp /srv/t/t-d.raw {POOL}/t-d.raw && test $(stat -c %b {POOL}/t-d.raw) -lt 30000 && stat -c %a {POOL}/t-d.raw"
+    assert host.run("berth import-raw /srv/t/t-d.raw").out == f"{POOL}/t-d.raw: 40M" and host.run(same).out == "600"
+    r = host.berth("import-raw", "/srv/t/t-d.raw", check=False)
+    assert r.returncode == 1 and "There is an image 't-d' already" in r.err and "--force" in r.err, r
+    for tool in ("gzip", "xz -0", "zstd") if host.suite == "forky" else ("gzip",):
+        host.run(f"{tool} -c </srv/t/t-d.raw >/srv/t/t-d.img.{tool[:2]}; berth import-raw -q --force /srv/t/t-d.img.{tool[:2]} t-d")
+        assert host.run(same).out == "600", tool
+    r = json.loads(host.run("cat /srv/t/t-d.raw | berth import-raw --json=short --force --read-only - t-d").stdout)
+    assert r == {"name": "t-d", "path": f"{POOL}/t-d.raw", "bytes": (40 << 20) + 3} and host.run(same).out == "400"
+    host.run("cd /srv/t; tar c t-d.img.gz | tee x.tar | gzip >x.tgz; : >e; truncate -s 300M z; gzip z")
+    for line, said in (("import-raw /srv/t/x.tar t-n", "'/srv/t/x.tar' is a tar archive"), ("import-raw /srv/t/x.tgz t-n", "import it with 'berth import-tar'"),
+                       ("import-raw - t-n </srv/t/e", "The input is empty"), ("import-raw --max-size=200M /srv/t/z.gz t-n", "larger than 200M, the limit of --max-size="),
+                       ("import-raw --max-size=20M /srv/t/t-d.raw t-n", "larger than 20M"), ("import-fs --force /srv/t t-d", "is a disk image, and the new one is a directory")):
+        r = host.run(f"berth {line}", check=False)
+        assert r.returncode == 1 and said in r.err, r
+    r = host.run("head -c 9000 /srv/t/t-d.img.gz | berth import-raw - t-n", check=False)
+    assert r.returncode == 1 and "copy or download it again" in r.err, r
+    assert host.run(f"ls -d {POOL}/t-*").out == f"{POOL}/t-d.raw" and leftovers(host) == ""
 
 
 def test_no_room(host, pool):

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Disk images: import-raw.
+ *
+ * What is compressed, or comes by a pipe, is unpacked by a process that has no rights and sees no files; another one, with as little, writes the
+ * image, with holes for zeros. An image in a regular file is shared with it (FICLONE) where the file system can, or copied with its holes. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "archive/archive.h"
+#include "archive/content.h"
+#include "basic/alloc.h"
+#include "basic/fd.h"
+#include "basic/format.h"
+#include "sys/sandbox.h"
+#include "sys/sparse.h"
+#include "transfer/transfer.h"
+
+#define BUFFER_SIZE (512U << 10)
+_Static_assert(BUFFER_SIZE >= CONTENT_SIZE, "the first buffer says what it is");
+#define SIZE_MAX_OF_IMAGE (UINT64_C(16) << 40) /* holes take no room, but time */
+
+typedef struct Raw {
+        const Transfer *transfer;
+        const TransferRequest *request; /* its */
+        int source_fd, pipe[2], image_fd;
+        TreeProgress progress;
+        SparseFile out;
+} Raw;
+
+static const Sandbox nothing = { .root_fd = -EBADF, .memory_max = TRANSFER_MEMORY_MAX };
+
+/* ---- what it is ---- */
+
+static int refuse(const Raw *w, const Content *c, Error *reterr) {
+        const char *file = w->request->remote, *quote = file ? "'" : "";
+        int r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s%s%s is %s%s", quote,
+                          file ?: "The input", quote, c->words,
+                          c->kind == CONTENT_EMPTY ? "" : ", not a disk image that can be taken");
+        switch (c->kind) {
+        case CONTENT_TAR:
+                error_hint(reterr, "import it with 'berth import-tar'");
+                break;
+        case CONTENT_OTHER_ARCHIVE:
+                error_hint(reterr, "unpack it first");
+                break;
+        case CONTENT_EMPTY:
+                error_hint(reterr, "copy or download it again");
+                break;
+        default:
+                error_hint(reterr, "convert it first, as 'qemu-img convert -O raw' does");
+        }
+        return r;
+}
+
+static bool is_taken(ContentKind k) {
+        return IN_SET(k, CONTENT_UNKNOWN, CONTENT_DISK, CONTENT_COMPRESSED);
+}
+
+static ssize_t read_up_to(int fd, char *buffer, size_t n) {
+        size_t got = 0;
+        while (got < n) {
+                ssize_t k = read(fd, buffer + got, n - got);
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                got += (size_t) k;
+        }
+        return (ssize_t) got;
+}
+
+static int read_failed(const Raw *w, int r, Error *reterr) {
+        return error_set_errno(reterr, r, ERROR_FAILED, "Reading '%s' failed",
+                               w->request->remote ?: "-");
+}
+
+/* Answers KIND=. The position stays at the beginning. */
+static int look_task(void *userdata, char **ret_text, Error *reterr) {
+        const Raw *w = userdata;
+        _cleanup_free_ char *buffer = malloc(CONTENT_SIZE);
+        int r = buffer ? transfer_enter_sandbox(w->transfer, &nothing, reterr) : error_oom(reterr);
+        if (r < 0)
+                return r;
+        ssize_t n = read_up_to(w->source_fd, buffer, CONTENT_SIZE);
+        if (n >= 0 && lseek(w->source_fd, 0, SEEK_SET) < 0)
+                n = -errno;
+        if (n < 0)
+                return read_failed(w, (int) n, reterr);
+        const Content *c = content_of(buffer, (size_t) n);
+        if (!is_taken(c->kind))
+                return refuse(w, c, reterr);
+        *ret_text = strf("KIND=%d\n", (int) c->kind);
+        return *ret_text ? 0 : error_oom(reterr);
+}
+
+/* ---- writing ---- */
+
+static int write_failed(const Raw *w, int r, Error *reterr) {
+        const SparseFile *f = &w->out;
+        if (r != -E2BIG)
+                return transfer_write_failed(w->transfer, r, NULL, NULL, reterr);
+        if (w->request->size_max == UINT64_MAX && f->written_max - f->written > BUFFER_SIZE)
+                return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
+                                 "Image '%s' is larger than 16T, the most that is taken",
+                                 w->request->name);
+        const TreeLimits l = { .files_max = 1,
+                               .bytes_max = w->request->size_max == UINT64_MAX ? f->written_max
+                                                                               : f->size_max };
+        return transfer_limit_exceeded(w->transfer, &l, reterr);
+}
+
+static int set_answer(const Raw *w, ContentKind kind, char **ret_text, Error *reterr) {
+        *ret_text = strf("KIND=%d\nBYTES=%" PRIu64 "\n", (int) kind, w->out.size);
+        return *ret_text ? 0 : error_oom(reterr);
+}
+
+/* From a pipe, whose end is no proof that all has come: its other side answers, too. */
+static int write_task(void *userdata, char **ret_text, Error *reterr) {
+        Raw *w = userdata;
+        _cleanup_free_ char *buffer = malloc(BUFFER_SIZE);
+        const Content *c = NULL;
+        int r = buffer ? transfer_enter_sandbox(w->transfer, &nothing, reterr) : error_oom(reterr);
+        while (r >= 0) {
+                ssize_t n = read_up_to(w->pipe[0], buffer, BUFFER_SIZE);
+                if (n < 0)
+                        return read_failed(w, (int) n, reterr);
+                if (!c) {
+                        c = content_of(buffer, (size_t) n);
+                        if (!is_taken(c->kind))
+                                return refuse(w, c, reterr);
+                }
+                if (n == 0)
+                        break;
+                r = sparse_put(&w->out, buffer, (size_t) n);
+                if (r < 0)
+                        return write_failed(w, r, reterr);
+        }
+        if (r < 0)
+                return r;
+        r = sparse_finish(&w->out);
+        return r < 0 ? write_failed(w, r, reterr) : set_answer(w, c->kind, ret_text, reterr);
+}
+
+/* Bytes [at, end) of the source. */
+static int copy_part(Raw *w, char *buffer, off_t at, off_t end, Error *reterr) {
+        if (lseek(w->source_fd, at, SEEK_SET) < 0)
+                return read_failed(w, -errno, reterr);
+        while (at < end) {
+                ssize_t n = read_up_to(w->source_fd, buffer,
+                                       (size_t) MIN(end - at, (off_t) BUFFER_SIZE));
+                if (n <= 0) /* it has become shorter */
+                        return read_failed(w, n < 0 ? (int) n : -ENODATA, reterr);
+                int r = sparse_put(&w->out, buffer, (size_t) n);
+                if (r < 0)
+                        return write_failed(w, r, reterr);
+                tree_progress_add(&w->progress, 0, (uint64_t) n);
+                at += n;
+        }
+        return 0;
+}
+
+static int copy(Raw *w, char *buffer, off_t size, Error *reterr) {
+        for (off_t at = 0; at < size;) {
+                off_t begin = lseek(w->source_fd, at, SEEK_DATA), end = size;
+                if (begin < 0 && errno == ENXIO) /* the rest is a hole */
+                        begin = size;
+                else if (begin < 0)
+                        begin = at; /* such a file system */
+                else
+                        end = lseek(w->source_fd, begin, SEEK_HOLE);
+                if (end < 0)
+                        return read_failed(w, -errno, reterr);
+                begin = MIN(begin, size);
+                end = MIN(end, size);
+                int r = sparse_skip(&w->out, (uint64_t) (begin - at));
+                if (r < 0)
+                        return write_failed(w, r, reterr);
+                r = copy_part(w, buffer, begin, end, reterr);
+                if (r < 0)
+                        return r;
+                at = end;
+        }
+        int r = sparse_finish(&w->out);
+        return r < 0 ? write_failed(w, r, reterr) : 0;
+}
+
+/* From a regular file. */
+static int copy_task(void *userdata, char **ret_text, Error *reterr) {
+        Raw *w = userdata;
+        struct stat st;
+        _cleanup_free_ char *buffer = malloc(BUFFER_SIZE);
+        int r = buffer ? transfer_enter_sandbox(w->transfer, &nothing, reterr) : error_oom(reterr);
+        if (r < 0)
+                return r;
+        r = fstat(w->source_fd, &st) < 0 ? read_failed(w, -errno, reterr)
+                                         : copy(w, buffer, st.st_size, reterr);
+        tree_progress_finish(&w->progress);
+        return r < 0 ? r : set_answer(w, CONTENT_UNKNOWN, ret_text, reterr);
+}
+
+static int unpack_task(void *userdata, char **ret_text, Error *reterr) {
+        Raw *w = userdata;
+        _cleanup_(archive_done) Archive a = { .file = w->request->remote };
+        int r = archive_open_library(&a, reterr);
+        if (r >= 0)
+                r = transfer_enter_sandbox(w->transfer, &nothing, reterr);
+        return r < 0 ? r : archive_unpack(&a, w->source_fd, w->pipe[1], &w->progress, reterr);
+}
+
+/* ---- import ---- */
+
+static int set_limits(Raw *w, Error *reterr) {
+        TreeLimits l;
+        int r = transfer_limits(w->transfer, w->image_fd, &l, reterr);
+        if (r < 0)
+                return r;
+        const bool given = w->request->size_max != UINT64_MAX;
+        w->out = (SparseFile){ .fd = w->image_fd,
+                               .size_max = given ? l.bytes_max : SIZE_MAX_OF_IMAGE,
+                               .written_max = given ? UINT64_MAX : l.bytes_max };
+        return 0;
+}
+
+static int look(Raw *w, ContentKind *ret, Error *reterr) {
+        _cleanup_(child_done) Child looker = CHILD_NULL;
+        int r = child_start(look_task, w, (int[]){ w->source_fd }, 1, &looker, reterr);
+        if (r >= 0)
+                r = children_wait(w->transfer, (Child *[]){ &looker }, 1, reterr);
+        if (r >= 0)
+                *ret = (ContentKind) child_number(&looker, "KIND");
+        return r;
+}
+
+static int copy_file(Raw *w, uint64_t *ret_bytes, Error *reterr) {
+        _cleanup_(child_done) Child copier = CHILD_NULL;
+        struct stat st;
+        if (fstat(w->source_fd, &st) >= 0 && (uint64_t) st.st_size <= w->out.size_max &&
+            ioctl(w->image_fd, FICLONE, w->source_fd) >= 0) {
+                if (fstat(w->image_fd, &st) < 0)
+                        return transfer_write_failed(w->transfer, -errno, NULL, NULL, reterr);
+                *ret_bytes = (uint64_t) st.st_size;
+                return 0;
+        }
+        int r = child_start(copy_task, w, (int[]){ w->source_fd, w->image_fd, w->progress.fd }, 3,
+                            &copier, reterr);
+        if (r >= 0)
+                r = children_wait(w->transfer, (Child *[]){ &copier }, 1, reterr);
+        if (r >= 0)
+                *ret_bytes = child_number(&copier, "BYTES");
+        return r;
+}
+
+static int unpack(Raw *w, uint64_t *ret_bytes, Error *reterr) {
+        _cleanup_(child_done) Child unpacker = CHILD_NULL, writer = CHILD_NULL;
+        _cleanup_close_pair_ int p[2] = PAIR_EBADF;
+        int r = transfer_pipe(p, reterr);
+        memcpy(w->pipe, p, sizeof(p));
+        if (r >= 0)
+                r = child_start(unpack_task, w, (int[]){ w->source_fd, p[1], w->progress.fd }, 3,
+                                &unpacker, reterr);
+        if (r >= 0)
+                r = child_start(write_task, w, (int[]){ w->image_fd, p[0] }, 2, &writer, reterr);
+        fd_close_pair(p);
+        p[0] = p[1] = -EBADF;
+        if (r >= 0)
+                r = children_wait(w->transfer, (Child *[]){ &unpacker, &writer }, 2, reterr);
+        if (r >= 0)
+                *ret_bytes = child_number(&writer, "BYTES");
+        return r;
+}
+
+/* A regular file from its beginning on; else its bytes come once. */
+static bool is_whole_file(int fd) {
+        struct stat st;
+        return fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0;
+}
+
+int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *answer,
+                      Error *reterr) {
+        Raw w = { .transfer = t,
+                  .request = &t->request,
+                  .source_fd = source_fd,
+                  .pipe = PAIR_EBADF,
+                  .image_fd = n->fd,
+                  .progress = { .fd = t->progress_fd } };
+        ContentKind kind = CONTENT_COMPRESSED;
+        uint64_t bytes = 0;
+        int r = set_limits(&w, reterr);
+        if (r >= 0 && is_whole_file(source_fd))
+                r = look(&w, &kind, reterr);
+        if (r >= 0)
+                r = kind == CONTENT_COMPRESSED ? unpack(&w, &bytes, reterr)
+                                               : copy_file(&w, &bytes, reterr);
+        if (r >= 0)
+                answer_add_number(answer, "BYTES", bytes);
+        return r;
+}
+
+int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr) {
+        ImageNew n = IMAGE_NEW_NULL;
+        const TransferRequest *q = &t->request;
+        int r = image_new_begin(&t->pool, q->name, IMAGE_RAW, q->replace, &n, reterr);
+        if (r < 0)
+                return r;
+        _cleanup_free_ char *path = strjoin(n.leftover.directory, "/", n.file);
+        r = path ? transfer_fill_raw(t, &n, STDIN_FILENO, answer, reterr) : error_oom(reterr);
+        if (r >= 0)
+                r = image_new_finish(&n, q->read_only, reterr);
+        if (r >= 0)
+                answer_add(answer, "PATH", path);
+        image_new_done(&n);
+        return r;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What files are by their first bytes. */
+#include "archive/content.h"
+
+#include "basic/str.h"
+#include "test.h"
+
+/* So many bytes of a file of zeros that has these at an offset. */
+static const Content *content_with(size_t offset, const char *bytes, size_t size, size_t n) {
+        static char file[CONTENT_SIZE];
+        memset(file, 0, sizeof(file));
+        memcpy(file + offset, bytes, size);
+        return content_of(file, n);
+}
+
+TEST(kinds) {
+        static const struct {
+                size_t offset, size;
+                const char *bytes;
+                ContentKind kind;
+        } files[] = {
+                { 0, 8, "QFI\xfb\0\0\0\3", CONTENT_QCOW2 },
+                { 0, 8, "QFI\xfb\0\0\0\1", CONTENT_OTHER_DISK },
+                { 0, 4, "KDMV", CONTENT_VMDK },
+                { 0, 24, "# Disk DescriptorFile\nve", CONTENT_OTHER_DISK },
+                { 64, 4, "\x7f\x10\xda\xbe", CONTENT_VDI },
+                { 0, 8, "vhdxfile", CONTENT_VHDX },
+                { 0, 3, "\x1f\x8b\x08", CONTENT_COMPRESSED },
+                { 0, 4, "\x28\xb5\x2f\xfd", CONTENT_COMPRESSED },
+                { 0, 4, "PK\3\4", CONTENT_OTHER_ARCHIVE },
+                { 257, 8, "ustar\00000", CONTENT_TAR },
+                { 257, 8, "ustar  \0", CONTENT_TAR },
+                { 510, 2, "\x55\xaa", CONTENT_DISK },
+                { 4096, 8, "EFI PART", CONTENT_DISK },
+                { 1080, 2, "\x53\xef", CONTENT_DISK },
+                { 65600, 8, "_BHRfS_M", CONTENT_DISK },
+                { 100, 4, "KDMV", CONTENT_UNKNOWN },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                const Content *c =
+                        content_with(files[i].offset, files[i].bytes, files[i].size, CONTENT_SIZE);
+                ASSERT_EQ(c->kind, files[i].kind);
+                ASSERT_FALSE(isempty(c->words));
+        }
+}
+
+TEST(short_files) {
+        ASSERT_EQ(content_of("", 0)->kind, CONTENT_EMPTY);
+        ASSERT_STREQ(content_of("", 0)->words, "empty");
+        ASSERT_EQ(content_of("x", 1)->kind, CONTENT_UNKNOWN);
+        /* each cut before the end of what would tell */
+        ASSERT_EQ(content_with(510, "\x55\xaa", 2, 511)->kind, CONTENT_UNKNOWN);
+        ASSERT_EQ(content_with(510, "\x55\xaa", 2, 512)->kind, CONTENT_DISK);
+        ASSERT_EQ(content_with(65600, "_BHRfS_M", 8, 65607)->kind, CONTENT_UNKNOWN);
+        ASSERT_EQ(content_with(65600, "_BHRfS_M", 8, 65608)->kind, CONTENT_DISK);
+}
+
+TEST(formats) {
+        ASSERT_STREQ(content_format(CONTENT_QCOW2), "qcow2");
+        ASSERT_STREQ(content_format(CONTENT_VHD), "vpc");
+        ASSERT_NULL(content_format(CONTENT_DISK));
+        ASSERT_NULL(content_format(_CONTENT_MAX));
+}
+
+TEST_MAIN
