@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "basic/path.h"
 #include "cli/complain.h"
+#include "cli/pager.h"
 #include "cli/run.h"
 #include "cli/verbs.h"
 
@@ -28,7 +29,7 @@ static int print_text(StrBuf *b, Error *reterr) {
         return 0;
 }
 
-static int show_help(const Verb *v, Error *reterr) {
+static int format_help(const Verb *v, Error *reterr) {
         _cleanup_(strbuf_done) StrBuf b = { 0 };
 
         if (v && (v->flags & VERB_ITSELF) && !streq(v->name, "help"))
@@ -38,6 +39,25 @@ static int show_help(const Verb *v, Error *reterr) {
         else
                 verbs_format_help(&b);
         return print_text(&b, reterr);
+}
+
+static int show_help(const Verb *v, const VerbOptions *o, Error *reterr) {
+        Pager p = { 0 };
+
+        if (!o->no_pager)
+                pager_begin(&p);
+        int r = format_help(v, reterr), q = pager_end(&p, reterr);
+        return r < 0 ? r : q;
+}
+
+/* What was printed before it failed is shown, too, and before the error. */
+static int run_verb(const Verb *v, const Invocation *call, Error *reterr) {
+        Pager p = { 0 };
+
+        if (verb_is_paged(v) && !call->options.no_pager && !call->options.follow)
+                pager_begin(&p);
+        int r = v->run(call, reterr), q = pager_end(&p, r < 0 ? NULL : reterr);
+        return r < 0 || q >= 0 ? r : q;
 }
 
 static int show_version(void) {
@@ -124,11 +144,15 @@ static void invocation_done(Invocation *call) {
         call->arguments = strv_free(call->arguments);
 }
 
-static int help_verb(int argc, char **argv, Error *reterr) {
+static int help_verb(int argc, char **argv, VerbOptions *o, Error *reterr) {
+        for (; argc > 0 && streq(argv[0], "--no-pager"); argc--, argv++)
+                o->no_pager = true;
+        if (argc > 1 && streq(argv[1], "--no-pager"))
+                o->no_pager = true;
         if (argc == 0 || streq(argv[0], "--help") || streq(argv[0], "-h"))
-                return show_help(NULL, reterr);
+                return show_help(NULL, o, reterr);
         const Verb *v = verb_by_name(argv[0]);
-        return v ? show_help(v, reterr) : verb_set_unknown(argv[0], reterr);
+        return v ? show_help(v, o, reterr) : verb_set_unknown(argv[0], reterr);
 }
 
 /* Words before the verb: only options. They are read twice: to find the verb, and then as that verb's. */
@@ -150,7 +174,8 @@ static int berth_main(int argc, char **argv, Error *reterr) {
         if (r < 0)
                 return r;
         if (before.options.help || before.options.version)
-                return before.options.help ? show_help(NULL, reterr) : show_version();
+                return before.options.help ? show_help(NULL, &before.options, reterr)
+                                           : show_version();
         const char *name = at < argc ? argv[at] : "list";
         const Verb *v = verb_by_name(name);
         if (!v)
@@ -160,7 +185,7 @@ static int berth_main(int argc, char **argv, Error *reterr) {
                 return r;
         i = MIN(at + 1, argc);
         if (streq(name, "help"))
-                return help_verb(argc - i, argv + i, reterr);
+                return help_verb(argc - i, argv + i, &call.options, reterr);
         if (streq(name, "run"))
                 return run_main(FACE_RUN, argc - i, argv + i);
         if (streq(name, "verify"))
@@ -170,9 +195,9 @@ static int berth_main(int argc, char **argv, Error *reterr) {
         if (r < 0)
                 return r;
         if (call.options.help || call.options.version)
-                return call.options.help ? show_help(v, reterr) : show_version();
+                return call.options.help ? show_help(v, &call.options, reterr) : show_version();
         r = check_argument_count(v, &call, reterr);
-        return r < 0 ? r : v->run(&call, reterr);
+        return r < 0 ? r : run_verb(v, &call, reterr);
 }
 
 int main(int argc, char **argv) {

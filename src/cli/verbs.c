@@ -60,6 +60,10 @@ enum {
 #define V_PULL (UINT64_C(1) << 56)
 #define V_ANY UINT64_MAX
 #define V_IMPORT (V_IMPORT_TAR | V_IMPORT_RAW | V_IMPORT_FS)
+/* their output may be long, and comes to an end */
+#define PAGED_VERBS                                                                               \
+        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_LOGS | V_CAT | V_IMAGES | V_IMAGE_STATUS | \
+         V_SHOW_IMAGE)
 
 /* clang-format off */
 const Verb verbs[] = {
@@ -123,6 +127,10 @@ const Verb verbs[] = {
 };
 /* clang-format on */
 const size_t n_verbs = ELEMENTSOF(verbs);
+
+bool verb_is_paged(const Verb *v) {
+        return v->scope & PAGED_VERBS;
+}
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
@@ -340,7 +348,8 @@ static const Option verb_options[] = {
         { 0,   "setenv",    "NAME=VALUE", OPTION_HIDDEN, V_EXEC | V_SHELL,   option_parse_strv,    AT(environment),  NULL, "" },
         { 0,   "history",   NULL,       0,             V_ATTACH,             option_parse_true,    AT(history),      NULL, "Print the last output, and no more" },
         { 0,   "force",     NULL,       0,             V_COPY,               option_parse_true,    AT(force),        NULL, "Replace what is there" },
-        { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_ignored, 0,                NULL, "" },
+        { 0,   "no-pager",  NULL,       0,             PAGED_VERBS,          option_parse_true,    AT(no_pager),     NULL, "Print all at once" },
+        { 0,   "no-pager",  NULL,       OPTION_HIDDEN, V_ANY,                option_parse_true,    AT(no_pager),     NULL, "" },
         { 'l', "full",      NULL,       0,             V_LIST,               option_parse_true,    AT(full),         NULL, "Cut and abbreviate nothing" },
         { 'l', "full",      NULL,       OPTION_HIDDEN, V_STATUS | V_SHOW | V_EVENTS | V_IMAGES | V_IMAGE_STATUS | V_SHOW_IMAGE, option_parse_ignored, 0,        NULL, "" },
         { 'P', "property-value", "NAME", OPTION_HIDDEN, V_SHOW | V_SHOW_IMAGE, parse_property_value, 0,                NULL, "" },

@@ -51,7 +51,7 @@ typedef struct VerbOptions {
         uint64_t max_size;     /* UINT64_MAX: as the pool has room */
         TransferFormat format; /* negative: by the file's name */
         bool quiet;
-        bool no_ask_password;
+        bool no_ask_password, no_pager;
         char *host, *machine; /* whose berthd is asked; NULL: ours */
 } VerbOptions;
 #define VERB_OPTIONS_NULL                                                                        \
@@ -100,6 +100,8 @@ int verb_refuse_remote(const Invocation *v, const char *why, Error *reterr);
 extern const Verb verbs[];
 extern const size_t n_verbs;
 const Verb *verb_by_name(const char *name);
+/* A pager may show what it prints. */
+bool verb_is_paged(const Verb *v);
 /* ERROR_UNSUPPORTED for a verb of machinectl(1) that is not built yet, ERROR_USAGE for one that nobody knows. */
 int verb_set_unknown(const char *name, Error *reterr);
 

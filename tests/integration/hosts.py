@@ -191,13 +191,13 @@ class Host:
         return (HERE / "dbus_client.py").read_text() + "\n" + text
 
     def terminal(self, *args, rows=24, columns=80, term="xterm"):
-        """A command on a pseudo-terminal of the host; a Terminal."""
+        """A command on a pseudo-terminal of the host, without a pager; a Terminal."""
         command = args[0] if len(args) == 1 else shlex.join(str(a) for a in args)
         # the shell outlives the command, to tell its exit status, and the telling: what is still in a terminal
         # when its last process ends may be lost; socat relays the terminal
         inner = f'stty rows {rows} cols {columns}\n({command}\n)\nprintf "\\n[exit %s]\\n" "$?"\nsleep 60'
         script = f"/run/terminal-{self.name}-{self._next()}"
-        self.write(script, f"rm -f {script}\nexport TERM={term}\n{inner}\n")
+        self.write(script, f"rm -f {script}\nexport TERM={term} SYSTEMD_PAGER=\n{inner}\n")
         return Terminal(self.spawn("socat", "-t0.2", "-", f"EXEC:sh {script},pty,setsid,ctty,stderr",
                                    stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
 

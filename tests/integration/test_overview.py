@@ -275,3 +275,13 @@ def test_limits_and_use(host, clean, containers):
     assert re.search(r"^ +Tasks: \d+ \(max 77\)$", text, re.M) and re.search(r"^ +CPU: .* \(max 50%\)$", text, re.M), text
     line = json.loads(host.berth("stats", "--json=short", "--no-stream").stdout)
     assert line["memory_max_bytes"] == 64 << 20 and line["tasks_max"] == 77 and line["io_read_bytes"] is not None
+
+
+def test_pager(host, clean):
+    """What is longer than the terminal is the pager's, except what goes on and on; nobody gets one who did not ask."""
+    pager = "SYSTEMD_PAGERSECURE=no SYSTEMD_PAGER='sed s/^/P:/' "
+    for words, rows, paged in (("berth --help", 24, True), ("berth --help --no-pager", 24, False), ("berth list", 24, False),
+                               ("berth list", 1, True), ("berth --no-pager list", 1, False), ("berth help | cat", 24, False)):
+        with host.terminal(pager + words, rows=rows) as t:
+            assert t.wait() == 0, (words, t.text)
+            assert ("P:" in t.text) == paged and t.text.strip(), (words, rows, t.text)
