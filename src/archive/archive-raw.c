@@ -49,6 +49,20 @@ int archive_unpack(Archive *a, int archive_fd, int fd, TreeProgress *progress, E
         return r;
 }
 
+ssize_t archive_peek(Archive *a, int archive_fd, void *buffer, size_t n, Error *reterr) {
+        static const char *const formats[] = { "archive_read_support_format_raw" };
+        void *entry;
+        ssize_t got = -1;
+        int r = archive_open_reader(a, archive_fd, formats, ELEMENTSOF(formats), reterr);
+        if (r >= 0 &&
+            CALL(a, Fn_i_hp, "archive_read_next_header")(a->handle, (void *) &entry) >= RESULT_WARN)
+                got = CALL(a, Fn_z_hpz_read, "archive_read_data")(a->handle, buffer, n);
+        if (r >= 0 && got < 0)
+                r = archive_library_failed(a, "Reading", reterr);
+        close_handle(a, "archive_read_free");
+        return r < 0 ? r : got;
+}
+
 /* ---- writing ---- */
 
 static int pack(const Archive *a, int fd, char *buffer, TreeProgress *progress, Error *reterr) {

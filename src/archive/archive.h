@@ -4,6 +4,7 @@
 #pragma once
 
 #include <locale.h>
+#include <sys/types.h>
 
 #include "basic/error.h"
 #include "sys/tree-record.h"
@@ -28,6 +29,8 @@ int archive_to_stream(Archive *a, int archive_fd, int stream_fd, TreeProgress *p
                       Error *reterr);
 /* What is compressed, or an archive of one file, as the bytes that it holds. */
 int archive_unpack(Archive *a, int archive_fd, int fd, TreeProgress *progress, Error *reterr);
+/* The same, of the first bytes alone: how many. */
+ssize_t archive_peek(Archive *a, int archive_fd, void *buffer, size_t n, Error *reterr);
 /* The other way round, by the filter. */
 int archive_pack(Archive *a, int fd, int archive_fd, TreeProgress *progress, Error *reterr);
 /* The other way round: names are "./…" below a directory, else `name`. -ECANCELED: the sender has failed, and tells why. */

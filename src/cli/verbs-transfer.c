@@ -303,8 +303,11 @@ static int output_open(const char *path, Output *ret, Error *reterr) {
 static int output_finish(Output *o, Error *reterr) {
         const mode_t mask = umask(0);
         (void) umask(mask); /* these cannot fail */
-        if (!o->path)
-                return 0;
+        if (!o->path)       /* a disk may fail late; a pipe has nothing that is late */
+                return fsync(o->fd) < 0 && !IN_SET(errno, EINVAL, EROFS)
+                               ? error_set_errno(reterr, -errno, ERROR_FAILED,
+                                                 "Writing the output failed")
+                               : 0;
         if (fchmod(o->fd, 0666 & ~mask) < 0 || fsync(o->fd) < 0 ||
             rename(o->temporary, o->path) < 0)
                 return error_set_errno(reterr, -errno, ERROR_FAILED, "Writing '%s' failed",
@@ -337,4 +340,20 @@ static int export_image(const Invocation *v, TransferType type, Error *reterr) {
 
 int verb_export_tar(const Invocation *v, Error *reterr) {
         return export_image(v, TRANSFER_EXPORT_TAR, reterr);
+}
+
+int verb_export_raw(const Invocation *v, Error *reterr) {
+        static const char *const others[] = { ".qcow2", ".vmdk", ".vdi", ".vhdx", ".vhd" };
+        const char *path = strempty(v->arguments[1]);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                if (!endswith(path, others[i]) || v->options.format >= 0)
+                        continue;
+                int r = error_set(reterr, -EINVAL, ERROR_USAGE,
+                                  "'%s' would not be what its name says: disk images are exported "
+                                  "as they are, or compressed",
+                                  path);
+                error_hint(reterr, "name it .raw, and convert it with 'qemu-img convert'");
+                return r;
+        }
+        return export_image(v, TRANSFER_EXPORT_RAW, reterr);
 }

@@ -122,6 +122,7 @@ const Verb verbs[] = {
         { "import-raw", "FILE|- [NAME]", V_IMPORT_RAW, 1, 2, 0, verb_import_raw, "Transfers", "Make an image of a disk image in a file" },
         { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
         { "export-tar", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_IMAGES, verb_export_tar, "Transfers", "Make a tar archive of an image" },
+        { "export-raw", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_POOL, verb_export_raw, "Transfers", "Copy a disk image into a file" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
         { "complete",  NULL,    V_COMPLETE,  0, 2,   VERB_ALIAS,      verb_complete,  NULL, NULL },
 };
@@ -134,8 +135,8 @@ bool verb_is_paged(const Verb *v) {
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume", "unbind-volume", "pull",           "pull-tar",
-        "pull-raw",    "export-raw",    "list-transfers", "cancel-transfer",
+        "bind-volume",    "unbind-volume",   "pull", "pull-tar", "pull-raw",
+        "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {

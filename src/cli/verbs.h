@@ -160,6 +160,7 @@ int verb_set_limit(const Invocation *v, Error *reterr);
 int verb_clean(const Invocation *v, Error *reterr);
 int verb_import_tar(const Invocation *v, Error *reterr);
 int verb_import_raw(const Invocation *v, Error *reterr);
+int verb_export_raw(const Invocation *v, Error *reterr);
 int verb_import_fs(const Invocation *v, Error *reterr);
 int verb_export_tar(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);

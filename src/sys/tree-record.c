@@ -123,8 +123,11 @@ bool tree_takes_xattr(const char *name) {
 /* ---- progress ---- */
 
 static void tell(const TreeProgress *p) {
-        char text[64];
-        int n = snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64 "\n", p->files, p->bytes);
+        char text[80];
+        int n = snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, p->files, p->bytes);
+        if (p->total > 0)
+                n += snprintf(text + n, sizeof(text) - (size_t) n, " %" PRIu64, p->total);
+        text[n++] = '\n';
         if (write(p->fd, text, (size_t) n) < 0)
                 return; /* nobody listens any more, which is no reason to stop */
 }

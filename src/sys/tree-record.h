@@ -38,10 +38,11 @@ typedef struct Record {
         uint64_t size, offset;
 } Record;
 
-/* How much was sent, told as "FILES BYTES\n" from time to time. */
+/* How much was sent, told as "FILES BYTES\n", or "FILES BYTES TOTAL\n", from time to time. */
 typedef struct TreeProgress {
         int fd; /* -EBADF: nobody wants to know */
         uint64_t files, bytes;
+        uint64_t total; /* bytes, if that is known */
         usec_t told_usec;
 } TreeProgress;
 void tree_progress_add(TreeProgress *p, uint64_t files, uint64_t bytes);

@@ -11,6 +11,16 @@
 
 #define SPARE 20 /* one in so many bytes of what is free is left alone */
 
+const char *transfer_filter(TransferFormat f) {
+        static const char *const filters[_TRANSFER_FORMAT_MAX] = {
+                [TRANSFER_GZIP] = "gzip",
+                [TRANSFER_BZIP2] = "bzip2",
+                [TRANSFER_XZ] = "xz",
+                [TRANSFER_ZSTD] = "zstd",
+        };
+        return filters[f];
+}
+
 static const char *pool_path(const Transfer *t) {
         return t->pool.path ?: IMAGE_POOL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Disk images: import-raw.
+/* Disk images: import-raw, export-raw.
  *
  * What is compressed, or comes by a pipe, is unpacked by a process that has no rights and sees no files; another one, with as little, writes the
  * image, with holes for zeros. An image in a regular file is shared with it (FICLONE) where the file system can, or copied with its holes. */
@@ -13,7 +13,6 @@
 #include "archive/content.h"
 #include "basic/alloc.h"
 #include "basic/fd.h"
-#include "basic/format.h"
 #include "sys/sandbox.h"
 #include "sys/sparse.h"
 #include "transfer/transfer.h"
@@ -24,8 +23,9 @@ _Static_assert(BUFFER_SIZE >= CONTENT_SIZE, "the first buffer says what it is");
 
 typedef struct Raw {
         const Transfer *transfer;
-        const TransferRequest *request; /* its */
-        int source_fd, pipe[2], image_fd;
+        const TransferRequest *request;   /* its */
+        int source_fd, pipe[2], image_fd; /* an export's source is the image */
+        bool stream;                      /* what is written to takes no holes */
         TreeProgress progress;
         SparseFile out;
 } Raw;
@@ -75,6 +75,9 @@ static ssize_t read_up_to(int fd, char *buffer, size_t n) {
 }
 
 static int read_failed(const Raw *w, int r, Error *reterr) {
+        if (transfer_is_export(w->request->type))
+                return error_set_errno(reterr, r, ERROR_FAILED, "Reading image '%s' failed",
+                                       w->request->name);
         return error_set_errno(reterr, r, ERROR_FAILED, "Reading '%s' failed",
                                w->request->remote ?: "-");
 }
@@ -98,10 +101,53 @@ static int look_task(void *userdata, char **ret_text, Error *reterr) {
         return *ret_text ? 0 : error_oom(reterr);
 }
 
+static int explain_task(void *userdata, char **ret_text, Error *reterr) {
+        const Raw *w = userdata;
+        const char *file = w->request->remote, *quote = file ? "'" : "";
+        _cleanup_(archive_done) Archive a = { .file = file };
+        _cleanup_free_ char *buffer = malloc(CONTENT_SIZE);
+        int r = buffer ? archive_open_library(&a, reterr) : error_oom(reterr);
+        if (r >= 0)
+                r = transfer_enter_sandbox(w->transfer, &nothing, reterr);
+        if (r < 0)
+                return r;
+        ssize_t n = archive_peek(&a, w->source_fd, buffer, CONTENT_SIZE, reterr);
+        const Content *c = content_of(buffer, n < 0 ? 0 : (size_t) n);
+        if (c->kind != CONTENT_DISK && c->kind != CONTENT_OTHER_DISK && !content_format(c->kind))
+                return 0;
+        error_done(reterr);
+        r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s%s%s is %s, not a tar archive", quote,
+                      file ?: "The input", quote, c->words);
+        error_hint(reterr, "import it with 'berth import-raw'");
+        return r;
+}
+
+void transfer_explain_disk(const Transfer *t, int fd, Error *e) {
+        _cleanup_(child_done) Child child = CHILD_NULL;
+        _cleanup_error_ Error better = ERROR_NULL;
+        Raw w = { .transfer = t, .request = &t->request, .source_fd = fd };
+        if (lseek(fd, 0, SEEK_SET) != 0) /* a pipe: what came is gone */
+                return;
+        if (child_start(explain_task, &w, &fd, 1, &child, &better) >= 0 &&
+            children_wait(t, (Child *[]){ &child }, 1, &better) == -EBADMSG) {
+                error_done(e);
+                (void) error_take(e, &better); /* returns its code */
+        }
+}
+
 /* ---- writing ---- */
+
+/* The output of an export, or the image. */
+static int put_failed(const Raw *w, int r, Error *reterr) {
+        const char *file = w->request->remote;
+        return error_set_errno(reterr, r, ERROR_FAILED, "Writing %s%s%s failed", file ? "'" : "",
+                               file ?: "to standard output", file ? "'" : "");
+}
 
 static int write_failed(const Raw *w, int r, Error *reterr) {
         const SparseFile *f = &w->out;
+        if (transfer_is_export(w->request->type))
+                return put_failed(w, r, reterr);
         if (r != -E2BIG)
                 return transfer_write_failed(w->transfer, r, NULL, NULL, reterr);
         if (w->request->size_max == UINT64_MAX && f->written_max - f->written > BUFFER_SIZE)
@@ -155,7 +201,8 @@ static int copy_part(Raw *w, char *buffer, off_t at, off_t end, Error *reterr) {
                                        (size_t) MIN(end - at, (off_t) BUFFER_SIZE));
                 if (n <= 0) /* it has become shorter */
                         return read_failed(w, n < 0 ? (int) n : -ENODATA, reterr);
-                int r = sparse_put(&w->out, buffer, (size_t) n);
+                int r = w->stream ? fd_write_full(w->out.fd, buffer, (size_t) n)
+                                  : sparse_put(&w->out, buffer, (size_t) n);
                 if (r < 0)
                         return write_failed(w, r, reterr);
                 tree_progress_add(&w->progress, 0, (uint64_t) n);
@@ -166,12 +213,12 @@ static int copy_part(Raw *w, char *buffer, off_t at, off_t end, Error *reterr) {
 
 static int copy(Raw *w, char *buffer, off_t size, Error *reterr) {
         for (off_t at = 0; at < size;) {
-                off_t begin = lseek(w->source_fd, at, SEEK_DATA), end = size;
+                off_t begin = w->stream ? at : lseek(w->source_fd, at, SEEK_DATA), end = size;
                 if (begin < 0 && errno == ENXIO) /* the rest is a hole */
                         begin = size;
                 else if (begin < 0)
                         begin = at; /* such a file system */
-                else
+                else if (!w->stream)
                         end = lseek(w->source_fd, begin, SEEK_HOLE);
                 if (end < 0)
                         return read_failed(w, -errno, reterr);
@@ -180,25 +227,25 @@ static int copy(Raw *w, char *buffer, off_t size, Error *reterr) {
                 int r = sparse_skip(&w->out, (uint64_t) (begin - at));
                 if (r < 0)
                         return write_failed(w, r, reterr);
+                tree_progress_add(&w->progress, 0, (uint64_t) (begin - at));
                 r = copy_part(w, buffer, begin, end, reterr);
                 if (r < 0)
                         return r;
                 at = end;
         }
-        int r = sparse_finish(&w->out);
+        int r = w->stream ? 0 : sparse_finish(&w->out);
         return r < 0 ? write_failed(w, r, reterr) : 0;
 }
 
-/* From a regular file. */
+/* From a regular file, or a block device. */
 static int copy_task(void *userdata, char **ret_text, Error *reterr) {
         Raw *w = userdata;
-        struct stat st;
         _cleanup_free_ char *buffer = malloc(BUFFER_SIZE);
         int r = buffer ? transfer_enter_sandbox(w->transfer, &nothing, reterr) : error_oom(reterr);
         if (r < 0)
                 return r;
-        r = fstat(w->source_fd, &st) < 0 ? read_failed(w, -errno, reterr)
-                                         : copy(w, buffer, st.st_size, reterr);
+        const off_t size = lseek(w->source_fd, 0, SEEK_END);
+        r = size < 0 ? read_failed(w, -errno, reterr) : copy(w, buffer, size, reterr);
         tree_progress_finish(&w->progress);
         return r < 0 ? r : set_answer(w, CONTENT_UNKNOWN, ret_text, reterr);
 }
@@ -210,6 +257,16 @@ static int unpack_task(void *userdata, char **ret_text, Error *reterr) {
         if (r >= 0)
                 r = transfer_enter_sandbox(w->transfer, &nothing, reterr);
         return r < 0 ? r : archive_unpack(&a, w->source_fd, w->pipe[1], &w->progress, reterr);
+}
+
+static int pack_task(void *userdata, char **ret_text, Error *reterr) {
+        Raw *w = userdata;
+        _cleanup_(archive_done) Archive a = { .file = w->request->remote,
+                                              .filter = transfer_filter(w->request->format) };
+        int r = archive_open_library(&a, reterr);
+        if (r >= 0)
+                r = transfer_enter_sandbox(w->transfer, &nothing, reterr);
+        return r < 0 ? r : archive_pack(&a, w->source_fd, w->out.fd, &w->progress, reterr);
 }
 
 /* ---- import ---- */
@@ -314,5 +371,72 @@ int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr) {
         if (r >= 0)
                 answer_add(answer, "PATH", path);
         image_new_done(&n);
+        return r;
+}
+
+/* ---- export ---- */
+
+static int open_image(const Transfer *t, const Image *i, Error *reterr) {
+        if (!IN_SET(i->kind, IMAGE_RAW, IMAGE_BLOCK)) {
+                int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                  "Image '%s' is %s, not a disk image", t->request.name,
+                                  i->kind == IMAGE_MSTACK ? "a stack of layers" : "a directory");
+                if (image_is_tree(i))
+                        error_hint(reterr, "export it with 'berth export-tar'");
+                return r;
+        }
+        int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? error_set_errno(reterr, -errno, ERROR_FAILED, "Opening '%s' failed",
+                                        i->path)
+                      : fd;
+}
+
+/* A file that is written from its beginning on can have holes. */
+static bool takes_holes(int fd) {
+        struct stat st;
+        const int flags = fcntl(fd, F_GETFL);
+        return flags >= 0 && !(flags & O_APPEND) && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) &&
+               st.st_size == 0 && lseek(fd, 0, SEEK_CUR) == 0;
+}
+
+static int export_to(const Transfer *t, Raw *w, Error *reterr) {
+        const bool packed = transfer_filter(t->request.format);
+        _cleanup_(child_done) Child writer = CHILD_NULL;
+        if (!packed && !w->stream && ioctl(w->out.fd, FICLONE, w->source_fd) >= 0)
+                return 0;
+        int r = child_start(packed ? pack_task : copy_task, w,
+                            (int[]){ w->source_fd, w->out.fd, t->progress_fd }, 3, &writer, reterr);
+        return r < 0 ? r : children_wait(t, (Child *[]){ &writer }, 1, reterr);
+}
+
+int transfer_export_raw(Transfer *t, StrBuf *answer, Error *reterr) {
+        _cleanup_(image_freep) Image *i = NULL;
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        int r = image_lookup(t->pool.places, t->request.name, &i, reterr);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int fd = open_image(t, i, reterr);
+        if (fd < 0)
+                return fd;
+        r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
+        if (r < 0)
+                return r;
+        const off_t size = lseek(fd, 0, SEEK_END);
+        if (size < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return error_set_errno(reterr, -errno, ERROR_FAILED, "Reading '%s' failed",
+                                       i->path);
+        Raw w = {
+                .transfer = t,
+                .request = &t->request,
+                .source_fd = fd,
+                .stream = !takes_holes(STDOUT_FILENO),
+                .progress = { .fd = t->progress_fd, .total = (uint64_t) size },
+                .out = { .fd = STDOUT_FILENO, .size_max = UINT64_MAX, .written_max = UINT64_MAX }
+        };
+        r = export_to(t, &w, reterr);
+        if (r >= 0) {
+                answer_add(answer, "PATH", i->path);
+                answer_add_number(answer, "BYTES", (uint64_t) size);
+        }
         return r;
 }

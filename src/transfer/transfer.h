@@ -63,6 +63,11 @@ int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_import_fs(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr);
 int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr);
+int transfer_export_raw(Transfer *t, StrBuf *answer, Error *reterr);
+/* If this file, which is no archive, is a disk image, says so instead. */
+void transfer_explain_disk(const Transfer *t, int fd, Error *e);
+/* libarchive's words for compression; NULL: none. */
+const char *transfer_filter(TransferFormat f);
 /* Fills a disk image from a file, or a pipe, that may be compressed; adds BYTES=. The request's `remote` is what errors call the source. */
 int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *answer, Error *reterr);
 void answer_add(StrBuf *answer, const char *key, const char *value);

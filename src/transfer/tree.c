@@ -23,19 +23,12 @@ typedef struct Tree {
         TreeLimits limits;
 } Tree;
 
-static const char *const filters[_TRANSFER_FORMAT_MAX] = {
-        [TRANSFER_GZIP] = "gzip",
-        [TRANSFER_BZIP2] = "bzip2",
-        [TRANSFER_XZ] = "xz",
-        [TRANSFER_ZSTD] = "zstd",
-};
-
 static int archive_task(void *userdata, char **ret_text, Error *reterr) {
         static const Sandbox sandbox = { .root_fd = -EBADF, .memory_max = TRANSFER_MEMORY_MAX };
         Tree *t = userdata;
         _cleanup_(archive_done) Archive a = { .system = true,
                                               .file = t->request->remote,
-                                              .filter = filters[t->request->format] };
+                                              .filter = transfer_filter(t->request->format) };
         int r = archive_open_library(&a, reterr);
         if (r >= 0)
                 r = transfer_enter_sandbox(t->transfer, &sandbox, reterr);
@@ -93,6 +86,11 @@ static int fill(Transfer *t, Tree *tree, ChildTask source, int source_fd, const 
         p[0] = p[1] = -EBADF;
         if (r >= 0)
                 r = children_wait(t, (Child *[]){ &sender, &receiver }, 2, reterr);
+        if (r >= 0 && t->request.type == TRANSFER_IMPORT_TAR &&
+            child_number(&receiver, "FILES") == 0) { /* as zeros are at the begin of a disk */
+                r = error_set(reterr, -EBADMSG, ERROR_FAILED, "There is nothing in the archive");
+                error_hint(reterr, "a disk image is imported with 'berth import-raw'");
+        }
         if (r < 0)
                 return r;
         answer_add(answer, "PATH", new_path);
@@ -124,7 +122,10 @@ static int import(Transfer *t, ChildTask source, int source_fd, StrBuf *answer, 
 }
 
 int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr) {
-        return import(t, archive_task, STDIN_FILENO, answer, reterr);
+        int r = import(t, archive_task, STDIN_FILENO, answer, reterr);
+        if (r == -EBADMSG)
+                transfer_explain_disk(t, STDIN_FILENO, reterr);
+        return r;
 }
 
 /* ---- out of a directory ---- */
@@ -170,8 +171,8 @@ int transfer_export_tar(Transfer *t, StrBuf *answer, Error *reterr) {
                               i->kind == IMAGE_MSTACK  ? "a stack of layers"
                               : i->kind == IMAGE_BLOCK ? "a block device"
                                                        : "a disk image");
-                if (i->kind == IMAGE_RAW)
-                        error_hint(reterr, "copy the file %s itself", i->path);
+                if (IN_SET(i->kind, IMAGE_RAW, IMAGE_BLOCK))
+                        error_hint(reterr, "export it with 'berth export-raw'");
         }
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);

@@ -53,5 +53,5 @@ def test_examples_work(host, machine, clean):
                 t.send(keys)
                 assert t.wait() == status, line
     finally:
-        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rmdir -p --ignore-fail-on-non-empty /run/systemd/system.control/berth@web.service.d; rm -rf /etc/berth/web.berth /tmp/web.release /var/tmp/keep.tar.gz /var/lib/machines/{spare,keep,kept,tree,disk.raw}",
+        host.run("berth terminate web; systemctl disable berth@web.service machines.target; systemctl reset-failed; umount /mnt; rmdir -p --ignore-fail-on-non-empty /run/systemd/system.control/berth@web.service.d; rm -rf /etc/berth/web.berth /tmp/web.release /var/tmp/keep.tar.gz /var/tmp/disk.raw.zst /var/lib/machines/{spare,keep,kept,tree,disk.raw}",
                  check=False)
