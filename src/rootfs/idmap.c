@@ -17,6 +17,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/parse.h"
+#include "rootfs/owner.h"
 #include "sys/caps.h"
 #include "sys/lock.h"
 
@@ -150,6 +151,14 @@ static int choose_from_owner(const ContainerSpec *spec, const struct stat *st, R
                              Error *reterr) {
         const uint32_t mask = ~(RANGE_SIZE - 1);
 
+        if (owner_is_busy(st->st_uid)) {
+                error_set(reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
+                          "giving the files in '%s' to a user ID range was interrupted",
+                          spec_root_path(spec));
+                error_hint(reterr, "start it once with the range and "
+                                   "--private-users-ownership=chown: that goes on with it");
+                return -EUCLEAN;
+        }
         if ((st->st_uid & mask) != (st->st_gid & mask)) {
                 error_set(
                         reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
@@ -318,9 +327,10 @@ int idmap_error(int code, int object_fd, const char *what, Error *reterr) {
                 reterr, code, ERROR_UNSUPPORTED,
                 "the ids of %s cannot be mapped: its %s file system (or one mounted below it) does not support that",
                 what, file_system_name(object_fd, buf));
-        error_hint(reterr,
-                   "use --private-users-ownership=off with files that belong to the container's "
-                   "range already, or --private-users=no, or another file system");
+        error_hint(
+                reterr,
+                "use --private-users-ownership=chown, or =off with files that belong to the container's "
+                "range already, or --private-users=no, or another file system");
         return code;
 }
 

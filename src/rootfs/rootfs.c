@@ -21,6 +21,7 @@
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
 #include "rootfs/overlay-mounts.h"
+#include "rootfs/owner.h"
 #include "rootfs/volatile.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
@@ -283,7 +284,7 @@ int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
         const uid_t owner = r->directory_stat.st_uid;
 
-        if (!idmap_shifts(r) || spec->users.ownership == OWNERSHIP_OFF ||
+        if (!idmap_shifts(r) || IN_SET(spec->users.ownership, OWNERSHIP_OFF, OWNERSHIP_CHOWN) ||
             spec->users.mode == USERNS_YES)
                 return false;
         if (spec->users.ownership == OWNERSHIP_MAP)
@@ -295,6 +296,30 @@ static bool wants_idmap(const ContainerSpec *spec, const Rootfs *r) {
 /* Of what the root is made of. */
 static uint64_t tree_attributes(const ContainerSpec *spec) {
         return MOUNT_ATTR_NODEV | (is_written(spec) ? 0 : (uint64_t) MOUNT_ATTR_RDONLY);
+}
+
+/* The files of the whole root directory, on disk. */
+static int change_owner(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        int k = owner_change(r->directory_fd, r->map.outside, r->map.count,
+                             spec->root.image != NULL, root_name(spec), reterr);
+        if (k >= 0 && fstat(r->directory_fd, &r->directory_stat) < 0)
+                k = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                    "looking at the root directory '%s' failed", root_name(spec));
+        return k;
+}
+
+/* What somebody has begun is done to the end: half of it cannot be mapped. */
+static bool wants_chown(const ContainerSpec *spec, const Rootfs *r) {
+        return r->map.count > 0 && (spec->users.ownership == OWNERSHIP_CHOWN ||
+                                    (spec->users.ownership == OWNERSHIP_AUTO && is_written(spec) &&
+                                     owner_is_busy(r->directory_stat.st_uid)));
+}
+
+/* OWNERSHIP_AUTO: where ids cannot be mapped. */
+static bool may_chown_instead(const ContainerSpec *spec, const Rootfs *r, int code) {
+        return spec->users.ownership == OWNERSHIP_AUTO && is_written(spec) &&
+               owner_range_is_valid(r->map.outside, r->map.count) &&
+               IN_SET(code, -EINVAL, -EPERM, -EOPNOTSUPP);
 }
 
 /* A detached clone with the ids and attributes that the root gets. */
@@ -309,6 +334,12 @@ static int clone_tree(const ContainerSpec *spec, Rootfs *r, int fd, bool recursi
         if (k >= 0)
                 k = mount_set_tree(tree_fd, tree_attributes(spec), MS_PRIVATE,
                                    idmap ? r->userns_fd : -EBADF);
+        if (k < 0 && tree_fd >= 0 && idmap && may_chown_instead(spec, r, k)) {
+                log_debug_errno(k, "The ids of '%s' cannot be mapped, its files are changed",
+                                root_name(spec));
+                k = change_owner(spec, r, reterr);
+                return k < 0 ? k : clone_tree(spec, r, fd, recursive, reterr);
+        }
         if (k < 0 && tree_fd >= 0 && idmap) {
                 _cleanup_free_ char *what = strf("the root directory '%s'", root_name(spec));
                 return idmap_error(k, tree_fd, what ?: "the root directory", reterr);
@@ -376,14 +407,17 @@ static int attach_tree(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 }
 
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        int k = wants_chown(spec, r) ? change_owner(spec, r, reterr) : 0;
+        if (k < 0)
+                return k;
         if (spec->root.pivot_old) { /* before something is attached over it */
                 int fd = clone_tree(spec, r, r->directory_fd, true, reterr);
                 if (fd < 0)
                         return fd;
                 r->old_root_fd = fd;
         }
-        int k = spec->root.volatile_ == VOLATILE_YES ? attach_usr(spec, r, reterr)
-                                                     : attach_tree(spec, r, reterr);
+        k = spec->root.volatile_ == VOLATILE_YES ? attach_usr(spec, r, reterr)
+                                                 : attach_tree(spec, r, reterr);
         if (k >= 0 && spec->root.volatile_ == VOLATILE_STATE)
                 k = volatile_var_attach(r, reterr);
         return k;

@@ -70,6 +70,15 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "give one of them");
                 return -EINVAL;
         }
+        if (s->users.ownership == OWNERSHIP_CHOWN &&
+            (s->root.read_only || spec_root_is_forgotten(s))) {
+                (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "The files of '%s' cannot change their owners and stay as they "
+                                 "are (--read-only, --ephemeral, --volatile)",
+                                 s->name);
+                error_hint(reterr, "use --private-users-ownership=map");
+                return -EINVAL;
+        }
         if (s->root.fd >= 0 || s->root.image)
                 return 0;
         if (!s->root.directory) {

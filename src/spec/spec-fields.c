@@ -111,8 +111,8 @@ const SpecField spec_fields[] = {
         { "Files",     "Inaccessible",          "inaccessible",         0,   "PATH",         &field_inaccessible, AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Hide a file or directory" },
         { "Files",     "Overlay",               "overlay",              0,   "LAYER:…:DST",  &field_overlay,      AT(mounts),                     LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "Lay directories over each other; the last changes" },
         { "Files",     "OverlayReadOnly",       "overlay-ro",           0,   "LAYER:…:DST",  &field_overlay_read_only, AT(mounts),                LIST | TRUSTED | SPECIFIERS, NULL,   NULL,                MOUNTS,     "The same, and nothing can be changed" },
-        { "Files",     "PrivateUsersOwnership", "private-users-ownership", 0, "MODE",        &field_enum,         AT(users.ownership),            TRUSTED,                 NULL,   &ownership_mode_names, USERS,    "How files get its ids: auto, map or off" },
-        { "Files",     "PrivateUsersChown",     NULL,                   0,   "BOOL",         &field_chown,        AT(users.ownership),            TRUSTED | HIDDEN,        NULL,   NULL,                NULL,       NULL },
+        { "Files",     "PrivateUsersOwnership", "private-users-ownership", 0, "MODE",        &field_enum,         AT(users.ownership),            TRUSTED,                 NULL,   &ownership_mode_names, USERS,    "How files get its ids: auto, map, chown or off" },
+        { "Files",     "PrivateUsersChown",     "private-users-chown",  0,   NULL,           &field_chown,        AT(users.ownership),            NO_ARG | TRUSTED | HIDDEN, "yes",   NULL,                NULL,       NULL },
 
         { "Network",   "Private",               "private-network",      0,   NULL,           &field_bool,         AT(network.private_),           NO_ARG | TRUSTED,        "yes",  NULL,                NETWORKING, "A network of its own, with nothing but loopback" },
 

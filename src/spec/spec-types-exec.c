@@ -170,9 +170,7 @@ static int chown_parse(const SpecField *f, const char *value, void *at, Error *r
         r = parse_boolean(value);
         if (r < 0)
                 return type_expected(reterr, "yes or no");
-        if (r > 0)
-                return type_unsupported(reterr);
-        *(OwnershipMode *) at = OWNERSHIP_OFF;
+        *(OwnershipMode *) at = r > 0 ? OWNERSHIP_CHOWN : OWNERSHIP_OFF;
         return 0;
 }
 

@@ -47,7 +47,6 @@ const SpecField spec_fields_unsupported[] = {
         OPTION("verity-data",            NULL),
         OPTION("oci-bundle",             NULL),
         OPTION("mstack",                 NULL),
-        FLAG("private-users-chown",      0),
         UNSUPPORTED(NULL, NULL, "selinux-context",        'Z', 0, NULL, NULL),
         UNSUPPORTED(NULL, NULL, "selinux-apifs-context",  'L', 0, NULL, NULL),
         OPTION("set-credential",         NULL),

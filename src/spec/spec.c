@@ -24,6 +24,7 @@ static const char *const ownership_mode_table[_OWNERSHIP_MODE_MAX] = {
         [OWNERSHIP_AUTO] = "auto",
         [OWNERSHIP_OFF] = "off",
         [OWNERSHIP_MAP] = "map",
+        [OWNERSHIP_CHOWN] = "chown",
 };
 DEFINE_STRING_TABLE_LOOKUP(ownership_mode, OwnershipMode)
 
@@ -88,7 +89,7 @@ const EnumNames console_mode_names = {
 const EnumNames ownership_mode_names = {
         .names = ownership_mode_table,
         .n = ELEMENTSOF(ownership_mode_table),
-        .unsupported = " chown foreign ",
+        .unsupported = " foreign ",
 };
 const EnumNames cgroup_mode_names = {
         .names = cgroup_mode_table,

@@ -57,9 +57,10 @@ typedef enum UsernsMode {
 } UsernsMode;
 
 typedef enum OwnershipMode { /* how files get the container's ids */
-        OWNERSHIP_AUTO,      /* idmapped root, refused where the file system cannot */
+        OWNERSHIP_AUTO,      /* idmapped root; where the file system cannot, as with chown */
         OWNERSHIP_OFF,       /* as they are */
         OWNERSHIP_MAP,       /* idmapped root */
+        OWNERSHIP_CHOWN,     /* changed on disk, once; 64K ids */
         _OWNERSHIP_MODE_MAX,
         _OWNERSHIP_MODE_INVALID = -EINVAL,
 } OwnershipMode;

@@ -175,7 +175,7 @@ CHECKED_LATER = {
 }
 UNSUPPORTED = ["--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--oci-bundle=/x",
-               "--private-users=managed", "--private-users-ownership=chown", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
+               "--private-users=managed", "--private-users-ownership=foreign", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
                "--personality=x86", "--suppress-sync=yes"]
 
 

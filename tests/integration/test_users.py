@@ -135,6 +135,60 @@ def test_files_made_inside(host, busybox, clean):
     assert {k: v for k, v in owners(host, busybox).items() if k.startswith("made")} == {"made": f"{RANGE}:{RANGE}:755", "made/f": f"{RANGE + 5}:{RANGE + 6}:644"}
 
 
+def test_files_that_change_their_owner(host, machine, busybox, clean):
+    """On disk, once, as systemd-nspawn does it; and back again."""
+    host.run(f"cd {busybox}; mkdir -p data/d; echo x >data/f; chown 5:6 data/f; cp bin/busybox data/suid; chown 1000:1001 data/suid; chmod 6755 data/suid; ln data/suid data/d/same; "
+             "ln -s /etc/passwd data/link; mkfifo data/pipe; chmod 1777 data/d; rm -rf /var/lib/machines/other; cp -a . /var/lib/machines/other; touch /srv/outside; ln -s /srv/outside data/out")
+    other = "/var/lib/machines/other"
+    own = ("--resolv-conf=off", "--timezone=off")
+
+    def numbers(root):
+        return {k: v for k, v in owners(host, root).items() if k not in ("", "etc", "data/out") and not k.startswith(("usr", "etc", "run", "dev"))}
+
+    try:
+        before, chown = owners(host, busybox), "--private-users-ownership=chown"
+        lines = run(host, busybox, *own, f"--private-users={RANGE}", chown, script="stat -c '%u:%g:%a' /data/suid /data/link /data/f /; touch /data/mine")
+        assert lines == ["1000:1001:6755", "0:0:777", "5:6:644", "0:0:755"], lines
+        after = owners(host, busybox)
+        assert after.pop("data/mine") == f"{RANGE}:{RANGE}:644"
+        assert {k: tuple(int(n) - RANGE for n in v.split(":")[:2]) for k, v in after.items()} == {k: tuple(int(n) for n in v.split(":")[:2]) for k, v in before.items()}
+        assert host.run("stat -c %u /srv/outside").out == "0"
+        # the real systemd-nspawn makes the same of it, and takes ours for done
+        nspawn = f"systemd-nspawn -q --register=no --console=pipe --private-users={RANGE} --private-users-ownership=chown"
+        host.run(f"{nspawn} -D {other} /bin/true", check=False)
+        theirs, ours = numbers(other), numbers(busybox)
+        assert {k: v for k, v in ours.items() if k in theirs and k != "data"} == {k: v for k, v in theirs.items() if k in ours and k != "data"} and "data/suid" in theirs, (ours, theirs)
+        # done is done; what was interrupted is not
+        host.run(f"chown 77:77 {busybox}/data/f")
+        run(host, busybox, *own, f"--private-users={RANGE}", chown, script="true")
+        assert owners(host, busybox)["data/f"].startswith("77:77:")
+        host.run(f"chown {0xFFFE0000}:{0xFFFE0000} {busybox}")
+        r = run(host, busybox, "--private-users=yes", script="true", check=False)
+        assert r.returncode == 125 and "was interrupted" in r.stderr, r
+        lines = run(host, busybox, *own, "-U", script="cat /proc/self/uid_map; stat -c %u /data/f /data/suid /")
+        base = uid_map(lines[:1])[0][1]
+        assert lines[1:] == ["77", "1000", "0"] and owners(host, busybox)["data/suid"] == f"{base + 1000}:{base + 1001}:6755", lines
+        # by a settings file; back to the host's ids
+        host.run(f"mkdir -p /etc/systemd/nspawn; printf '[Exec]\nPrivateUsers=0:65536\n[Files]\nPrivateUsersChown=yes\n' >/etc/systemd/nspawn/users.nspawn; chown 5:6 {busybox}/data/f")
+        run(host, busybox, *own, script="rm /data/mine")
+        assert owners(host, busybox) == before
+        host.run("rm /etc/systemd/nspawn/users.nspawn")
+        # what cannot be
+        for options, reason in ((("-U", "--read-only"), "--private-users-ownership=map"), (("-U", "-x"), "--private-users-ownership=map"),
+                                (("--private-users=70000",), "multiple of 65536")):
+            r = run(host, busybox, *options, chown, script="true", check=False)
+            assert r.returncode in (2, 125) and reason in r.stderr, r
+        assert owners(host, busybox) == before
+        # where nothing can be mapped, auto does it
+        host.run(f"mkdir /srv/ram; mount -t ramfs ramfs /srv/ram; cp -a {busybox} /srv/ram/users; touch /srv/ram/users/x; chown 3:4 /srv/ram/users/x")
+        r = run(host, "/srv/ram/users", "-U", "--private-users-ownership=map", script="true", check=False)
+        assert r.returncode == 125 and "cannot be mapped: its ramfs" in r.stderr and "--private-users-ownership=chown" in r.stderr, r
+        lines = run(host, "/srv/ram/users", "-U", script="stat -c '%u:%g' /x /")
+        assert lines == ["3:4", "0:0"] and int(host.run("stat -c %u /srv/ram/users/x").out) > PICK_MIN, lines
+    finally:
+        host.run(f"umount /srv/ram; rm -rf /srv/ram /srv/outside {other} /etc/systemd/nspawn/users.nspawn", check=False)
+
+
 def test_files_of_the_host(host, busybox, clean):
     """Bind mounts: whose their files are inside, and what is made there."""
     host.run("""mkdir -p /var/lib/src/sub; cd /var/lib/src; echo root >root; echo user >user; chown 1000:1000 user; chmod 600 root; mkdir -m 777 all

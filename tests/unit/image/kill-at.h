@@ -14,11 +14,12 @@
 
 static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
         static const int changing[] = {
-                SYS_mkdirat,   SYS_mknodat,  SYS_symlinkat, SYS_linkat,   SYS_renameat,
-                SYS_renameat2, SYS_unlinkat, SYS_write,     SYS_pwrite64, SYS_copy_file_range,
-                SYS_ftruncate, SYS_fchmod,   SYS_fchown,    SYS_syncfs,
+                SYS_mkdirat,   SYS_mknodat,  SYS_symlinkat,   SYS_linkat,   SYS_renameat,
+                SYS_renameat2, SYS_unlinkat, SYS_write,       SYS_pwrite64, SYS_copy_file_range,
+                SYS_ftruncate, SYS_fchmod,   SYS_fchown,      SYS_syncfs,   SYS_fchownat,
+                SYS_fchmodat,  SYS_setxattr, SYS_removexattr,
 #ifdef SYS_mkdir
-                SYS_mkdir,     SYS_unlink,
+                SYS_mkdir,     SYS_unlink,   SYS_chmod,
 #endif
         };
         if ((long) info->entry.nr == SYS_openat)

@@ -499,10 +499,30 @@ TEST(a_file_system_that_cannot) {
         ASSERT_OK(mount("proc", in_root(root, "proc"), "proc", 0, NULL));
         s->users.mode = USERNS_RANGE;
         s->users.base = RANGE;
+        s->users.ownership = OWNERSHIP_MAP;
         ASSERT_TRUE(attach(s, &r, &e) < 0);
         ASSERT_EQ(e.id, ERROR_UNSUPPORTED);
         ASSERT_CONTAINS(e.message, "the ids of the root directory '/mnt/root-");
-        ASSERT_CONTAINS(e.hint, "--private-users-ownership=off");
+        ASSERT_CONTAINS(e.hint, "--private-users-ownership=chown, or =off");
+        rootfs_done(&r);
+        error_done(&e);
+        /* what may not be changed, or not to such a range, is not changed instead */
+        s->users.ownership = OWNERSHIP_AUTO;
+        for (int i = 0; i < 2; i++) {
+                s->root.read_only = i == 0;
+                s->users.base = RANGE + (uint32_t) i;
+                ASSERT_TRUE(attach(s, &r, &e) < 0);
+                ASSERT_EQ(e.id, ERROR_UNSUPPORTED);
+                rootfs_done(&r);
+                error_done(&e);
+        }
+        s->users.base = RANGE;
+        ASSERT_OK(attach(s, &r, &e));
+        struct stat st;
+        ASSERT_OK(stat(in_root(root, "etc/passwd"), &st));
+        ASSERT_EQ(st.st_uid, RANGE);
+        ASSERT_OK(fstatat(r.root_fd, "etc/passwd", &st, 0));
+        ASSERT_EQ(st.st_gid, RANGE);
         ASSERT_OK(umount(in_root(root, "proc")));
 }
 

@@ -89,6 +89,15 @@ TEST(refused) {
                   "Working directory '/run/x' is below '/run', which every container has of its own" },
                 { "Parameters", "\"\"", NULL, NULL, ERROR_INVALID_SETTING,
                   "The command to run is an empty word" },
+                { "PrivateUsersOwnership", "chown", "ReadOnly", "yes", ERROR_CONFLICT,
+                  "The files of 'web' cannot change their owners and stay as they are (--read-only, "
+                  "--ephemeral, --volatile)" },
+                { "PrivateUsersChown", "yes", "Volatile", "state", ERROR_CONFLICT,
+                  "The files of 'web' cannot change their owners and stay as they are (--read-only, "
+                  "--ephemeral, --volatile)" },
+                { "Ephemeral", "yes", "PrivateUsersOwnership", "chown", ERROR_CONFLICT,
+                  "The files of 'web' cannot change their owners and stay as they are (--read-only, "
+                  "--ephemeral, --volatile)" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -43,8 +43,9 @@ TEST(private_users) {
         ASSERT_REFUSED("PrivateUsers", "range",
                        "UID[:COUNT]"); /* the enum's word, not the user's */
         ASSERT_REFUSED("PrivateUsers", "managed", "not supported yet");
-        ASSERT_REFUSED("PrivateUsersChown", "yes", "not supported yet");
+        ASSERT_REFUSED("PrivateUsersChown", "maybe", "yes or no");
         ASSERT_PRINTS("PrivateUsersChown", "no", "");
+        ASSERT_PRINTS("PrivateUsersOwnership", "chown", "PrivateUsersOwnership=chown\n");
 }
 
 TEST(capabilities) {
