@@ -9,17 +9,19 @@
     @pytest.mark.ns         on the namespace hosts (this is the default)
     @pytest.mark.vm         on the VMs; both marks: on both
     @pytest.mark.suites("bookworm")     only on hosts of these suites
+    @pytest.mark.plain      not again with sanitizers: runs no code of ours, or what another test of the sanitized run does
 
     pytest --hosts ns,vm --suites bookworm,forky --build-dir DIR --stage DIR
 
 Hosts live as long as the pytest session. Nothing is skipped: where a host cannot be started, its tests fail.
 """
+import collections
+import contextlib
 import fcntl
 import os
 import re
 import shutil
 import tempfile
-import zlib
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,9 @@ def pytest_addoption(parser):
     group.addoption("--build-dir", default=os.environ.get("BERTH_BUILD_DIR", "/var/tmp/berth-build/integration"),
                     help="build directory to install from; set up when it is not there")
     group.addoption("--sanitized", action="store_true", help="what is installed was built with sanitizers: look for their reports")
-    group.addoption("--share", default="1/1", metavar="K/N", help="only the K-th of N shares of the tests that several suites have")
+    group.addoption("--share", default="1/1", metavar="K/N", help="only the K-th of N shares of the files that several suites have")
+    group.addoption("--queue", default="", metavar="DIR",
+                    help="of the sessions with this folder, each takes the next file that none has taken, for hosts of the same kind and suite")
     group.addoption("--campaign", action="store_true", help="the long form of tests that have one (test_load.py)")
     group.addoption("--stage", default=os.environ.get("BERTH_STAGE", ""),
                     help="an installed tree (DESTDIR) to use instead of building one")
@@ -48,6 +52,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "vm: runs on the virtual machines")
     config.addinivalue_line("markers", "campaign(*names): takes long, or a machine that does nothing else; runs (on hosts of these suites) with --campaign alone")
     config.addinivalue_line("markers", "suites(*names): runs only on hosts of these suites")
+    config.addinivalue_line("markers", "plain: not part of a run with sanitizers")
     if os.geteuid() != 0:
         pytest.exit("the integration tests start hosts, which takes root", returncode=2)
 
@@ -76,12 +81,17 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("host", hosts, indirect=True, ids=["-".join(h) for h in hosts], scope="session")
 
 
-def in_share(item, k, n):
-    """By its name without the host: each share has another part of all tests, and those of one suite alone are in all."""
-    if n == 1 or item.get_closest_marker("suites") or "host" not in item.fixturenames:
-        return True
-    kind, suite = item.callspec.params["host"]
-    return zlib.crc32(item.nodeid.replace(f"{kind}-{suite}", "").encode()) % n == k - 1
+def by_size(items):
+    """The files of the tests that every suite has, those with many tests first."""
+    counts = collections.Counter(i.path.name for i in items if not i.get_closest_marker("suites"))
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def share(items, order, k, n):
+    """Each share has other files; tests of one suite alone are in all."""
+    # dealt out to and fro: 1 2 2 1 1 2
+    dealt = {name: (i % n if i // n % 2 == 0 else n - 1 - i % n) for i, name in enumerate(order)}
+    return [i for i in items if "host" not in i.fixturenames or i.get_closest_marker("suites") or dealt[i.path.name] == k - 1]
 
 
 def is_campaign(item):
@@ -92,9 +102,46 @@ def is_campaign(item):
 def pytest_collection_modifyitems(config, items):
     k, n = (int(x) for x in config.getoption("--share").split("/"))
     # a test that none of the wanted hosts can run is not part of this session (pytest would call it skipped)
-    items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS and in_share(i, k, n)]
+    items[:] = [i for i in items if "host" not in i.fixturenames or i.callspec.params["host"] in HOSTS]
+    order = by_size(items)      # before tests are left out that other suites have
     if not config.getoption("--campaign"):
         items[:] = [i for i in items if not is_campaign(i)]
+    if config.getoption("--sanitized"):
+        items[:] = [i for i in items if not i.get_closest_marker("plain")]
+    if n > 1:
+        items[:] = share(items, order, k, n)
+
+
+def taken(queue, items):
+    """The tests of the files that this session takes, file by file; it takes one when the tests before it are begun."""
+    order = by_size(items)
+    groups = {}
+    for item in items:
+        name = item.path.name
+        key = (order.index(name) if name in order else -1, "-".join((*item.callspec.params["host"], name)) if "host" in item.fixturenames else name)
+        groups.setdefault(key, []).append(item)
+    for _, name in sorted(groups):
+        with contextlib.suppress(FileExistsError):
+            (queue / name).touch(exist_ok=False)
+            yield from groups[_, name]
+
+
+def pytest_runtestloop(session):
+    queue = session.config.getoption("--queue")
+    if not queue or session.testsfailed or session.config.option.collectonly:
+        return None     # pytest's own
+    Path(queue).mkdir(parents=True, exist_ok=True)
+    tests = taken(Path(queue), session.items)
+    item = next(tests, None)
+    while item:
+        following = next(tests, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    return True
 
 
 def install(build_dir, stage):
@@ -135,8 +182,11 @@ def host(request, stage, lab):
     if request.config.getoption("--sanitized"):
         h.environment = SANITIZERS
         conf = stage / "etc/systemd/system.conf.d/sanitizers.conf"
-        conf.parent.mkdir(parents=True, exist_ok=True)
-        conf.write_text("[Manager]\nDefaultEnvironment=" + " ".join(f"{k}={v}" for k, v in SANITIZERS.items()) + "\n")
+        text = "[Manager]\nDefaultEnvironment=" + " ".join(f"{k}={v}" for k, v in SANITIZERS.items()) + "\n"
+        if not conf.exists() or conf.read_text() != text:      # nothing changes below a host that runs
+            conf.parent.mkdir(parents=True, exist_ok=True)
+            conf.with_suffix(f".{os.getpid()}").write_text(text)
+            conf.with_suffix(f".{os.getpid()}").rename(conf)
     h.start(stage, lab)
     yield h
     # what ends up in the journal is no test's output

@@ -4,7 +4,7 @@ import pytest
 
 from hosts import CommandFailed
 
-pytestmark = [pytest.mark.ns, pytest.mark.vm]
+pytestmark = [pytest.mark.ns, pytest.mark.vm, pytest.mark.plain]
 
 
 def test_systemd_runs(host):

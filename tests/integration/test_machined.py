@@ -140,6 +140,7 @@ def twins(host):
 
 
 @pytest.mark.campaign("bookworm")
+@pytest.mark.plain
 def test_same_words(host, twins):
     """Every line, its output and its exit status; all that differ are told at once."""
     theirs, ours = twins
@@ -156,6 +157,7 @@ def test_same_words(host, twins):
 
 
 @pytest.mark.campaign("bookworm")
+@pytest.mark.plain
 def test_they_did_something(twins):
     """The lines are not the same because both fail."""
     for said in twins:
@@ -168,11 +170,13 @@ def test_they_did_something(twins):
 
 
 @pytest.mark.campaign("bookworm")
+@pytest.mark.plain
 def test_same_status(twins):
     assert twins[0]["status"] == twins[1]["status"]
 
 
 @pytest.mark.campaign("bookworm")
+@pytest.mark.plain
 def test_same_properties(twins):
     """Of all that the older one has; and each of these has a value where it has one."""
     theirs, ours = (side["show"] for side in twins)
@@ -182,6 +186,7 @@ def test_same_properties(twins):
 
 
 @pytest.mark.campaign("bookworm")
+@pytest.mark.plain
 def test_same_login(twins):
     assert twins[0]["login"] == twins[1]["login"]
     assert re.search("Connected to machine web", str(twins[0]["login"]))
