@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(config, items):
         items[:] = share(items, order, k, n)
 
 
-def taken(queue, items):
+def taken(queue, who, items):
     """The tests of the files that this session takes, file by file; it takes one when the tests before it are begun."""
     order = by_size(items)
     groups = {}
@@ -122,7 +122,8 @@ def taken(queue, items):
         groups.setdefault(key, []).append(item)
     for _, name in sorted(groups):
         with contextlib.suppress(FileExistsError):
-            (queue / name).touch(exist_ok=False)
+            with open(queue / name, "x", encoding="ascii") as claim:
+                claim.write(f"{who}\n")
             yield from groups[_, name]
 
 
@@ -131,7 +132,7 @@ def pytest_runtestloop(session):
     if not queue or session.testsfailed or session.config.option.collectonly:
         return None     # pytest's own
     Path(queue).mkdir(parents=True, exist_ok=True)
-    tests = taken(Path(queue), session.items)
+    tests = taken(Path(queue), session.config.option.xmlpath or os.getpid(), session.items)
     item = next(tests, None)
     while item:
         following = next(tests, None)

@@ -29,7 +29,8 @@ def wait_owner(host, program, timeout=20):
 
 def only_berthd(host):
     host.run("systemctl", "mask", "--now", *MACHINED, check=False)
-    host.run("systemctl start berthd")
+    # one that runs leaves the name free for five seconds, for a machined that is only restarted; a new one takes it
+    host.run("systemctl restart berthd")
     wait_owner(host, "berthd")
 
 
@@ -39,13 +40,20 @@ def only_machined(host):
     wait_owner(host, "systemd-machine")
 
 
-@pytest.fixture
-def berthd(host):
-    """berthd has the name, and machined cannot be started."""
-    only_berthd(host)
+@pytest.fixture(scope="module")
+def machined_again(host):
+    """What these tests have masked is as before after the last of them."""
     yield
     host.run("systemctl", "unmask", *MACHINED, check=False)
     host.run("systemctl daemon-reload; systemctl start systemd-machined.socket 2>/dev/null || :")
+
+
+@pytest.fixture
+def berthd(host, machined_again):
+    """berthd has the name, and machined cannot be started."""
+    del machined_again
+    if owner(host) != "berthd" or host.run("systemctl", "is-enabled", *MACHINED, check=False).out.split() != ["masked"] * len(MACHINED):
+        only_berthd(host)
 
 
 @pytest.fixture(scope="module")
@@ -220,11 +228,19 @@ def test_same_errors(both):
 
 # ---- what changes something ----
 
-@pytest.fixture
-def running(host, berthd, web):
-    start(host, "berth@web.service")
-    yield web
+@pytest.fixture(scope="module")
+def stopped_at_last(host, web):
+    yield
     stop(host, "berth@web.service")
+
+
+@pytest.fixture
+def running(host, berthd, web, stopped_at_last):
+    """berth@web.service, which goes on for the next test that wants it."""
+    del stopped_at_last
+    if host.systemctl("is-active", "berth@web.service", check=False).out != "active":
+        start(host, "berth@web.service")
+    return web
 
 
 def gone(host, timeout=40):
@@ -275,6 +291,9 @@ def test_login(host, running):
 
 
 def test_login_ends_with_its_machine(host, running):
+    # the getty of an earlier login may still be ending, on a terminal of the same number
+    stop(host, "berth@web.service")
+    start(host, "berth@web.service")
     with host.terminal("machinectl login web") as t:
         t.expect("login: ", timeout=30)
         host.run("machinectl", "terminate", "web")
@@ -312,12 +331,16 @@ def test_killed_client_leaves_nothing(host, running):
 
 def test_signals(host, berthd, busybox):
     """MachineNew and MachineRemoved, which machinectl login waits for; a user hears them, too."""
-    heard = host.spawn("timeout 10 setpriv --reuid=65534 --regid=65534 --clear-groups "
-                       f"dbus-monitor --system \"sender='{NAME}',interface='{NAME}.Manager'\" || :")
-    time.sleep(0.5)
-    host.run("berth", "run", "-q", "-M", "short", "-D", busybox, "--", "sleep", "1")
-    time.sleep(0.5)
-    out = heard.communicate(timeout=20)[0].decode()
+    heard = host.spawn("exec stdbuf -oL timeout 60 setpriv --reuid=65534 --regid=65534 --clear-groups "
+                       f"dbus-monitor --system \"sender='{NAME}',interface='{NAME}.Manager'\" >/run/heard 2>&1")
+    try:
+        host.wait_for("pgrep -x dbus-monitor && grep -q NameAcquired /run/heard", 30)
+        host.run("berth", "run", "-q", "-M", "short", "-D", busybox, "--", "sleep", "1")
+        host.wait_for("test $(grep -c '\"short\"' /run/heard) -ge 2", 30)
+        out = host.run("cat /run/heard").stdout
+    finally:
+        host.run("pkill -x dbus-monitor; rm -f /run/heard", check=False)
+        host.end(heard)
     assert "MachineNew" in out and "MachineRemoved" in out and out.count('"short"') == 2, out
 
 
@@ -370,6 +393,7 @@ def test_nspawn_registers(host, berthd, root):
 
 def test_nspawn_unit(host, berthd, web):
     """machinectl start, which is about systemd's own unit."""
+    stop(host, "berth@web.service")
     host.run("machinectl", "start", "web", timeout=120)
     assert host.run("machinectl", "show", "web", "-p", "Unit", "--value").out == "systemd-nspawn@web.service"
     host.run("machinectl", "enable", "web")
@@ -391,9 +415,7 @@ def test_name_in_use(host, running):
 
 # ---- beside systemd-machined ----
 
-def test_machined_is_given_way(host, berthd, web):
-    host.systemctl("start", "berth@web.service", timeout=120)
-    host.wait_for("machinectl show web 2>/dev/null")
+def test_machined_is_given_way(host, running):
     leader = host.run("machinectl", "show", "web", "-p", "Leader", "--value").out
     only_machined(host)
     host.wait_for("machinectl show web 2>/dev/null")
