@@ -220,7 +220,10 @@ class Host:
 
     # ---- waiting and looking ----
 
-    def wait_for(self, command, timeout=20, every=0.05):
+    #: Seconds between two looks of wait_for.
+    every = 0.05
+
+    def wait_for(self, command, timeout=60, every=None):
         """Repeat a shell command until it succeeds; returns its last Result."""
         deadline = time.monotonic() + timeout
         while True:
@@ -229,7 +232,7 @@ class Host:
                 return result
             if time.monotonic() > deadline:
                 raise AssertionError(f"not true within {timeout} s: {result}")
-            time.sleep(every)
+            time.sleep(every or self.every)
 
     def properties(self, unit, *names):
         """Properties of a unit, as a dict of strings."""
@@ -311,6 +314,7 @@ class VirtualHost(Host):
 
     kind = "vm"
     tool = "host-vm"
+    every = 0.5     # each look takes the VM from what is waited for
 
     def start(self, stage, lab, options=()):
         del lab     # on the VM's disk already

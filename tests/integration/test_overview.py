@@ -257,8 +257,8 @@ def test_numbers_without_a_call_for_each(host, clean, containers):
 @pytest.mark.vm
 def test_limits_and_use(host, clean, containers):
     """With controllers: the numbers of the cgroup, of systemd and of berth are the same."""
-    containers("one", "--memory-max=64M", "--property=TasksMax=77", "--property=CPUQuota=50%",
-               command="dd if=/dev/zero of=/file bs=1M count=4; sync; sleep 1000")
+    containers("one", "--memory-max=64M", "--property=TasksMax=77", "--property=CPUQuota=200%",
+               command="dd if=/dev/zero of=/file bs=1M count=4; sleep 1000")
     host.wait_for("test $(stat -c %s /var/lib/machines/one/file) = 4194304")
     shown = json.loads(host.berth("show", "--json=short", "one").stdout)[0]
     unit, group = shown["Unit"], shown["ControlGroup"]
@@ -266,13 +266,13 @@ def test_limits_and_use(host, clean, containers):
     assert shown["MemoryMax"] == int(systemd["MemoryMax"]) == int(group_file(host, group, "memory.max")) == 64 << 20
     assert shown["TasksMax"] == int(systemd["TasksMax"]) == 77
     assert shown["TasksCurrent"] == int(systemd["TasksCurrent"]) == int(group_file(host, group, "pids.current"))
-    assert shown["CPUQuotaPerSecUSec"] == 500000 and systemd["CPUQuotaPerSecUSec"] == "500ms"
-    assert host.berth("show", "-p", "CPUQuotaPerSecUSec,MemoryMax", "one").out == "MemoryMax=67108864\nCPUQuotaPerSecUSec=500ms"
+    assert shown["CPUQuotaPerSecUSec"] == 2000000 and systemd["CPUQuotaPerSecUSec"] == "2s"
+    assert host.berth("show", "-p", "CPUQuotaPerSecUSec,MemoryMax", "one").out == "MemoryMax=67108864\nCPUQuotaPerSecUSec=2s"
     for ours, theirs in ((shown["MemoryCurrent"], int(systemd["MemoryCurrent"])), (listed(host)["one"]["memory_bytes"], shown["MemoryCurrent"])):
         assert abs(ours - theirs) < 8 << 20, (ours, theirs)
     text = host.berth("status", "one").stdout
     assert re.search(r"^ +Memory: [\d.]+[KM] \(max 64M", text, re.M), text
-    assert re.search(r"^ +Tasks: \d+ \(max 77\)$", text, re.M) and re.search(r"^ +CPU: .* \(max 50%\)$", text, re.M), text
+    assert re.search(r"^ +Tasks: \d+ \(max 77\)$", text, re.M) and re.search(r"^ +CPU: .* \(max 200%\)$", text, re.M), text
     line = json.loads(host.berth("stats", "--json=short", "--no-stream").stdout)
     assert line["memory_max_bytes"] == 64 << 20 and line["tasks_max"] == 77 and line["io_read_bytes"] is not None
 
