@@ -14,6 +14,7 @@
 #include "basic/strv.h"
 #include "image/image-lock.h"
 #include "image/image-work.h"
+#include "image/snapshot.h"
 #include "sys/btrfs.h"
 #include "sys/mountinfo.h"
 #include "sys/tree-delete.h"
@@ -59,8 +60,7 @@ static const char *suffix_of(const Image *i) {
         return i->kind == IMAGE_RAW ? ".raw" : i->kind == IMAGE_MSTACK ? ".mstack" : "";
 }
 
-/* Gives the temporary entry its name, on disk. */
-static int put_in_place(const Leftover *l, const char *file, const char *name, Error *reterr) {
+int image_put_in_place(const Leftover *l, const char *file, const char *name, Error *reterr) {
         if (syncfs(l->directory_fd) < 0)
                 return failed(-errno, "Writing", name, reterr);
         if (renameat2(l->directory_fd, l->name, l->directory_fd, file, RENAME_NOREPLACE) < 0) {
@@ -127,7 +127,7 @@ int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, 
 
 static int copy_failed(int r, const Image *i, const TreeCopy *copy, Error *reterr) {
         if (r == -ECANCELED)
-                return error_set(reterr, r, ERROR_FAILED, "Cloning '%s' was given up", i->name);
+                return error_set(reterr, r, ERROR_FAILED, "Copying '%s' was given up", i->name);
         if (r == -EBUSY)
                 return error_set(reterr, r, ERROR_ROOT_BUSY, "Something is mounted on '%s' in '%s'",
                                  strempty(copy->failed), i->path);
@@ -138,9 +138,13 @@ static int copy_failed(int r, const Image *i, const TreeCopy *copy, Error *reter
         return r;
 }
 
+static int lock_for_copy(const Image *i, ImageLock *l, Error *reterr) {
+        return l ? image_lock(i, LOCK_MODE_SHARED, l, reterr) : 0;
+}
+
 /* Snapshots and clones of files are what the source is at one moment: somebody may write to it. A copy is not. */
-static int clone_tree(const ImagePool *pool, const Image *i, int fd, const Leftover *l,
-                      Error *reterr) {
+static int copy_tree(const ImagePool *pool, const Image *i, int fd, const Leftover *l, bool locks,
+                     Error *reterr) {
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         TreeCopy copy = { .tick = pool->tick, .userdata = pool->userdata, .subvolume = true };
         int r = i->kind == IMAGE_SUBVOLUME ? btrfs_subvolume_snapshot(fd, l->directory_fd, l->name)
@@ -148,7 +152,7 @@ static int clone_tree(const ImagePool *pool, const Image *i, int fd, const Lefto
         if (r >= 0)
                 return 0;
         (void) tree_delete(l->directory_fd, l->name, NULL, NULL); /* of a part that was made */
-        r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
+        r = lock_for_copy(i, locks ? &lock : NULL, reterr);
         if (r < 0)
                 return r;
         copy.subvolume = i->kind != IMAGE_MSTACK;
@@ -158,17 +162,26 @@ static int clone_tree(const ImagePool *pool, const Image *i, int fd, const Lefto
         return r;
 }
 
-static int clone_file(const ImagePool *pool, const Image *i, int fd, const Leftover *l,
-                      Error *reterr) {
+static int copy_file(const ImagePool *pool, const Image *i, int fd, const Leftover *l, bool locks,
+                     Error *reterr) {
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         TreeCopy copy = { .tick = pool->tick, .userdata = pool->userdata };
-        int r = image_lock(i, LOCK_MODE_SHARED, &lock, reterr);
+        int r = lock_for_copy(i, locks ? &lock : NULL, reterr);
         if (r < 0)
                 return r;
         r = tree_copy_file(fd, l->directory_fd, l->name, &copy);
         r = r < 0 ? copy_failed(r, i, &copy, reterr) : 0;
         free(copy.failed);
         return r;
+}
+
+int image_copy(const ImagePool *pool, const Image *i, const Leftover *l, bool locks,
+               Error *reterr) {
+        _cleanup_close_ int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return failed(-errno, "Opening", i->name, reterr);
+        return i->kind == IMAGE_RAW ? copy_file(pool, i, fd, l, locks, reterr)
+                                    : copy_tree(pool, i, fd, l, locks, reterr);
 }
 
 static int finish_clone(const Image *i, const Leftover *l, bool read_only, Error *reterr) {
@@ -205,23 +218,20 @@ static int clone_under(const ImagePool *pool, const Image *i, const char *name, 
                             *path = file ? path_join(l->directory, file) : NULL;
         if (!path)
                 return error_oom(reterr);
-        _cleanup_close_ int fd = open(i->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-                return failed(-errno, "Opening", i->name, reterr);
-        int r = i->kind == IMAGE_RAW ? clone_file(pool, i, fd, l, reterr)
-                                     : clone_tree(pool, i, fd, l, reterr);
+        int r = image_copy(pool, i, l, /* locks= */ true, reterr);
         if (r >= 0)
                 r = side_cars_find(pool, i, l->directory, name, &from, &to, reterr);
         if (r >= 0)
                 r = side_cars_missing(from, to, &new_from, &new_to, reterr);
         if (r >= 0)
-                r = leftover_promise(l, &(LeftoverRule){ path, new_to }, 1, reterr);
+                r = leftover_promise(l, &(LeftoverRule){ .image = path, .files = new_to }, 1,
+                                     reterr);
         if (r >= 0)
                 r = side_cars_copy(new_from, new_to, reterr);
         if (r >= 0)
                 r = finish_clone(i, l, read_only, reterr);
         if (r >= 0)
-                r = put_in_place(l, file, name, reterr);
+                r = image_put_in_place(l, file, name, reterr);
         return r >= 0 && read_only ? make_immutable(l, file, reterr) : r;
 }
 
@@ -276,10 +286,10 @@ static int make_from(const Image *source, int fd, const char *directory, const c
         (void) image_reclaim(&pool, NULL); /* of who was killed over the same; it may stay */
         int r = leftover_begin(place, name, &l, reterr);
         if (r >= 0)
-                r = clone_tree(&pool, source, fd, &l, reterr);
+                r = copy_tree(&pool, source, fd, &l, /* locks= */ true, reterr);
         if (r < 0)
                 return r;
-        r = put_in_place(&l, name, name, &e);
+        r = image_put_in_place(&l, name, name, &e);
         if (r == -EEXIST)
                 return 0;
         return r < 0 ? error_take(reterr, &e) : 1;
@@ -331,15 +341,20 @@ static int rename_under(const ImagePool *pool, const Image *i, const char *name,
         const char *old_file = path_last_component(i->entry);
         _cleanup_free_ char *suffix = strdup(old_file + strlen(i->name)),
                             *file = suffix ? strjoin(name, suffix) : NULL,
-                            *path = file ? path_join(l->directory, file) : NULL;
-        if (!path)
+                            *path = file ? path_join(l->directory, file) : NULL,
+                            *snapshots = path ? snapshot_directory(i->entry) : NULL,
+                            *new_snapshots = snapshots ? snapshot_directory(path) : NULL;
+        if (!new_snapshots)
                 return error_oom(reterr);
         int r = side_cars_find(pool, i, NULL, name, &from, &to, reterr);
         if (r >= 0)
                 r = side_cars_missing(from, to, &new_from, &new_to, reterr);
         if (r < 0)
                 return r;
-        const LeftoverRule rules[] = { { path, new_to }, { i->entry, from } };
+        const LeftoverRule rules[] = {
+                { .image = path, .files = new_to },
+                { .image = i->entry, .files = from, .from = snapshots, .to = new_snapshots },
+        };
         r = leftover_promise(l, rules, ELEMENTSOF(rules), reterr);
         if (r >= 0)
                 r = side_cars_copy(new_from, new_to, reterr);
@@ -354,6 +369,7 @@ static int begin_beside(const Image *i, Leftover *l, Error *reterr) {
 }
 
 int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr) {
+        _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         int r = image_check_name(name, reterr);
@@ -367,6 +383,10 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
         if (name_lock < 0)
                 return name_lock;
         r = image_check_free(pool, name, reterr);
+        if (r >= 0)
+                r = snapshot_lock(i, /* make= */ false, &snapshots, reterr);
+        if (r > 0)
+                r = snapshot_check_none(i, name, reterr);
         if (r >= 0)
                 r = begin_beside(i, &l, reterr);
         return r < 0 ? r : rename_under(pool, i, name, &l, reterr);
@@ -425,6 +445,7 @@ static int tick_to_the_end(void *userdata, uint64_t files, uint64_t bytes) {
 }
 
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
+        _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         _cleanup_strv_free_ char **from = NULL, **to = NULL;
@@ -438,7 +459,12 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r >= 0)
                 r = side_cars_find(pool, i, NULL, i->name, &from, &to, reterr);
         if (r >= 0)
-                r = leftover_promise(&l, &(LeftoverRule){ i->entry, from }, 1, reterr);
+                r = snapshot_lock(i, /* make= */ false, &snapshots, reterr);
+        if (r > 0 && strv_extend(&from, snapshots.directory) < 0)
+                r = error_oom(reterr);
+        if (r >= 0)
+                r = leftover_promise(&l, &(LeftoverRule){ .image = i->entry, .files = from }, 1,
+                                     reterr);
         if (r >= 0)
                 r = rename_away(i, &l, reterr);
         if (r < 0)

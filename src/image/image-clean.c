@@ -9,7 +9,10 @@
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/hashmap.h"
+#include "basic/path.h"
+#include "basic/strv.h"
 #include "image/image-work.h"
+#include "image/snapshot.h"
 #include "sys/syscalls.h"
 
 #define KEY_MAX 48
@@ -113,10 +116,24 @@ int image_measure(const ImagePool *pool, const Image *i, ImageUsage *ret, Error 
 
 /* ---- cleaning ---- */
 
+static int drop_orphans(const ImagePool *pool, Error *reterr) {
+        STRV_FOREACH(place, pool->places ?: image_places) {
+                _cleanup_strv_free_ char **directories = NULL;
+                if (!path_startswith(*place, "/usr") &&
+                    snapshot_directories(*place, &directories) < 0)
+                        return error_oom(reterr);
+                STRV_FOREACH(directory, directories)
+                        snapshot_drop_orphan(*directory);
+        }
+        return 0;
+}
+
 int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *userdata,
                 Error *reterr) {
         _cleanup_(image_list_done) ImageList l = { 0 };
         int r = image_reclaim(pool, reterr);
+        if (r >= 0)
+                r = drop_orphans(pool, reterr);
         if (r >= 0)
                 r = image_enumerate(pool->places, /* hidden= */ true, &l, reterr);
         for (size_t k = 0; r >= 0 && k < l.n; k++) {

@@ -40,7 +40,8 @@ typedef enum CleanMode {
         CLEAN_HIDDEN, /* leftovers, and images whose names begin with a dot */
         CLEAN_ALL,    /* leftovers, and all images that are not in use */
 } CleanMode;
-/* visit hears of every image that was removed, and what it took (IMAGE_SIZE_UNKNOWN). Images in use and those of /usr stay. */
+/* visit hears of every image that was removed, and what it took (IMAGE_SIZE_UNKNOWN). Images in use and those of /usr stay. Snapshots of images
+ * that are gone go, too. */
 typedef int (*CleanVisit)(void *userdata, const char *name, uint64_t bytes);
 int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *userdata,
                 Error *reterr);
@@ -51,6 +52,12 @@ int image_reclaim(const ImagePool *pool, Error *reterr);
 
 /* Is there none of this name? -EEXIST. */
 int image_check_free(const ImagePool *pool, const char *name, Error *reterr);
+/* Copies or snapshots it as the temporary entry. locks: an image that is copied must not be in use; else that is the caller's to know. */
+struct Leftover;
+int image_copy(const ImagePool *pool, const Image *i, const struct Leftover *l, bool locks,
+               Error *reterr);
+/* Gives the temporary entry its name, on disk. name: the image's, for errors. */
+int image_put_in_place(const struct Leftover *l, const char *file, const char *name, Error *reterr);
 /* Is it mounted, or the running system's? ERROR_ROOT_BUSY. */
 int image_check_unused(const Image *i, Error *reterr);
 int image_set_fd_read_only(int fd, ImageKind kind, bool on);
@@ -63,11 +70,17 @@ typedef struct Leftover {
 } Leftover;
 #define LEFTOVER_NULL \
         { .directory_fd = -EBADF, .lock_fd = -EBADF }
+/* Tells what is in a directory apart, also after a reboot: number of a subvolume, else of an inode. */
+int image_identity(int fd, uint64_t *ret);
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr);
-/* If this is killed: when there is nothing at `image` (absolute), these files are to be removed. Each call replaces what was said before. */
+/* If this is killed: when there is nothing at `image` (absolute), these files are to be removed, and `from` (or NULL) gets the name `to`.
+ * Where image is NULL, the temporary entry gets the name `to`, unless it is still what has this identity: it has changed places
+ * with an image, and holds what must not be lost. Each call replaces what was said before. */
 typedef struct LeftoverRule {
         const char *image;
         char *const *files;
+        const char *from, *to;
+        uint64_t identity; /* image_identity() */
 } LeftoverRule;
 int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *reterr);
 /* Keeps the promise: what a process that was killed has left is put right, or what was begun is taken back. The temporary entry goes, and the lock file. */

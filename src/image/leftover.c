@@ -2,16 +2,21 @@
 /* Temporary entries of a pool, and what is done with those of who was killed.
  *
  * The lock file of an entry has records, each with a NUL behind: "I" and the path of an image, "S" and that of a side-car of the image
- * before it. Of an image that is not there the side-cars go. */
+ * before it, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
+ * "N" and a number: the entry gets the name in the "T" that follows, unless it has this identity. */
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "basic/parse.h"
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "image/image-work.h"
+#include "image/snapshot.h"
+#include "sys/btrfs.h"
 #include "sys/lock.h"
 #include "sys/tree-delete.h"
 
@@ -19,6 +24,7 @@
 #define TRIES_MAX 16
 #define PROMISE_MAX (256U << 10)
 #define LOCK_SUFFIX ".lck"
+#define SUBVOLUME_BIT (UINT64_C(1) << 63) /* their numbers are no inodes' */
 
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr) {
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
@@ -55,15 +61,31 @@ int leftover_begin(const char *directory, const char *name, Leftover *ret, Error
         return 0;
 }
 
+static void add_record(StrBuf *b, char tag, const char *text) {
+        strbuf_add_bytes(b, &tag, 1);
+        strbuf_add_bytes(b, text, strlen(text) + 1);
+}
+
+static void add_number(StrBuf *b, char tag, uint64_t n) {
+        char text[24];
+        (void) snprintf(text, sizeof(text), "%" PRIu64, n); /* cannot be too long */
+        add_record(b, tag, text);
+}
+
 int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *reterr) {
         _cleanup_(strbuf_done) StrBuf b = { 0 };
         for (size_t i = 0; i < n; i++) {
-                strbuf_addf(&b, "I%s", rules[i].image);
-                strbuf_add_bytes(&b, "", 1);
-                STRV_FOREACH(f, rules[i].files) {
-                        strbuf_addf(&b, "S%s", *f);
-                        strbuf_add_bytes(&b, "", 1);
-                }
+                const LeftoverRule *rule = rules + i;
+                if (rule->image)
+                        add_record(&b, 'I', rule->image);
+                else
+                        add_number(&b, 'N', rule->identity);
+                STRV_FOREACH(f, rule->files)
+                        add_record(&b, 'S', *f);
+                if (rule->from)
+                        add_record(&b, 'F', rule->from);
+                if (rule->to)
+                        add_record(&b, 'T', rule->to);
         }
         int r = b.failed ? -ENOMEM : 0;
         if (r >= 0 && (ftruncate(l->lock_fd, 0) < 0 || lseek(l->lock_fd, 0, SEEK_SET) < 0))
@@ -77,24 +99,84 @@ int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *re
                      : 0;
 }
 
-static void keep_promise(int lock_fd) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        bool remove = false;
+int image_identity(int fd, uint64_t *ret) {
+        BtrfsSubvolume v;
         struct stat st;
-        if (lseek(lock_fd, 0, SEEK_SET) < 0 || fd_read_all(lock_fd, PROMISE_MAX, &text, &size) < 0)
-                return;
-        for (const char *p = text; p < text + size; p += strlen(p) + 1) {
-                if (p[0] == 'I')
-                        remove = lstat(p + 1, &st) < 0 && errno == ENOENT;
-                else if (p[0] == 'S' && remove && path_is_absolute(p + 1))
-                        side_cars_remove((char *[]){ (char *) p + 1, NULL });
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        const bool subvolume = S_ISDIR(st.st_mode) && btrfs_subvolume_read(fd, &v) >= 0;
+        *ret = subvolume ? SUBVOLUME_BIT | v.id : (uint64_t) st.st_ino;
+        return 0;
+}
+
+/* Who cannot tell keeps it. */
+static int keep_entry(const Leftover *l, uint64_t identity, const char *to) {
+        uint64_t found;
+        _cleanup_close_ int fd = openat(l->directory_fd, l->name,
+                                        O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        int r = image_identity(fd, &found);
+        if (r < 0 || found == identity)
+                return r;
+        r = snapshot_seal_before(fd);
+        if (r >= 0 && renameat2(l->directory_fd, l->name, AT_FDCWD, to, RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r >= 0)
+                snapshot_seal_behind(fd);
+        return r;
+}
+
+typedef struct Promise {
+        const char *from;
+        uint64_t identity;
+        bool gone, moves; /* the image is; the entry may have to be kept */
+} Promise;
+
+static int keep_record(const Leftover *l, Promise *p, const char *record) {
+        const char *text = record + 1;
+        struct stat st;
+        switch (record[0]) {
+        case 'I':
+                *p = (Promise){ .gone = lstat(text, &st) < 0 && errno == ENOENT };
+                return 0;
+        case 'N':
+                *p = (Promise){ .moves = true };
+                return parse_u64(text, &p->identity);
+        case 'S':
+                if (p->gone && path_is_absolute(text))
+                        side_cars_remove((char *[]){ (char *) text, NULL });
+                return 0;
+        case 'F':
+                p->from = text;
+                return 0;
+        case 'T':
+                if (p->moves)
+                        return keep_entry(l, p->identity, text);
+                if (p->gone && p->from)
+                        (void) renameat2(AT_FDCWD, p->from, AT_FDCWD, text,
+                                         RENAME_NOREPLACE); /* there may be none */
+                return 0;
+        default:
+                return 0;
         }
 }
 
+/* A negative result: the entry must not be removed. */
+static int keep_promise(const Leftover *l) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        Promise promise = { 0 };
+        int r = lseek(l->lock_fd, 0, SEEK_SET) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = fd_read_all(l->lock_fd, PROMISE_MAX, &text, &size);
+        for (const char *p = text; r >= 0 && p < text + size; p += strlen(p) + 1)
+                r = keep_record(l, &promise, p);
+        return r;
+}
+
 void leftover_done(Leftover *l) {
-        if (l->lock_fd >= 0) {
-                keep_promise(l->lock_fd);
+        if (l->lock_fd >= 0 && keep_promise(l) >= 0) {
                 int r = tree_delete(l->directory_fd, l->name, NULL, NULL);
                 if (r >= 0 || r == -ENOENT) /* else it is a leftover still */
                         (void) unlinkat(l->directory_fd, l->lock_name, 0);
@@ -134,22 +216,33 @@ static int reclaim(const char *directory, int directory_fd, const char *lock_nam
         return l.lock_fd >= 0;
 }
 
+static int reclaim_in(const char *directory, int *n) {
+        _cleanup_strv_free_ char **names = NULL;
+        int r = 0;
+        DIR *d = opendir(directory);
+        if (!d)
+                return 0; /* nothing is left in what is not there */
+        for (struct dirent *e = readdir(d); e && r >= 0; e = readdir(d))
+                if (is_lock_name(e->d_name))
+                        r = strv_extend(&names, e->d_name);
+        STRV_FOREACH(name, names)
+                *n += reclaim(directory, dirfd(d), *name);
+        (void) closedir(d); /* was only read */
+        return r;
+}
+
 int image_reclaim(const ImagePool *pool, Error *reterr) {
-        int n = 0;
+        int n = 0, r = 0;
         STRV_FOREACH(place, pool->places ?: image_places) {
-                _cleanup_strv_free_ char **names = NULL;
+                _cleanup_strv_free_ char **snapshots = NULL;
                 if (path_startswith(*place, "/usr"))
                         continue;
-                DIR *d = opendir(*place);
-                if (!d)
-                        continue; /* nothing is left in what is not there */
-                int r = 0;
-                for (struct dirent *e = readdir(d); e && r >= 0; e = readdir(d))
-                        if (is_lock_name(e->d_name))
-                                r = strv_extend(&names, e->d_name);
-                STRV_FOREACH(name, names)
-                        n += reclaim(*place, dirfd(d), *name);
-                (void) closedir(d); /* was only read */
+                r = reclaim_in(*place, &n);
+                if (r >= 0)
+                        r = snapshot_directories(*place, &snapshots);
+                STRV_FOREACH(directory, snapshots)
+                        if (r >= 0)
+                                r = reclaim_in(*directory, &n);
                 if (r < 0)
                         return error_oom(reterr);
         }

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Snapshots: taken, listed, gone back to, pruned; what follows of them when their image is changed; in memory, and on btrfs. */
+#include "image/snapshot.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+
+#include "image/image-lock.h"
+#include "kill-at.h"
+#include "pool.h"
+
+typedef struct Care {
+        Pool p;
+        ImagePool pool;
+        char **settings, *home;
+} Care;
+
+static void care_begin_in(Care *c, const char *where) {
+        *c = (Care){ 0 };
+        pool_begin_in(&c->p, where);
+        pool_directory(&c->p, "etc");
+        c->home = pool_at(&c->p, "first");
+        ASSERT_OK(strv_consume(&c->settings, pool_at(&c->p, "etc")));
+        c->pool = (ImagePool){ .places = c->p.places, .path = c->home, .settings = c->settings };
+}
+
+static void care_begin(Care *c) {
+        care_begin_in(c, "/mnt");
+}
+
+static void care_end(Care *c) {
+        pool_end(&c->p);
+        strv_free(c->settings);
+        free(c->home);
+}
+
+static Image *find(const Care *c, const char *name) {
+        Image *i = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (image_lookup(c->p.places, name, &i, &e) < 0)
+                TEST_FAIL("'%s' is not found: %s", name, error_message(&e));
+        return i;
+}
+
+static void shell(const Care *c, const char *script) {
+        _cleanup_free_ char *command = strf("cd %s && set -e\n%s", c->p.top, script);
+        if (system(command) != 0)
+                TEST_FAIL("'%s' failed", script);
+}
+
+static char *take(const Care *c, const char *image, const char *name) {
+        _cleanup_(image_freep) Image *i = find(c, image);
+        _cleanup_error_ Error e = ERROR_NULL;
+        char *taken = NULL;
+        if (snapshot_make(&c->pool, i, name, false, &taken, &e) < 0)
+                TEST_FAIL("%s", error_message(&e));
+        return taken;
+}
+
+static char *go_back(const Care *c, const char *image, const char *name) {
+        _cleanup_(image_freep) Image *i = find(c, image);
+        _cleanup_error_ Error e = ERROR_NULL;
+        char *kept = NULL;
+        if (snapshot_roll_back(&c->pool, i, name, &kept, &e) < 0)
+                TEST_FAIL("%s", error_message(&e));
+        return kept;
+}
+
+static char *names(const Care *c, const char *image) {
+        _cleanup_(image_freep) Image *i = find(c, image);
+        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        char *text;
+        ASSERT_OK(snapshot_list(i, &l, NULL));
+        for (size_t k = 0; k < l.n; k++)
+                strbuf_addf(&b, "%s%s", k > 0 ? " " : "", l.snapshots[k].name);
+        ASSERT_OK(strbuf_finish(&b, &text));
+        return text;
+}
+
+static void assert_names(const Care *c, const char *image, const char *expected) {
+        _cleanup_free_ char *found = names(c, image);
+        ASSERT_STREQ(found, expected);
+}
+
+TEST(names_of_snapshots) {
+        static const char *const good[] = { "a", "before-upgrade", "v1.2_3", "10:30", "0" },
+                                 *const bad[] = { "",
+                                                  ".a",
+                                                  "-a",
+                                                  "a b",
+                                                  "a/b",
+                                                  "a.raw",
+                                                  "a\n",
+                                                  "2026-11-23T22:58:07Z",
+                                                  "2026-11-23T22:58:07Z.x",
+                                                  "ä" };
+        for (size_t k = 0; k < ELEMENTSOF(good); k++)
+                ASSERT_OK(snapshot_check_name(good[k], NULL));
+        for (size_t k = 0; k < ELEMENTSOF(bad); k++) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                ASSERT_ERROR(snapshot_check_name(bad[k], &e), EINVAL);
+                ASSERT_EQ(e.id, ERROR_INVALID_NAME);
+                ASSERT_CONTAINS(e.message, "Invalid name of a snapshot '");
+        }
+        char text[SNAPSHOT_TIME_SIZE];
+        usec_t t;
+        snapshot_format_time(1795475887 * USEC_PER_SEC + 5, text);
+        ASSERT_STREQ(text, "2026-11-23T23:18:07Z");
+        ASSERT_TRUE(snapshot_parse_time(text, &t) && t == 1795475887 * USEC_PER_SEC);
+        ASSERT_FALSE(snapshot_parse_time("2026-02-30T00:00:00Z", &t));
+        ASSERT_FALSE(snapshot_parse_time("2026-11-23T22:58:07", &t));
+        ASSERT_FALSE(snapshot_parse_time("2026-11-23T22:58: 7Z", &t));
+}
+
+TEST(taken_and_gone_back_to) {
+        Care c;
+        care_begin(&c);
+        shell(&c,
+              "mkdir -p first/web/etc first/db; echo 1 >first/web/etc/f; chown 7:8 first/web/etc; "
+              "ln -s /nowhere first/web/l; chmod 750 first/web");
+        _cleanup_free_ char *one = take(&c, "web", NULL), *two = take(&c, "web", NULL),
+                            *named = take(&c, "web", "clean");
+        ASSERT_TRUE(strcmp(one, two) < 0); /* of the same second, perhaps */
+        _cleanup_free_ char *all = strf("%s %s clean", one, two);
+        assert_names(&c, "web", all);
+        assert_names(&c, "db", "");
+        /* they are no images */
+        _cleanup_(image_list_done) ImageList l = { 0 };
+        ASSERT_OK(image_enumerate(c.p.places, true, &l, NULL));
+        ASSERT_EQ(l.n, 2);
+        shell(&c, "echo 2 >first/web/etc/f; rm first/web/l; touch first/web/new");
+        _cleanup_free_ char *kept = go_back(&c, "web", "clean");
+        shell(&c,
+              "test $(cat first/web/etc/f) = 1; test ! -e first/web/new; test $(readlink first/web/l) = /nowhere\n"
+              "test \"$(stat -c '%u %g' first/web/etc) $(stat -c %a first/web)\" = '7 8 750'; touch first/web/more");
+        /* and there again, from what was kept */
+        free(go_back(&c, "web", kept));
+        shell(&c,
+              "test $(cat first/web/etc/f) = 2; test -e first/web/new; test ! -e first/web/l; test ! -e first/web/more\n"
+              "test $(ls first/.#snapshots/web | wc -l) = 5; test \"$(ls -A first/.#snapshots)\" = web\n"
+              "test $(stat -c %a 'first/.#snapshots') = 700; test \"$(ls -A first | xargs)\" = '.#snapshots db web'");
+        care_end(&c);
+}
+
+TEST(of_disk_images) {
+        Care c;
+        care_begin(&c);
+        shell(&c,
+              "echo 1 >first/disk.raw; truncate -s 1M first/disk.raw; chmod 664 first/disk.raw");
+        _cleanup_free_ char *one = take(&c, "disk", "a");
+        shell(&c,
+              "echo 2 >first/disk.raw; test $(stat -c %a first/.#snapshots/disk.raw/*.a.raw) = 444");
+        _cleanup_free_ char *kept = go_back(&c, "disk", "a");
+        shell(&c,
+              "test $(head -n1 first/disk.raw) = 1; test $(stat -c '%s%a' first/disk.raw) = 1048576664\n"
+              "test $(cat first/.#snapshots/disk.raw/*Z.raw) = 2");
+        _cleanup_(image_freep) Image *i = find(&c, "disk");
+        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
+        ASSERT_OK(snapshot_list(i, &l, NULL));
+        ASSERT_EQ(l.n, 2);
+        ASSERT_TRUE(l.snapshots[0].named && !l.snapshots[1].named);
+        ASSERT_EQ(l.snapshots[1].kind, IMAGE_RAW);
+        ASSERT_TRUE(l.snapshots[1].usage > 0 && l.snapshots[1].usage < 1 << 20);
+        /* no more than is there: nothing stays of the last one */
+        ASSERT_OK(snapshot_remove(&c.pool, i, "a", NULL));
+        ASSERT_OK(snapshot_remove(&c.pool, i, kept, NULL));
+        shell(&c, "test \"$(ls -A first)\" = disk.raw");
+        care_end(&c);
+}
+
+TEST(what_is_refused) {
+        Care c;
+        care_begin(&c);
+        shell(&c, "mkdir -p first/web first/app.v/app_1 first/stack.mstack; ln -s web first/link\n"
+                  "touch first/sealed.raw; echo x >first/sealed.roothash");
+        free(take(&c, "web", "a"));
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        static const struct {
+                const char *image, *words;
+        } rows[] = {
+                { "app", "it is a directory of versions" },
+                { "stack", "it is a stack of layers" },
+                { "link", "it is a symbolic link" },
+                { "sealed", "it is protected by a hash" },
+        };
+        char *name = NULL;
+        for (size_t k = 0; k < ELEMENTSOF(rows); k++) {
+                _cleanup_(image_freep) Image *i = find(&c, rows[k].image);
+                _cleanup_error_ Error e = ERROR_NULL;
+                ASSERT_ERROR(snapshot_make(&c.pool, i, NULL, false, &name, &e), EOPNOTSUPP);
+                ASSERT_CONTAINS(e.message, rows[k].words);
+                ASSERT_ERROR(snapshot_roll_back(&c.pool, i, "a", &name, NULL), EOPNOTSUPP);
+        }
+        _cleanup_error_ Error twice = ERROR_NULL, unknown = ERROR_NULL, busy = ERROR_NULL,
+                              back = ERROR_NULL, locked = ERROR_NULL;
+        ASSERT_ERROR(snapshot_make(&c.pool, web, "a", false, &name, &twice), EEXIST);
+        ASSERT_CONTAINS(twice.message, "Image 'web' has a snapshot 'a' already");
+        ASSERT_ERROR(snapshot_roll_back(&c.pool, web, "b", &name, &unknown), ENOENT);
+        ASSERT_CONTAINS(unknown.message, "Image 'web' has no snapshot 'b'");
+        ASSERT_CONTAINS(unknown.hint, "berth snapshots web");
+        ASSERT_ERROR(snapshot_remove(&c.pool, web, "../../web", NULL), ENOENT);
+        /* it runs */
+        _cleanup_close_ int runs = lock_take_inode(&web->st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(runs);
+        ASSERT_ERROR(snapshot_make(&c.pool, web, "b", false, &name, &busy), EBUSY);
+        ASSERT_CONTAINS(busy.message, "Image 'web' is in use by process ");
+        ASSERT_CONTAINS(busy.message, ", and would change while it is copied");
+        ASSERT_CONTAINS(busy.hint, "--force");
+        ASSERT_OK(snapshot_make(&c.pool, web, "b", true, &name, NULL));
+        free(name);
+        ASSERT_ERROR(snapshot_roll_back(&c.pool, web, "a", &name, &back), EBUSY);
+        ASSERT_EQ(back.id, ERROR_ROOT_BUSY);
+        runs = fd_close(runs);
+        _cleanup_(snapshot_lock_done) SnapshotLock other = SNAPSHOT_LOCK_NULL;
+        ASSERT_EQ(snapshot_lock(web, false, &other, NULL), 1);
+        ASSERT_ERROR(snapshot_remove(&c.pool, web, "a", &locked), EBUSY);
+        ASSERT_CONTAINS(locked.message, "Another program is at the snapshots of image 'web'");
+        ASSERT_ERROR(image_remove(&c.pool, web, NULL), EBUSY);
+        snapshot_lock_done(&other);
+        assert_names(&c, "web", "a b");
+        shell(&c, "rm -r first/app.v first/stack.mstack first/link first/sealed*; "
+                  "test \"$(ls -A first | xargs)\" = '.#snapshots web'");
+        care_end(&c);
+}
+
+static int hear(void *userdata, const char *name, uint64_t bytes) {
+        return strv_extend(userdata, name);
+}
+
+TEST(following_their_image) {
+        Care c;
+        _cleanup_strv_free_ char **removed = NULL;
+        care_begin(&c);
+        shell(&c, "mkdir -p first/web 'first/.#snapshots/gone/2020-01-01T00:00:00Z/x'");
+        free(take(&c, "web", "a"));
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_OK(image_clone(&c.pool, web, "copy", false, NULL));
+        assert_names(&c, "copy", "");
+        ASSERT_ERROR(image_rename(&c.pool, web, "gone", &e), EEXIST);
+        ASSERT_CONTAINS(e.message, "There are snapshots of an image 'gone' that is gone");
+        ASSERT_OK(image_rename(&c.pool, web, "db", NULL));
+        assert_names(&c, "db", "a");
+        ASSERT_OK(image_clean(&c.pool, CLEAN_HIDDEN, hear, &removed, NULL));
+        ASSERT_TRUE(strv_isempty(removed));
+        shell(&c, "test \"$(ls -A first/.#snapshots)\" = db");
+        _cleanup_(image_freep) Image *db = find(&c, "db"), *copy = find(&c, "copy");
+        ASSERT_OK(image_remove(&c.pool, copy, NULL));
+        assert_names(&c, "db", "a");
+        ASSERT_OK(image_remove(&c.pool, db, NULL));
+        shell(&c, "test -z \"$(ls -A first)\"");
+        care_end(&c);
+}
+
+TEST(pruning) {
+        Care c;
+        _cleanup_strv_free_ char **removed = NULL;
+        care_begin(&c);
+        shell(&c,
+              "mkdir -p first/web; cd first; mkdir -p .#snapshots/web; cd .#snapshots/web\n"
+              "for y in 0 1 2 3 4; do mkdir 200$y-01-01T00:00:00Z; done; mkdir 2000-01-01T00:00:01Z.old others");
+        free(take(&c, "web", "new"));
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        SnapshotLimits limits = { .keep = 3 };
+        ASSERT_OK(snapshot_prune(&c.pool, web, &limits, hear, &removed, NULL));
+        assert_names(&c, "web",
+                     "old 2002-01-01T00:00:00Z 2003-01-01T00:00:00Z 2004-01-01T00:00:00Z new");
+        _cleanup_free_ char *first = strv_join(removed, " ");
+        ASSERT_STREQ(first, "2001-01-01T00:00:00Z 2000-01-01T00:00:00Z");
+        limits = (SnapshotLimits){ .max_age = now_usec(CLOCK_REALTIME) -
+                                              UINT64_C(1050000000) * USEC_PER_SEC };
+        ASSERT_OK(snapshot_prune(&c.pool, web, &limits, hear, &removed, NULL));
+        assert_names(&c, "web", "old 2004-01-01T00:00:00Z new");
+        limits = (SnapshotLimits){ .max_age = 1 };
+        ASSERT_OK(snapshot_prune(&c.pool, web, &limits, hear, &removed, NULL));
+        assert_names(&c, "web", "old 2004-01-01T00:00:00Z new"); /* the newest stays */
+        limits = (SnapshotLimits){ 0 };
+        ASSERT_OK(snapshot_prune(&c.pool, web, &limits, hear, &removed, NULL));
+        assert_names(&c, "web", "old 2004-01-01T00:00:00Z new");
+        care_end(&c);
+}
+
+/* ---- killed ---- */
+
+typedef int (*Change)(const void *of);
+static int change_take(const void *of) {
+        const Care *c = of;
+        char *name;
+        return snapshot_make(&c->pool, find(c, "web"), "b", false, &name, NULL);
+}
+static int change_back(const void *of) {
+        const Care *c = of;
+        char *name;
+        return snapshot_roll_back(&c->pool, find(c, "web"), "a", &name, NULL);
+}
+static int change_drop(const void *of) {
+        const Care *c = of;
+        return snapshot_remove(&c->pool, find(c, "web"), "a", NULL);
+}
+static int change_rename(const void *of) {
+        const Care *c = of;
+        return image_rename(&c->pool, find(c, "web"), "db", NULL);
+}
+static int change_remove(const void *of) {
+        const Care *c = of;
+        return image_remove(&c->pool, find(c, "web"), NULL);
+}
+
+/* Of everything that is there: "name=contents of its file f", without times. */
+static const char tell[] =
+        "cd first; for f in $(find . -name f | LC_ALL=C sort); do echo \"$f=$(cat $f)\"; done | "
+        "sed 's/....-..-..T..:..:..Z/T/; s/^..//; s/\\.#snapshots/S/' | xargs";
+
+static char *told(const Care *c) {
+        _cleanup_free_ char *command = strf("cd %s; %s", c->p.top, tell);
+        char line[1024] = "";
+        FILE *f = popen(command, "re");
+        ASSERT_NOT_NULL(f);
+        if (!fgets(line, sizeof(line), f))
+                line[0] = '\0';
+        pclose(f);
+        line[strcspn(line, "\n")] = '\0';
+        return strdup(line);
+}
+
+static void assert_all_or_nothing(Change change, const char *new) {
+        static const char old[] = "S/web/T.a/d/f=1 web/d/f=2";
+        bool seen[2] = { false, false };
+        for (unsigned n = 1;; n++) {
+                Care c;
+                care_begin(&c);
+                shell(&c, "mkdir -p first/web/d; echo 1 >first/web/d/f; touch first/web/d/g");
+                free(take(&c, "web", "a"));
+                shell(&c, "echo 2 >first/web/d/f");
+                const bool ended = killed_at_call(n, change, &c);
+                ASSERT_OK(image_reclaim(&c.pool, NULL));
+                _cleanup_free_ char *found = told(&c);
+                const bool is_old = streq(found, old), is_new = streq(found, new);
+                if (!is_old && !is_new)
+                        TEST_FAIL("killed at call %u: '%s'", n, found);
+                seen[0] = seen[0] || is_old;
+                seen[1] = seen[1] || is_new;
+                shell(&c, "rm -f first/.#*.lck first/.#snapshots/.#*.lck; "
+                          "test -z \"$(find first -name '.#*' ! -name '.#snapshots')\"");
+                care_end(&c);
+                if (ended)
+                        break;
+        }
+        ASSERT_TRUE(seen[0] && seen[1]);
+}
+
+TEST(killed_at_every_call_of_a_snapshot) {
+        assert_all_or_nothing(change_take, "S/web/T.a/d/f=1 S/web/T.b/d/f=2 web/d/f=2");
+}
+
+TEST(killed_at_every_call_of_going_back) {
+        assert_all_or_nothing(change_back, "S/web/T.a/d/f=1 S/web/T/d/f=2 web/d/f=1");
+}
+
+TEST(killed_at_every_call_of_its_removal) {
+        assert_all_or_nothing(change_drop, "web/d/f=2");
+}
+
+TEST(killed_at_every_call_of_a_rename) {
+        assert_all_or_nothing(change_rename, "S/db/T.a/d/f=1 db/d/f=2");
+}
+
+TEST(killed_at_every_call_of_a_removal) {
+        assert_all_or_nothing(change_remove, "");
+}
+
+/* ---- btrfs ---- */
+
+TEST(subvolumes) {
+        Care c;
+        if (access("/dev/loop-control", F_OK) < 0 ||
+            system("command -v mkfs.btrfs >/dev/null") != 0)
+                TEST_SKIP("no loop devices, or no mkfs.btrfs");
+        if (system("exec >/dev/null 2>&1; mkdir -p /mnt/k && mount -t tmpfs -o size=300m tmpfs /mnt/k && cd /mnt/k && "
+                   "truncate -s 256M disk && mkfs.btrfs -q disk && mkdir fs && mount -o loop disk fs") !=
+            0)
+                TEST_SKIP("no btrfs can be mounted");
+        care_begin_in(&c, "/mnt/k/fs");
+        shell(&c,
+              "cd first; btrfs -q subvolume create web; btrfs -q subvolume create web/inner; echo 1 >web/f; echo 1 >web/inner/g");
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        _cleanup_close_ int runs = lock_take_inode(&web->st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(runs);
+        _cleanup_free_ char *one = take(&c, "web", "a"); /* also of what runs */
+        runs = fd_close(runs);
+        shell(&c,
+              "cd first; echo 2 >web/f; echo 2 >web/inner/g; ! touch .#snapshots/web/*.a/x 2>/dev/null; ! touch .#snapshots/web/*.a/inner/x 2>/dev/null");
+        _cleanup_free_ char *kept = go_back(&c, "web", "a");
+        shell(&c,
+              "cd first; test \"$(cat web/f web/inner/g | xargs)\" = '1 1'; touch web/new web/inner/new\n"
+              "test \"$(cat .#snapshots/web/*Z/f .#snapshots/web/*Z/inner/g | xargs)\" = '2 2'; ! touch .#snapshots/web/*Z/x 2>/dev/null");
+        _cleanup_(image_freep) Image *again = find(&c, "web");
+        ASSERT_EQ(again->kind, IMAGE_SUBVOLUME);
+        ASSERT_OK(image_rename(&c.pool, again, "db", NULL));
+        _cleanup_(image_freep) Image *db = find(&c, "db");
+        ASSERT_OK(snapshot_remove(&c.pool, db, kept, NULL));
+        assert_names(&c, "db", "a");
+        ASSERT_OK(image_remove(&c.pool, db, NULL));
+        shell(&c, "test -z \"$(ls -A first)\"; test -z \"$(btrfs subvolume list -o .)\"");
+        care_end(&c);
+        ASSERT_OK(umount("/mnt/k/fs"));
+        ASSERT_OK(umount("/mnt/k"));
+}
+
+int main(int argc, char **argv) {
+        if (geteuid() != 0) {
+                fprintf(stderr, "skipped: needs root\n");
+                return 77;
+        }
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
+            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
+                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
+                return 77;
+        }
+        umask(022);
+        return test_run_all(argc, argv);
+}
