@@ -43,3 +43,30 @@ int manager1_mark_image(sd_bus *bus, const char *name, bool read_only, Error *re
 int manager1_limit_image(sd_bus *bus, const char *name, uint64_t bytes, Error *reterr);
 typedef int (*ImageRemoved)(const char *name, uint64_t bytes, void *userdata);
 int manager1_clean_pool(sd_bus *bus, bool all, ImageRemoved removed, void *userdata, Error *reterr);
+
+/* ---- snapshots ---- */
+
+typedef struct SnapshotInfo {
+        char *image, *name, *type, *path; /* harmless on terminals */
+        bool named;                       /* by somebody */
+        usec_t taken_usec;
+        uint64_t usage; /* UINT64_MAX: not known */
+} SnapshotInfo;
+
+typedef struct SnapshotInfoList {
+        SnapshotInfo *infos;
+        size_t n;
+} SnapshotInfoList;
+void snapshot_info_list_done(SnapshotInfoList *l);
+
+/* name "": of all images; each image's the oldest first */
+int manager1_list_snapshots(sd_bus *bus, const char *name, SnapshotInfoList *ret, Error *reterr);
+/* as (may be NULL): its name; progress_fd as above; *ret_name (allocated): its name */
+int manager1_create_snapshot(sd_bus *bus, const char *name, const char *as, bool force,
+                             int progress_fd, char **ret_name, Error *reterr);
+/* *ret_kept (allocated): the name of what was kept */
+int manager1_roll_back_image(sd_bus *bus, const char *name, const char *snapshot, int progress_fd,
+                             char **ret_kept, Error *reterr);
+int manager1_remove_snapshot(sd_bus *bus, const char *name, const char *snapshot, Error *reterr);
+int manager1_prune_snapshots(sd_bus *bus, const char *name, uint64_t keep, usec_t max_age_usec,
+                             ImageRemoved removed, void *userdata, Error *reterr);

@@ -43,6 +43,11 @@ enum {
         V_REVERT = 1 << 29,
 };
 /* more than an enum has room for */
+#define V_SNAPSHOT (UINT64_C(1) << 30)
+#define V_SNAPSHOTS (UINT64_C(1) << 31)
+#define V_ROLLBACK (UINT64_C(1) << 32)
+#define V_REMOVE_SNAPSHOT (UINT64_C(1) << 33)
+#define V_PRUNE_SNAPSHOTS (UINT64_C(1) << 34)
 #define V_IMAGES (UINT64_C(1) << 40)
 #define V_IMAGE_STATUS (UINT64_C(1) << 41)
 #define V_SHOW_IMAGE (UINT64_C(1) << 42)
@@ -118,6 +123,11 @@ const Verb verbs[] = {
         { "read-only", "NAME [BOOL]", V_READ_ONLY, 1, 2, VERB_POOL, verb_read_only, "Images", "Mark an image read-only, or not" },
         { "set-limit", "[NAME] BYTES", V_SET_LIMIT, 1, 2, VERB_POOL, verb_set_limit, "Images", "Limit how large an image, or the pool, gets" },
         { "clean",     NULL,    V_CLEAN,     0, 0,   0,               verb_clean,     "Images", "Remove hidden images and leftovers" },
+        { "snapshot",  "NAME [SNAPSHOT]", V_SNAPSHOT, 1, 2, VERB_POOL, verb_snapshot, "Snapshots", "Keep an image as it is now" },
+        { "snapshots", "[NAME…]", V_SNAPSHOTS, 0, ANY, VERB_POOL,    verb_snapshots, "Snapshots", "List snapshots" },
+        { "rollback",  "NAME SNAPSHOT", V_ROLLBACK, 2, 2, VERB_POOL, verb_rollback,  "Snapshots", "Make an image as it was" },
+        { "remove-snapshot", "NAME SNAPSHOT…", V_REMOVE_SNAPSHOT, 2, ANY, VERB_POOL, verb_remove_snapshot, "Snapshots", "Remove snapshots" },
+        { "prune-snapshots", "[NAME…]", V_PRUNE_SNAPSHOTS, 0, ANY, VERB_POOL, verb_prune_snapshots, "Snapshots", "Remove old snapshots" },
         { "import-tar", "FILE|- [NAME]", V_IMPORT_TAR, 1, 2, 0, verb_import_tar, "Transfers", "Make an image of a tar archive" },
         { "import-raw", "FILE|- [NAME]", V_IMPORT_RAW, 1, 2, 0, verb_import_raw, "Transfers", "Make an image of a disk image in a file" },
         { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
@@ -297,11 +307,32 @@ static int parse_property_value(const Option *o, const char *value, void *at, Er
         return parse_properties(o, value, &options->properties, reterr);
 }
 
+static int parse_keep(const Option *o, const char *value, void *at, Error *reterr) {
+        uint32_t n;
+        if (parse_u32(value, &n) < 0 || n == 0)
+                return error_set(reterr, -EINVAL, ERROR_USAGE,
+                                 "Invalid value '%s' for '--keep': a number above 0 is expected",
+                                 value);
+        *(uint64_t *) at = n;
+        return 0;
+}
+
+static int parse_max_age(const Option *o, const char *value, void *at, Error *reterr) {
+        usec_t t;
+        if (parse_usec(value, &t) < 0 || t == 0)
+                return error_set(reterr, -EINVAL, ERROR_USAGE,
+                                 "Invalid value '%s' for '--max-age': a time like 30d is expected",
+                                 value);
+        *(usec_t *) at = t;
+        return 0;
+}
+
 #define AT(field) offsetof(VerbOptions, field)
 #define LIVE_VERBS (V_TOP | V_STATS)
-#define JSON_VERBS                                                                      \
-        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES | \
-         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN | V_IMPORT | V_EXPORT | V_PULL)
+#define JSON_VERBS                                                                          \
+        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES |     \
+         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN | V_SNAPSHOTS | V_PRUNE_SNAPSHOTS | \
+         V_IMPORT | V_EXPORT | V_PULL)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },
@@ -309,7 +340,7 @@ static const Option verb_options[] = {
         { 0,   "json",      "MODE",     0,             JSON_VERBS,           parse_json,           AT(json),         NULL, "Output as JSON: short, pretty, off" },
         { 'j', "json-auto", NULL,       OPTION_HIDDEN, JSON_VERBS,           parse_json_letter,    AT(json),         NULL, "" },
         { 'o', "output",    "FORMAT",   0,             JSON_VERBS,           parse_output,         AT(json),         NULL, "Output as table, json, json-pretty" },
-        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS | V_IMAGES | V_DU, option_parse_true, AT(no_legend),    NULL, "Without the line of titles" },
+        { 0,   "no-legend", NULL,       0,             V_LIST | V_LIST_BINDS | LIVE_VERBS | V_IMAGES | V_DU | V_SNAPSHOTS, option_parse_true, AT(no_legend),    NULL, "Without the line of titles" },
         { 'a', "all",       NULL,       0,             V_LIST | V_SHOW,               option_parse_true,    AT(all),          NULL, "Also those that do not run" },
         { 'a', "all",       NULL,       0,             V_IMAGES,             option_parse_true,    AT(all),          NULL, "Also hidden ones" },
         { 0,   "all",       NULL,       0,             V_CLEAN,              option_parse_true,    AT(all),          NULL, "Remove ALL images that are not in use" },
@@ -331,6 +362,9 @@ static const Option verb_options[] = {
         { 0,   "now",       NULL,       0,             V_ENABLE | V_DISABLE, option_parse_true,    AT(now),          NULL, "Also start, or stop, it now" },
         { 0,   "read-only", NULL,       0,             V_CLONE | V_IMPORT | V_PULL,              option_parse_true,    AT(read_only),    NULL, "The new image is read-only" },
         { 0,   "force",     NULL,       0,             V_IMPORT | V_PULL,    option_parse_true,    AT(force),        NULL, "Replace an image of this name" },
+        { 0,   "force",     NULL,       0,             V_SNAPSHOT,           option_parse_true,    AT(force),        NULL, "Copy it even while it is in use" },
+        { 0,   "keep",      "N",        0,             V_SNAPSHOT | V_PRUNE_SNAPSHOTS, parse_keep, AT(keep),         NULL, "Remove unnamed ones but the newest N" },
+        { 0,   "max-age",   "TIME",     0,             V_SNAPSHOT | V_PRUNE_SNAPSHOTS, parse_max_age, AT(max_age_usec), NULL, "Remove unnamed ones older than this" },
         { 0,   "max-size",  "BYTES",    0,             V_IMPORT | V_PULL,    parse_max_size,       AT(max_size),     NULL, "Give up if it is larger (what is free)" },
         { 0,   "format",    "FORMAT",   0,             V_EXPORT,             parse_format,         AT(format),       NULL, "uncompressed, gzip, bzip2, xz or zstd" },
         { 0,   "read-only", NULL,       0,             V_BIND,               option_parse_true,    AT(read_only),    NULL, "Not to be written to inside" },

@@ -48,6 +48,8 @@ typedef struct VerbOptions {
         bool batch, no_stream;
         bool runtime, from_stdin;
         char *drop_in;
+        uint64_t keep;         /* snapshots; 0: any number */
+        usec_t max_age_usec;   /* 0: any */
         uint64_t max_size;     /* UINT64_MAX: as the pool has room */
         TransferFormat format; /* negative: by the file's name */
         bool quiet;
@@ -158,6 +160,11 @@ int verb_remove(const Invocation *v, Error *reterr);
 int verb_read_only(const Invocation *v, Error *reterr);
 int verb_set_limit(const Invocation *v, Error *reterr);
 int verb_clean(const Invocation *v, Error *reterr);
+int verb_snapshot(const Invocation *v, Error *reterr);
+int verb_snapshots(const Invocation *v, Error *reterr);
+int verb_rollback(const Invocation *v, Error *reterr);
+int verb_remove_snapshot(const Invocation *v, Error *reterr);
+int verb_prune_snapshots(const Invocation *v, Error *reterr);
 int verb_import_tar(const Invocation *v, Error *reterr);
 int verb_import_raw(const Invocation *v, Error *reterr);
 int verb_export_raw(const Invocation *v, Error *reterr);

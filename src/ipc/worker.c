@@ -35,6 +35,11 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_IMAGE_REMOVE] = "image-remove",
         [OPERATION_IMAGE_MARK] = "image-mark",
         [OPERATION_IMAGE_LIMIT] = "image-limit",
+        [OPERATION_SNAPSHOT_LIST] = "snapshot-list",
+        [OPERATION_SNAPSHOT_MAKE] = "snapshot-make",
+        [OPERATION_SNAPSHOT_ROLL_BACK] = "snapshot-roll-back",
+        [OPERATION_SNAPSHOT_REMOVE] = "snapshot-remove",
+        [OPERATION_SNAPSHOT_PRUNE] = "snapshot-prune",
         [OPERATION_IMAGE_CLEAN] = "image-clean",
         [OPERATION_DISK] = "disk",
 };
@@ -72,6 +77,7 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_number(&b, "FLAGS", q->flags);
         add_number(&b, "UID", q->uid);
         add_number(&b, "SIZE", q->size);
+        add_number(&b, "AGE", q->age_usec);
         add_number(&b, "SUPERVISOR", (uint64_t) q->supervisor);
         STRV_FOREACH(s, q->argv)
                 add_text(&b, "ARGUMENT", *s);
@@ -145,6 +151,8 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
                 q->uid = (uid_t) n;
         else if (streq(key, "SIZE"))
                 q->size = n;
+        else if (streq(key, "AGE"))
+                q->age_usec = n;
         else if (streq(key, "SUPERVISOR"))
                 q->supervisor = (pid_t) n;
         return 0;

@@ -44,6 +44,11 @@ typedef enum OperationType {
         OPERATION_IMAGE_REMOVE,   /* nothing */
         OPERATION_IMAGE_MARK,     /* nothing */
         OPERATION_IMAGE_LIMIT,    /* nothing; name "": the pool */
+        OPERATION_SNAPSHOT_LIST, /* name "": of all images; fds: a file, for each SNAPSHOT_ROW_FIELDS strings */
+        OPERATION_SNAPSHOT_MAKE,      /* text: its name */
+        OPERATION_SNAPSHOT_ROLL_BACK, /* text: the name of what was kept */
+        OPERATION_SNAPSHOT_REMOVE,    /* nothing */
+        OPERATION_SNAPSHOT_PRUNE,     /* as IMAGE_CLEAN */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
         OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
         _OPERATION_TYPE_MAX,
@@ -57,10 +62,14 @@ static inline bool operation_is_of_images(OperationType t) {
 /* An image in an answer: strings, each with a NUL behind: name, kind, path, "yes" or "no" (read-only), birth and modification in
  * microseconds, usage, exclusive usage, limit, exclusive limit in bytes (UINT64_MAX: not known, none). */
 #define IMAGE_ROW_FIELDS 10
+/* A snapshot in an answer: image, name, "yes" or "no" (named by somebody), when it was taken in microseconds, kind, bytes (UINT64_MAX: not
+ * known), path. */
+#define SNAPSHOT_ROW_FIELDS 7
 #define IMAGE_ANSWER_MAX (16U << 20)
 
 typedef enum OperationFlags {
         OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else code -EEXIST */
+        OPERATION_FORCE = 1 << 0,   /* snapshot: also of what is in use */
         OPERATION_READ_ONLY =
                 1
                 << 1, /* bind; image clone, mark; disk: it is not to be written, others may have it, too */
@@ -90,12 +99,14 @@ typedef struct OperationRequest {
         const char *
                 source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND, DISK: on the host */
         const char *
-                destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
+                destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. SNAPSHOT_…: the snapshot's; NULL or "": by its time. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
         const char *
                 policy; /* DISK: what may be on it (image/disk.h); NULL: what containers may have */
         uint64_t flags; /* COPY, BIND, DISK */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
-        uint64_t size;    /* IMAGE_LIMIT: bytes; UINT64_MAX: none */
+        uint64_t
+                size; /* IMAGE_LIMIT: bytes; UINT64_MAX: none. SNAPSHOT_PRUNE: how many stay; 0: all */
+        usec_t age_usec;  /* SNAPSHOT_PRUNE: of this age they go; 0: never */
         pid_t supervisor; /* UNBIND, LIST_BINDS: of the container; 0: not known */
 } OperationRequest;
 

@@ -11,6 +11,7 @@
 #include "basic/str.h"
 #include "bus/bus.h"
 #include "image/image.h"
+#include "image/snapshot.h"
 #include "manager/machine1.h"
 
 static int bad_arguments(int r, Error *reterr) {
@@ -378,4 +379,96 @@ int body_pool_clean(Manager *m, sd_bus_message *call, const char *container, Err
                                  "Invalid mode '%.80s': 'hidden' or 'all' is expected", mode);
         q.flags = streq(mode, "all") ? OPERATION_ALL : 0U;
         return image_operation_start(m, call, &q, "", append_removed, reterr);
+}
+
+/* ---- snapshots ---- */
+
+static int append_snapshots(sd_bus_message *m, const OperationResult *result) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r = result->fds[0] < 0 || lseek(result->fds[0], 0, SEEK_SET) < 0 ? -EBADMSG : 0;
+        if (r >= 0)
+                r = fd_read_all(result->fds[0], IMAGE_ANSWER_MAX, &text, &size);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(ssbtsts)");
+        for (const char *p = text, *end = text + size; r >= 0 && p < end;) {
+                const char *fields[SNAPSHOT_ROW_FIELDS];
+                uint64_t taken_usec, bytes;
+                for (size_t i = 0; i < SNAPSHOT_ROW_FIELDS; i++) {
+                        if (p >= end)
+                                return -EBADMSG;
+                        fields[i] = p;
+                        p += strlen(p) + 1;
+                }
+                if (!read_number(fields[3], &taken_usec) || !read_number(fields[5], &bytes))
+                        return -EBADMSG;
+                r = sd_bus_message_append(m, "(ssbtsts)", fields[0], fields[1],
+                                          (int) streq(fields[2], "yes"), taken_usec, fields[4],
+                                          bytes, fields[6]);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_name(sd_bus_message *m, const OperationResult *result) {
+        return sd_bus_message_append(m, "s", strempty(result->text));
+}
+
+int body_list_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        const OperationRequest q = { .type = OPERATION_SNAPSHOT_LIST };
+        const char *name;
+        int r = sd_bus_message_read(call, "s", &name);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        r = isempty(name) ? 0 : image_check_name(name, reterr);
+        return r < 0 ? r : image_operation_start(m, call, &q, name, append_snapshots, reterr);
+}
+
+int body_create_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        int stdio[3] = { -EBADF, -EBADF, -EBADF };
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_MAKE, .stdio = stdio };
+        int r = read_changeable(call, &container, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "st", &q.destination, &q.flags);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        if (q.flags & ~(uint64_t) OPERATION_FORCE)
+                return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING, "Unknown flags 0x%" PRIx64,
+                                 q.flags);
+        r = isempty(q.destination) ? 0 : snapshot_check_name(q.destination, reterr);
+        if (r >= 0)
+                r = read_descriptors(call, &q, stdio + 2, reterr);
+        return r < 0 ? r : image_operation_start(m, call, &q, container, append_name, reterr);
+}
+
+int body_roll_back_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        int stdio[3] = { -EBADF, -EBADF, -EBADF };
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_ROLL_BACK, .stdio = stdio };
+        int r = read_changeable(call, &container, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "s", &q.destination);
+        if (r < 0)
+                return bad_arguments(r, reterr);
+        r = read_descriptors(call, &q, stdio + 2, reterr);
+        return r < 0 ? r : image_operation_start(m, call, &q, container, append_name, reterr);
+}
+
+int body_remove_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_REMOVE };
+        int r = read_changeable(call, &container, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "s", &q.destination);
+        return r < 0 ? bad_arguments(r, reterr) : change(m, call, container, &q, reterr);
+}
+
+int body_prune_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_PRUNE };
+        int r = read_changeable(call, &container, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "tt", &q.size, &q.age_usec);
+        return r < 0 ? bad_arguments(r, reterr)
+                     : image_operation_start(m, call, &q, container, append_removed, reterr);
 }

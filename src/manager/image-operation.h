@@ -41,6 +41,11 @@ int body_list_images(Manager *m, sd_bus_message *call, const char *container, Er
 int body_describe_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_measure_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_clone_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_list_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_create_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_roll_back_image(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_remove_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_prune_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 /* of org.freedesktop.machine1 */
 int body_machine_list_images(Manager *m, sd_bus_message *call, const char *container,
                              Error *reterr);

@@ -49,7 +49,7 @@ static bool is_bind(OperationType type) {
 static bool is_image_work(OperationType type) {
         return operation_is_of_images(type) &&
                !IN_SET(type, OPERATION_IMAGE_LIST, OPERATION_IMAGE_DESCRIBE,
-                       OPERATION_IMAGE_IDENTITY);
+                       OPERATION_IMAGE_IDENTITY, OPERATION_SNAPSHOT_LIST);
 }
 
 static usec_t time_limit(OperationType type) {

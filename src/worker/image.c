@@ -15,6 +15,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "image/image-work.h"
+#include "image/snapshot.h"
 #include "sys/resolve.h"
 #include "sys/tree-stream.h"
 #include "worker/worker.h"
@@ -275,5 +276,78 @@ int operation_image_clean(Worker *w, Error *reterr) {
         int r = image_clean(&k.pool,
                             w->request.operation.flags & OPERATION_ALL ? CLEAN_ALL : CLEAN_HIDDEN,
                             on_removed, &b, reterr);
+        return r < 0 ? r : answer_file(w, &b, reterr);
+}
+
+/* ---- snapshots ---- */
+
+static int add_snapshots(StrBuf *b, const Image *i, Error *reterr) {
+        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
+        int r = snapshot_list(i, &l, reterr);
+        for (size_t k = 0; k < l.n; k++) {
+                const Snapshot *s = l.snapshots + k;
+                add_string(b, i->name);
+                add_string(b, s->name);
+                add_string(b, s->named ? "yes" : "no");
+                add_number(b, s->taken_usec);
+                add_string(b, image_kind_to_string(s->kind));
+                add_number(b, s->usage);
+                add_string(b, s->path);
+        }
+        return r;
+}
+
+int operation_snapshot_list(Worker *w, Error *reterr) {
+        _cleanup_(image_list_done) ImageList l = { 0 };
+        _cleanup_(image_freep) Image *one = NULL;
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        const bool all = isempty(w->request.name);
+        int r = all ? image_enumerate(NULL, /* hidden= */ true, &l, reterr)
+                    : image_lookup(NULL, w->request.name, &one, reterr);
+        for (size_t k = 0; r >= 0 && k < l.n; k++)
+                r = add_snapshots(&b, l.images[k], reterr);
+        if (r >= 0 && one)
+                r = add_snapshots(&b, one, reterr);
+        return r < 0 ? r : answer_file(w, &b, reterr);
+}
+
+int operation_snapshot_change(Worker *w, Error *reterr) {
+        const OperationRequest *q = &w->request.operation;
+        const char *name = isempty(q->destination) ? NULL : q->destination;
+        _cleanup_(image_freep) Image *i = NULL;
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_free_ char *answer = NULL;
+        Work k;
+        begin(w, &k);
+        int r = image_lookup(NULL, w->request.name, &i, reterr);
+        if (r < 0)
+                return r;
+        switch (q->type) {
+        case OPERATION_SNAPSHOT_MAKE:
+                r = snapshot_make(&k.pool, i, name, q->flags & OPERATION_FORCE, &answer, reterr);
+                break;
+        case OPERATION_SNAPSHOT_ROLL_BACK:
+                r = snapshot_roll_back(&k.pool, i, strempty(name), &answer, reterr);
+                break;
+        default:
+                r = snapshot_remove(&k.pool, i, strempty(name), reterr);
+        }
+        if (r < 0)
+                return r;
+        strbuf_add(&b, strempty(answer));
+        tree_progress_finish(&k.progress);
+        return answer_text(w, &b, reterr);
+}
+
+int operation_snapshot_prune(Worker *w, Error *reterr) {
+        const OperationRequest *q = &w->request.operation;
+        const SnapshotLimits limits = { .keep = q->size, .max_age = q->age_usec };
+        _cleanup_(image_freep) Image *i = NULL;
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        Work k;
+        begin(w, &k);
+        int r = image_lookup(NULL, w->request.name, &i, reterr);
+        if (r >= 0)
+                r = snapshot_prune(&k.pool, i, &limits, on_removed, &b, reterr);
         return r < 0 ? r : answer_file(w, &b, reterr);
 }

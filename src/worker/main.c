@@ -124,6 +124,11 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_IMAGE_MARK] = operation_image_change,
         [OPERATION_IMAGE_LIMIT] = operation_image_change,
         [OPERATION_IMAGE_CLEAN] = operation_image_clean,
+        [OPERATION_SNAPSHOT_LIST] = operation_snapshot_list,
+        [OPERATION_SNAPSHOT_MAKE] = operation_snapshot_change,
+        [OPERATION_SNAPSHOT_ROLL_BACK] = operation_snapshot_change,
+        [OPERATION_SNAPSHOT_REMOVE] = operation_snapshot_change,
+        [OPERATION_SNAPSHOT_PRUNE] = operation_snapshot_prune,
         [OPERATION_DISK] = operation_disk,
 };
 

@@ -36,6 +36,9 @@ int operation_image_identity(Worker *w, Error *reterr);
 int operation_image_measure(Worker *w, Error *reterr);
 int operation_image_change(Worker *w, Error *reterr); /* IMAGE_CLONE, RENAME, REMOVE, MARK, LIMIT */
 int operation_image_clean(Worker *w, Error *reterr);
+int operation_snapshot_list(Worker *w, Error *reterr);
+int operation_snapshot_change(Worker *w, Error *reterr); /* SNAPSHOT_MAKE, ROLL_BACK, REMOVE */
+int operation_snapshot_prune(Worker *w, Error *reterr);
 int operation_disk(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */

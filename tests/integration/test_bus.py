@@ -53,6 +53,11 @@ CALLS = {
     "MarkImageReadOnly": ["sb", "NAME", "true"],
     "SetImageLimit": ["st", "NAME", "1000000"],
     "SetPoolLimit": ["t", "1000000"],
+    "ListSnapshots": ["s", "NAME"],
+    "CreateSnapshot": ["ssta(sh)", "NAME", "now", "0", "0"],
+    "RollBackImage": ["ssa(sh)", "NAME", "now", "0"],
+    "RemoveSnapshot": ["ss", "NAME", "now"],
+    "PruneSnapshots": ["stt", "NAME", "3", "0"],
     "CleanPool": ["s", "hidden"],
 }
 
