@@ -6,8 +6,10 @@
 #define BERTH_MANAGER_PATH "/org/berth/Containers1"
 #define BERTH_CONTAINER_PATH_PREFIX \
         "/org/berth/Containers1/container" /* + "/" + escaped name, sd_bus_path_encode() */
+#define BERTH_IMAGE_PATH_PREFIX "/org/berth/Containers1/image" /* the same */
 #define BERTH_MANAGER_INTERFACE "org.berth.Containers1.Manager"
 #define BERTH_CONTAINER_INTERFACE "org.berth.Containers1.Container"
+#define BERTH_IMAGE_INTERFACE "org.berth.Containers1.Image"
 #define BERTH_ERROR_PREFIX "org.berth.Error."
 
 /* org.freedesktop.LogControl1(5) */

@@ -58,8 +58,23 @@ static void reply_error(sd_bus_message *call, const Error *e) {
         (void) sd_bus_reply_method_error(call, &b); /* the caller may be gone */
 }
 
-static bool is_container_call(sd_bus_message *m) {
-        return streq(strempty(sd_bus_message_get_interface(m)), BERTH_CONTAINER_INTERFACE);
+/* Of an object: its interface, the word that its methods' names are without, and where its name comes from. */
+typedef struct ObjectKind {
+        const char *interface, *word, *prefix;
+        bool of_image;
+} ObjectKind;
+
+static const ObjectKind object_kinds[] = {
+        { BERTH_CONTAINER_INTERFACE, "Container", BERTH_CONTAINER_PATH_PREFIX, false },
+        { BERTH_IMAGE_INTERFACE, "Image", BERTH_IMAGE_PATH_PREFIX, true },
+};
+
+/* NULL: a call of the Manager. */
+static const ObjectKind *object_kind(sd_bus_message *m) {
+        for (size_t i = 0; i < ELEMENTSOF(object_kinds); i++)
+                if (streq(strempty(sd_bus_message_get_interface(m)), object_kinds[i].interface))
+                        return object_kinds + i;
+        return NULL;
 }
 
 /* Polkit is to be asked, which can take as long as somebody likes. */
@@ -178,21 +193,23 @@ static void on_checked(sd_bus_message *call, const PolkitCaller *caller, const E
                 reply_error(call, &e);
 }
 
-/* The first word "Container" of the Manager's name is left out in that of the Container. */
-static bool method_is(const Method *row, const char *member, bool of_container) {
-        const char *word = of_container ? strstr(row->member, "Container") : NULL;
+/* The first word "Container" of the Manager's name is left out in that of the Container; "Image" in that of the Image. */
+static bool method_is(const Method *row, const char *member, const ObjectKind *object) {
+        const char *word = object && row->of_image == object->of_image
+                                   ? strstr(row->member, object->word)
+                                   : NULL;
         if (!word)
                 return streq(row->member, member);
         const size_t n = (size_t) (word - row->member);
         return strncmp(row->member, member, n) == 0 &&
-               streq(word + STRLEN("Container"), member + n);
+               streq(word + strlen(object->word), member + n);
 }
 
 static const Method *method_find(sd_bus_message *m) {
         const char *member = strempty(sd_bus_message_get_member(m));
-        const bool of_container = is_container_call(m);
+        const ObjectKind *object = object_kind(m);
         for (const Method *row = manager_methods; row->member; row++)
-                if (method_is(row, member, of_container))
+                if (method_is(row, member, object))
                         return row;
         return NULL;
 }
@@ -200,10 +217,10 @@ static const Method *method_find(sd_bus_message *m) {
 static int read_container(sd_bus_message *m, const Method *method, char **ret, Error *reterr) {
         _cleanup_free_ char *name = NULL;
         const char *text = NULL;
+        const ObjectKind *object = object_kind(m);
         int r = 0;
-        if (is_container_call(m)) {
-                r = sd_bus_path_decode(sd_bus_message_get_path(m), BERTH_CONTAINER_PATH_PREFIX,
-                                       &name);
+        if (object) {
+                r = sd_bus_path_decode(sd_bus_message_get_path(m), object->prefix, &name);
                 text = name;
         } else if (method->signature[0] == 's')
                 r = sd_bus_message_read_basic(m, 's', &text);
@@ -300,8 +317,7 @@ static int begin(Manager *m, sd_bus_message *call, Error *reterr) {
                 r = read_container(call, method, &container, reterr);
         return r < 0 ? r
                      : access_begin(m, call, method, method->action, container,
-                                    method->signature[0] == 's' && !is_container_call(call),
-                                    reterr);
+                                    method->signature[0] == 's' && !object_kind(call), reterr);
 }
 
 int access_method(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {

@@ -10,7 +10,7 @@
 #include "bus/names.h"
 #include "manager/access.h"
 #include "manager/container-usage.h"
-#include "manager/image-operation.h"
+#include "manager/image-object.h"
 #include "manager/operation.h"
 #include "sys/cgroup.h"
 
@@ -229,6 +229,7 @@ const Method manager_methods[] = {
         { "GetContainerAddresses",      ACTION_INSPECT, "s",          body_get_addresses },
         { "GetContainerUIDShift",       ACTION_INSPECT, "s",          body_get_uid_shift },
         { "ListImages",                 ACTION_INSPECT, "",           body_list_images,     NULL, true },
+        { "GetImage",                   ACTION_INSPECT, "s",          body_get_image_object, NULL, true },
         { "DescribeImage",              ACTION_INSPECT, "s",          body_describe_image,  NULL, true },
         { "MeasureImage",               ACTION_INSPECT, "s",          body_measure_image,   NULL, true },
         { "GetImageHostname",           ACTION_INSPECT, "s",          body_image_hostname,  NULL, true },
@@ -308,6 +309,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetContainerAddresses", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a(iay)", addresses), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainerUIDShift", SD_BUS_ARGS("s", name), SD_BUS_RESULT("u", shift), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListImages", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv})", images), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("DescribeImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", properties), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("MeasureImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("t", files, "t", bytes, "t", disk_bytes), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetImageHostname", SD_BUS_ARGS("s", name), SD_BUS_RESULT("s", hostname), access_method, SD_BUS_VTABLE_UNPRIVILEGED),

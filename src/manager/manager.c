@@ -11,6 +11,7 @@
 #include "ipc/notify.h"
 #include "manager/access.h"
 #include "manager/container-usage.h"
+#include "manager/image-object.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 #include "manager/spawner-link.h"
@@ -167,6 +168,11 @@ int manager_publish(Manager *m, Error *reterr) {
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(m->bus, NULL, BERTH_CONTAINER_PATH_PREFIX,
                                                container_object_enumerate, m);
+        if (r >= 0)
+                r = sd_bus_add_fallback(m->bus, NULL, BERTH_IMAGE_PATH_PREFIX, image_properties, m);
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(m->bus, NULL, BERTH_IMAGE_PATH_PREFIX,
+                                               BERTH_IMAGE_INTERFACE, image_vtable, image_find, m);
         if (r >= 0)
                 r = sd_bus_add_object_manager(m->bus, NULL, BERTH_MANAGER_PATH);
         if (r >= 0)

@@ -41,6 +41,7 @@ CALLS = {
     "GetContainerAddresses": ["s", "NAME"],
     "GetContainerUIDShift": ["s", "NAME"],
     "ListImages": [],
+    "GetImage": ["s", "NAME"],
     "DescribeImage": ["s", "NAME"],
     "MeasureImage": ["s", "NAME"],
     "GetImageHostname": ["s", "NAME"],
@@ -108,6 +109,12 @@ def test_nobody_sees_no_names(host, container):
             ["get-property", NAME, path, f"{NAME}.Container", "State"],
             ["call", NAME, path, f"{NAME}.Container", "Terminate"],
             ["call", NAME, path, "org.freedesktop.DBus.Peer", "Ping"],
+        )]
+        image = f"{PATH}/image/{'busybox' if name == container else name}"
+        answers[name] += [as_nobody(host, "busctl", *words).stderr.replace(image, "IMAGE") for words in (
+            ["introspect", NAME, image],
+            ["get-property", NAME, image, f"{NAME}.Image", "Path"],
+            ["call", NAME, image, f"{NAME}.Image", "Remove"],
         )]
     assert answers[container] == answers["other"]
     for words in (["get-property", NAME, PATH, MANAGER, "NContainers"],

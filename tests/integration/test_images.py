@@ -70,6 +70,35 @@ def test_verbs(host, ready, pool):
     assert "web.berth.d" in host.run("ls /etc/berth").out and "db.berth.d" not in host.run("ls /etc/berth").out
 
 
+def test_objects(host, ready, pool):
+    """On D-Bus: what the objects of images tell and do."""
+    own = "org.berth.Containers1"
+    path, image = f"/{own.replace('.', '/')}/image/", f"{own}.Image"
+
+    def ask(name, member, *args, check=True):
+        return host.run("busctl", "call", own, path + name, image, member, *args, check=check)
+
+    assert host.run("busctl", "call", own, f"/{own.replace('.', '/')}", f"{own}.Manager", "GetImage", "s", "web").out == f'o "{path}web"'
+    shown = host.run("busctl", "get-property", own, path + "web", image, "Name", "Type", "Path", "ReadOnly", "Limit").out.splitlines()
+    assert shown == ['s "web"', 's "directory"', f's "{POOL}/web"', "b false", f"t {2**64 - 1}"]
+    assert ask("web", "GetHostname").out == 's "nice-name"'
+    assert ask("web", "GetMachineID").out == "ay 16 1 35 69 103 137 171 205 239 1 35 69 103 137 171 205 239"
+    assert '"NAME" "Busybox"' in ask("web", "GetOSRelease").out
+    ask("web", "Clone", "sta(sh)", "app", "0", "0")
+    ask("app", "MarkReadOnly", "b", "true")
+    assert host.run("busctl", "get-property", own, path + "app", image, "ReadOnly").out == "b true"
+    ask("app", "MarkReadOnly", "b", "false")
+    ask("app", "Rename", "s", "db")
+    assert {"db", "db.nspawn"} <= listing(host) and "app" not in listing(host)
+    r = host.run("busctl", "get-property", own, path + "app", image, "Path", check=False)
+    assert r.returncode != 0 and "There is no image 'app'" in r.stderr, r
+    ask("db", "Remove")
+    assert not {"db", "db.nspawn"} & listing(host)
+    r = ask("db", "Remove", check=False)
+    assert r.returncode != 0 and "There is no image 'db'" in r.stderr, r
+
+
+
 def test_in_use(host, ready, pool):
     """Nobody works on what somebody else has: berth, systemd-nspawn and machinectl agree."""
     p = host.spawn("exec berth run -q -P web -- sleep 300")

@@ -490,7 +490,7 @@ TEST(manual_is_complete) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
         static const char *const paths[] = { BERTH_MANAGER_PATH, BERTH_CONTAINER_PATH_PREFIX "/web",
-                                             LOG_CONTROL_PATH };
+                                             BERTH_IMAGE_PATH_PREFIX "/web", LOG_CONTROL_PATH };
         _cleanup_free_ char *self = strdup(__FILE__), *manual = NULL;
         _cleanup_free_ char *page = strjoin(dirname(self), "/../../../man/org.berth.Containers1.5");
         if (access(page, R_OK) < 0)
