@@ -147,7 +147,7 @@ TEST(stop_while_nobody_reads) {
         fd_close(pair[1]);
         ASSERT_FALSE(wait_msec(&run.supervisor, 1000));
         for (int waited = 0; waited < 30000 && leader_pid(&run) != 0; waited += 100)
-                usleep(100000); /* on a busy machine */
+                usleep(100000);         /* on a busy machine */
         ASSERT_EQ(leader_pid(&run), 0); /* it has ended */
         ASSERT_OK(control_send(pair[0], CONTROL_STOP, NULL, NULL, 0));
         bool ended = wait_msec(&run.supervisor, 3000);
