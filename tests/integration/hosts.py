@@ -8,6 +8,7 @@ import select
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -318,10 +319,16 @@ class VirtualHost(Host):
 
     def start(self, stage, lab, options=()):
         del lab     # on the VM's disk already
-        local(HOST_TOOLS / self.tool, "start", self.name, "--suite", self.suite, "--share", stage, *options)
-        self.run("cp -a /mnt/share/. / && systemctl daemon-reload && systemctl reload dbus && "
-                 "systemctl preset-all -q --preset-mode=enable-only 2>/dev/null; "
-                 "systemctl start berthd.socket berthd-control.socket 2>/dev/null || :", timeout=120)
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as small:
+            # whatever is copied takes its time there: no symbols, nothing to read
+            local("cp", "-a", f"{stage}/.", small)
+            local("sh", "-c", f"cd {small} && rm -rf usr/share/man usr/share/doc && {{ find usr/bin usr/lib -type f -perm -100 -exec strip {{}} + 2>/dev/null || :; }}")
+            local(HOST_TOOLS / self.tool, "start", self.name, "--suite", self.suite, "--share", small, *options)
+            # preset-all and its second reload would look at every unit
+            self.run("cp -a /mnt/share/. / && cd /usr/lib/systemd/system && "
+                     "systemctl preset -q --no-reload --preset-mode=enable-only $(ls | grep '^berth' | grep -v @) && "
+                     "systemctl daemon-reload && systemctl reload dbus && "
+                     "systemctl start berthd.socket berthd-control.socket 2>/dev/null || :", timeout=300)
         return self
 
     def copy_tree(self, tree, path):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_machine1 import MACHINED, alike, berthd, only_berthd, only_machined  # noqa: F401
+from test_machine1 import MACHINED, alike, berthd, machined_again, only_berthd, only_machined  # noqa: F401
 
 POOL = "/var/lib/machines"
 
@@ -114,6 +114,7 @@ def test_in_use(host, ready, pool):
         assert "Hostname: nice-name" in host.berth("image-status", "web").out       # looking is no harm
     finally:
         host.berth("terminate", "web", check=False)
+        p.wait(60)
         host.end(p)
     p = host.spawn(f"exec systemd-nspawn -q --register=no --keep-unit -M web -D {POOL}/web sleep 300")
     try:

@@ -146,7 +146,8 @@ def test_stats(host, clean, containers):
     lines = [json.loads(line) for line in host.berth("stats", "--json=short", "--no-stream").stdout.splitlines()]
     assert [c["name"] for c in lines] == ["busy", "lazy"]
     busy, lazy = lines
-    assert busy["cpu_percent"] > 20 and lazy["cpu_percent"] < 20, lines
+    # others may have the processors
+    assert busy["cpu_percent"] > 2 and lazy["cpu_percent"] < busy["cpu_percent"] / 2, lines
     assert busy["cpu_nsec"] > lazy["cpu_nsec"]
     assert set(busy) == {"time_usec", "name", "cpu_percent", "cpu_nsec", "memory_bytes", "memory_max_bytes", "memory_peak_bytes", "tasks",
                          "tasks_max", "io_read_bytes_per_sec", "io_write_bytes_per_sec", "io_read_bytes", "io_write_bytes"}
