@@ -9,8 +9,8 @@ int image_properties(sd_bus_message *call, void *userdata, sd_bus_error *reterr_
                                        BERTH_IMAGE_INTERFACE, reterr_error);
 }
 
-int image_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
-               sd_bus_error *e) {
+int bus_image_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                   void **found, sd_bus_error *e) {
         return image_object_find(path, BERTH_IMAGE_PATH_PREFIX, userdata, found);
 }
 

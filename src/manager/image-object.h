@@ -31,6 +31,6 @@ int image_object_find(const char *path, const char *prefix, void *userdata, void
 int body_get_image_object(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 /* org.berth.Containers1.Image, in bus-image.c. userdata: the Manager. */
 extern const sd_bus_vtable image_vtable[];
-int image_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
-               sd_bus_error *e);
+int bus_image_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                   void **found, sd_bus_error *e);
 int image_properties(sd_bus_message *call, void *userdata, sd_bus_error *reterr_error);

@@ -172,7 +172,8 @@ int manager_publish(Manager *m, Error *reterr) {
                 r = sd_bus_add_fallback(m->bus, NULL, BERTH_IMAGE_PATH_PREFIX, image_properties, m);
         if (r >= 0)
                 r = sd_bus_add_fallback_vtable(m->bus, NULL, BERTH_IMAGE_PATH_PREFIX,
-                                               BERTH_IMAGE_INTERFACE, image_vtable, image_find, m);
+                                               BERTH_IMAGE_INTERFACE, image_vtable, bus_image_find,
+                                               m);
         if (r >= 0)
                 r = sd_bus_add_object_manager(m->bus, NULL, BERTH_MANAGER_PATH);
         if (r >= 0)
