@@ -43,7 +43,13 @@ static void show(uint64_t files, uint64_t bytes, uint64_t done, uint64_t total, 
                 show_bar(done, total);
         if (files > 0)
                 (void) fprintf(stderr, "%" PRIu64 " files, ", files);
-        (void) fprintf(stderr, "%.1f%s, %.1f%s/s\x1b[K", size, size_unit, speed, speed_unit);
+        (void) fprintf(stderr, "%.1f%s, %.1f%s/s", size, size_unit, speed, speed_unit);
+        if (total > done && done > 0) { /* as fast as it was until now */
+                const double left = (double) (total - done) / (double) done * (double) took / 1e6;
+                const unsigned seconds = left < 1e6 ? (unsigned) left : 1000000U;
+                (void) fprintf(stderr, ", %u:%02u left", seconds / 60, seconds % 60);
+        }
+        (void) fputs("\x1b[K", stderr);
 }
 
 static _noreturn_ void show_progress(int fd, int position_fd) {

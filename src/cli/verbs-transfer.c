@@ -14,6 +14,7 @@
 #include "basic/format.h"
 #include "basic/path.h"
 #include "basic/str.h"
+#include "basic/url.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
@@ -251,6 +252,46 @@ int verb_import_fs(const Invocation *v, Error *reterr) {
                                     .size_max = v->options.max_size };
         r = transfer(v, &q, -EBADF, -EBADF, &text, &size, reterr);
         return r < 0 ? r : report(v, &q, NULL, text, size, reterr);
+}
+
+/* ---- download ---- */
+
+static int pull(const Invocation *v, TransferType type, Error *reterr) {
+        const char *url = v->arguments[0];
+        const VerbOptions *o = &v->options;
+        _cleanup_free_ char *name = NULL, *text = NULL;
+        size_t size;
+        int r = verb_refuse_remote(v, "the image comes to this one", reterr);
+        if (r >= 0 && !url_is_valid(url)) {
+                r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' is no http or https URL", url);
+                error_hint(reterr, "files are imported with 'berth import-tar'");
+        }
+        if (r >= 0)
+                r = check_caller(v, reterr);
+        if (r >= 0)
+                r = choose_name(v, type, url, &name, reterr);
+        if (r < 0)
+                return r;
+        const TransferVerify verify =
+                o->verify ? transfer_verify_from_string(o->verify) : TRANSFER_VERIFY_SIGNATURE;
+        const TransferRequest q = {
+                .type = type,
+                .name = name,
+                .remote = url,
+                .replace = o->force,
+                .read_only = o->read_only,
+                .size_max = o->max_size,
+                .verify = verify < 0 ? TRANSFER_VERIFY_CHECKSUM : verify,
+                .checksum = o->sha256    ? o->sha256
+                            : verify < 0 ? o->verify
+                                         : NULL,
+        };
+        r = transfer(v, &q, -EBADF, -EBADF, &text, &size, reterr);
+        return r < 0 ? r : report(v, &q, NULL, text, size, reterr);
+}
+
+int verb_pull_tar(const Invocation *v, Error *reterr) {
+        return pull(v, TRANSFER_PULL_TAR, reterr);
 }
 
 /* ---- export ---- */

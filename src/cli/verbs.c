@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "basic/parse.h"
+#include "basic/sha256.h"
 
 #define ANY UINT_MAX
 
@@ -131,6 +132,7 @@ const Verb verbs[] = {
         { "import-tar", "FILE|- [NAME]", V_IMPORT_TAR, 1, 2, 0, verb_import_tar, "Transfers", "Make an image of a tar archive" },
         { "import-raw", "FILE|- [NAME]", V_IMPORT_RAW, 1, 2, 0, verb_import_raw, "Transfers", "Make an image of a disk image in a file" },
         { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
+        { "pull-tar",  "URL [NAME]", V_PULL, 1, 2, 0, verb_pull_tar, "Transfers", "Download a tar archive, and make an image of it" },
         { "export-tar", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_IMAGES, verb_export_tar, "Transfers", "Make a tar archive of an image" },
         { "export-raw", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_POOL, verb_export_raw, "Transfers", "Copy a disk image into a file" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
@@ -145,8 +147,7 @@ bool verb_is_paged(const Verb *v) {
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume",    "unbind-volume",   "pull", "pull-tar", "pull-raw",
-        "list-transfers", "cancel-transfer",
+        "bind-volume", "unbind-volume", "pull", "pull-raw", "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {
@@ -281,6 +282,27 @@ static int parse_max_size(const Option *o, const char *value, void *at, Error *r
         return 0;
 }
 
+static int parse_sha256(const Option *o, const char *value, void *at, Error *reterr) {
+        uint8_t digest[SHA256_SIZE];
+        if (sha256_from_hex(value, digest) < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--%s': 64 hexadecimal digits are expected", value,
+                        o->name);
+        return option_parse_string(o, value, at, reterr);
+}
+
+/* machinectl takes a checksum, too. */
+static int parse_verify(const Option *o, const char *value, void *at, Error *reterr) {
+        uint8_t digest[SHA256_SIZE];
+        if (transfer_verify_from_string(value) < 0 && sha256_from_hex(value, digest) < 0)
+                return error_set(
+                        reterr, -EINVAL, ERROR_USAGE,
+                        "Invalid value '%s' for '--verify': signature, checksum or no is expected",
+                        value);
+        return option_parse_string(o, value, at, reterr);
+}
+
 static int parse_format(const Option *o, const char *value, void *at, Error *reterr) {
         const TransferFormat f = transfer_format_from_string(value);
         if (f < 0)
@@ -366,6 +388,8 @@ static const Option verb_options[] = {
         { 0,   "keep",      "N",        0,             V_SNAPSHOT | V_PRUNE_SNAPSHOTS, parse_keep, AT(keep),         NULL, "Remove unnamed ones but the newest N" },
         { 0,   "max-age",   "TIME",     0,             V_SNAPSHOT | V_PRUNE_SNAPSHOTS, parse_max_age, AT(max_age_usec), NULL, "Remove unnamed ones older than this" },
         { 0,   "max-size",  "BYTES",    0,             V_IMPORT | V_PULL,    parse_max_size,       AT(max_size),     NULL, "Give up if it is larger (what is free)" },
+        { 0,   "verify",    "HOW",      0,             V_PULL,               parse_verify,         AT(verify),       NULL, "By signature (default), checksum, or no" },
+        { 0,   "sha256",    "HEX",      0,             V_PULL,               parse_sha256,         AT(sha256),       NULL, "It has this checksum; nothing else is asked" },
         { 0,   "format",    "FORMAT",   0,             V_EXPORT,             parse_format,         AT(format),       NULL, "uncompressed, gzip, bzip2, xz or zstd" },
         { 0,   "read-only", NULL,       0,             V_BIND,               option_parse_true,    AT(read_only),    NULL, "Not to be written to inside" },
         { 0,   "ro",        NULL,       OPTION_HIDDEN, V_BIND,               option_parse_true,    AT(read_only),    NULL, "" },
@@ -401,7 +425,6 @@ static const char *const unsupported_options[] = {
         "--user",
         "--runner",
         "-V",
-        "--verify",
 };
 
 bool verb_option_is_unsupported(const char *word) {
@@ -423,6 +446,8 @@ void verb_options_done(VerbOptions *o) {
         o->host = mfree(o->host);
         o->machine = mfree(o->machine);
         o->drop_in = mfree(o->drop_in);
+        o->verify = mfree(o->verify);
+        o->sha256 = mfree(o->sha256);
         o->user = mfree(o->user);
         o->working_directory = mfree(o->working_directory);
         o->environment = strv_free(o->environment);

@@ -52,6 +52,7 @@ typedef struct VerbOptions {
         usec_t max_age_usec;   /* 0: any */
         uint64_t max_size;     /* UINT64_MAX: as the pool has room */
         TransferFormat format; /* negative: by the file's name */
+        char *verify, *sha256; /* of a download; NULL: not given */
         bool quiet;
         bool no_ask_password, no_pager;
         char *host, *machine; /* whose berthd is asked; NULL: ours */
@@ -169,6 +170,7 @@ int verb_import_tar(const Invocation *v, Error *reterr);
 int verb_import_raw(const Invocation *v, Error *reterr);
 int verb_export_raw(const Invocation *v, Error *reterr);
 int verb_import_fs(const Invocation *v, Error *reterr);
+int verb_pull_tar(const Invocation *v, Error *reterr);
 int verb_export_tar(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);
 int verb_enable(const Invocation *v, Error *reterr);

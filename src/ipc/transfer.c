@@ -113,6 +113,8 @@ static int parse_word(const char *word, TransferRequest *q) {
                 q->name = value;
         else if (startswith(word, "REMOTE="))
                 q->remote = value;
+        else if (startswith(word, "SHA256="))
+                q->checksum = value;
         else if (startswith(word, "REPLACE="))
                 q->replace = streq(value, "yes");
         else if (startswith(word, "READ_ONLY="))
@@ -141,6 +143,7 @@ static int request_to_words(const TransferRequest *q, char ***ret) {
         if (!l || strv_extendf(&l, "TYPE=%s", transfer_type_to_string(q->type)) < 0 ||
             strv_extendf(&l, "NAME=%s", q->name) < 0 ||
             (q->remote && strv_extendf(&l, "REMOTE=%s", q->remote) < 0) ||
+            (q->checksum && strv_extendf(&l, "SHA256=%s", q->checksum) < 0) ||
             (q->replace && strv_extend(&l, "REPLACE=yes") < 0) ||
             (q->read_only && strv_extend(&l, "READ_ONLY=yes") < 0) ||
             strv_extendf(&l, "SIZE_MAX=%" PRIu64, q->size_max) < 0 ||

@@ -59,6 +59,7 @@ typedef struct TransferRequest {
         uint64_t size_max; /* bytes of contents; UINT64_MAX: what is free in the pool, less some */
         TransferFormat format; /* EXPORT */
         TransferVerify verify; /* PULL */
+        const char *checksum;  /* PULL: SHA-256 in hexadecimal, then verify is ignored; or NULL */
 } TransferRequest;
 
 /* Points into the words. */

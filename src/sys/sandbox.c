@@ -5,14 +5,17 @@
  * setresuid; prctl(PR_SET_NO_NEW_PRIVS); landlock; seccomp. */
 #include "sys/sandbox.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +25,15 @@
 #include "sys/landlock.h"
 #include "sys/mount-api.h"
 #include "sys/seccomp-load.h"
+
+#define NAMESPACES                                                                     \
+        (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+         CLONE_NEWPID | CLONE_NEWNET)
+#ifdef __s390x__
+#define CLONE_ARGUMENT 1 /* where the flags are */
+#else
+#define CLONE_ARGUMENT 0
+#endif
 
 // clang-format off
 static const SeccompAllowed always[] = {
@@ -90,16 +102,52 @@ static const SeccompAllowed writing[] = {
         { SYS_ftruncate,         0, 0, 0 },
         { SYS_fallocate,         0, 0, 0 },
 };
+/* A client of IPv4 and IPv6. Names are resolved in threads by some libraries. */
+static const SeccompAllowed networking[] = {
+        { SYS_socket,            0, ~8U, AF_INET }, /* or AF_INET6, which is 8 more */
+        { SYS_socketpair,        0, 0, 0 },
+        { SYS_connect,           0, 0, 0 },
+        { SYS_bind,              0, 0, 0 },
+        { SYS_getsockname,       0, 0, 0 },
+        { SYS_getpeername,       0, 0, 0 },
+        { SYS_getsockopt,        0, 0, 0 },
+        { SYS_setsockopt,        0, 0, 0 },
+        { SYS_recvfrom,          0, 0, 0 },
+        { SYS_recvmsg,           0, 0, 0 },
+        { SYS_sendmmsg,          0, 0, 0 },
+        { SYS_shutdown,          0, 0, 0 },
+        { SYS_eventfd2,          0, 0, 0 },
+        { SYS_pipe2,             0, 0, 0 },
+        { SYS_ioctl,             1, ~0U, FIONREAD },
+        { SYS_uname,             0, 0, 0 },
+        { SYS_getuid,            0, 0, 0 },
+        { SYS_getgid,            0, 0, 0 },
+        { SYS_getegid,           0, 0, 0 },
+        { SYS_clock_nanosleep,   0, 0, 0 },
+        { SYS_sched_yield,       0, 0, 0 },
+        { SYS_set_robust_list,   0, 0, 0 },
+        { SYS_rseq,              0, 0, 0 },
+        { SYS_clone,             CLONE_ARGUMENT, CLONE_THREAD | NAMESPACES, CLONE_THREAD },
+        { SYS_ftruncate,         0, 0, 0 }, /* of what is open, to begin anew */
+};
 // clang-format on
+static_assert(AF_INET6 == (AF_INET | 8), "one comparison is for both");
 
 static int filter(const Sandbox *s) {
-        SeccompAllowed
-                all[ELEMENTSOF(always) + CONST_MAX(ELEMENTSOF(writing), ELEMENTSOF(reading))];
+        SeccompAllowed all[ELEMENTSOF(always) +
+                           CONST_MAX(ELEMENTSOF(writing), ELEMENTSOF(reading)) +
+                           ELEMENTSOF(networking)];
         const SeccompAllowed *more = s->write ? writing : reading;
         const size_t n_more = s->write ? ELEMENTSOF(writing) : s->files ? ELEMENTSOF(reading) : 0;
+        size_t n = ELEMENTSOF(always);
         memcpy(all, always, sizeof(always));
-        memcpy(all + ELEMENTSOF(always), more, n_more * sizeof(all[0]));
-        return seccomp_allow_only(all, ELEMENTSOF(always) + n_more, false);
+        memcpy(all + n, more, n_more * sizeof(all[0]));
+        n += n_more;
+        if (s->network) {
+                memcpy(all + n, networking, sizeof(networking));
+                n += ELEMENTSOF(networking);
+        }
+        return seccomp_allow_only(all, n, false);
 }
 
 static int change_root(int root_fd) {
@@ -132,12 +180,13 @@ static int give_up_rights(uint64_t capabilities) {
 }
 
 int sandbox_enter(const Sandbox *s) {
-        if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+        if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (s->network ? 0 : CLONE_NEWNET)) <
+            0)
                 return -errno;
         int r = change_root(s->root_fd);
         if (r >= 0)
                 r = limit(RLIMIT_CORE, 0);
-        if (r >= 0)
+        if (r >= 0 && !s->network) /* threads count, and those of others */
                 r = limit(RLIMIT_NPROC, 0);
         if (r >= 0 && s->memory_max > 0 && !BERTH_SANITIZED)
                 r = limit(RLIMIT_AS, s->memory_max);
@@ -148,6 +197,6 @@ int sandbox_enter(const Sandbox *s) {
         /* the new root itself, for what is below it */
         _cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         const LandlockRule rule = { fd, LANDLOCK_READ | (s->write ? LANDLOCK_WRITE : 0) };
-        r = fd < 0 ? -errno : landlock_restrict(&rule, s->files || s->write, /* network= */ false);
+        r = fd < 0 ? -errno : landlock_restrict(&rule, s->files || s->write, s->network);
         return r < 0 ? r : filter(s);
 }

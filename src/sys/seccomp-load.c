@@ -37,7 +37,7 @@ int seccomp_load(const void *bytes, size_t size) {
 #endif
 
 #define PER_CALL 6 /* instructions */
-#define PROGRAM_MAX (8 + SECCOMP_ALLOWED_MAX * PER_CALL)
+#define PROGRAM_MAX (10 + SECCOMP_ALLOWED_MAX * PER_CALL)
 
 #define OFFSET(member) ((unsigned) offsetof(struct seccomp_data, member))
 #define LOAD(offset) ((struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset)))
@@ -78,6 +78,10 @@ int seccomp_allow_only(const SeccompAllowed *allowed, size_t n_allowed, bool dea
                 p[n++] = UNLESS(a->value, 1);
                 p[n++] = RETURN(SECCOMP_RET_ALLOW);
                 p[n++] = RETURN(otherwise); /* the accumulator has no number any more */
+        }
+        if (!deadly) { /* its flags cannot be seen: libc goes on with clone() then */
+                p[n++] = UNLESS(SYS_clone3, 1);
+                p[n++] = RETURN(SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA));
         }
         p[n++] = RETURN(otherwise);
         return seccomp_load(p, n * sizeof(p[0]));

@@ -5,6 +5,7 @@
  * descriptors each and no rights but those that writing files of other owners takes. */
 #pragma once
 
+#include "basic/sha256.h"
 #include "image/image-new.h"
 #include "ipc/transfer.h"
 #include "sys/pidfd.h"
@@ -70,7 +71,23 @@ void transfer_explain_disk(const Transfer *t, int fd, Error *e);
 const char *transfer_filter(TransferFormat f);
 /* Fills a disk image from a file, or a pipe, that may be compressed; adds BYTES=. The request's `remote` is what errors call the source. */
 int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *answer, Error *reterr);
+int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr);
+/* import-tar of what is in a descriptor. */
+int transfer_import_tar_of(Transfer *t, int fd, StrBuf *answer, Error *reterr);
 void answer_add(StrBuf *answer, const char *key, const char *value);
 void answer_add_number(StrBuf *answer, const char *key, uint64_t value);
+
+/* ---- downloads ---- */
+
+/* What the request's URL leads to, verified as the request says: returns a descriptor, of a file of the pool that has no name. */
+int transfer_download(Transfer *t, StrBuf *answer, Error *reterr);
+/* In sandboxes: of a whole file; of a file in a list of checksums (basic/checksums.h; `only`: as there). 1; verify_list() 0: it
+ * is not in there. */
+int verify_hash(const Transfer *t, int fd, uint8_t ret[static SHA256_SIZE], Error *reterr);
+int verify_list(const Transfer *t, int fd, const char *list, const char *file, bool only,
+                uint8_t ret[static SHA256_SIZE], Error *reterr);
+/* The signature of what is in fd, by a key of the host's keyrings. `list`: what errors call it. */
+int verify_signature(const Transfer *t, int fd, int signature_fd, const char *list, Error *reterr);
+
 /* "KEY=…" in the text of a child's answer; 0 if it is not there. */
 uint64_t child_number(const Child *c, const char *key);

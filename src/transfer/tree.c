@@ -121,11 +121,15 @@ static int import(Transfer *t, ChildTask source, int source_fd, StrBuf *answer, 
         return r;
 }
 
-int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr) {
-        int r = import(t, archive_task, STDIN_FILENO, answer, reterr);
+int transfer_import_tar_of(Transfer *t, int fd, StrBuf *answer, Error *reterr) {
+        int r = import(t, archive_task, fd, answer, reterr);
         if (r == -EBADMSG)
-                transfer_explain_disk(t, STDIN_FILENO, reterr);
+                transfer_explain_disk(t, fd, reterr);
         return r;
+}
+
+int transfer_import_tar(Transfer *t, StrBuf *answer, Error *reterr) {
+        return transfer_import_tar_of(t, STDIN_FILENO, answer, reterr);
 }
 
 /* ---- out of a directory ---- */

@@ -276,6 +276,19 @@ def test_options(host, busybox, clean):
         (["berth", "import-fs"], 2, "DIRECTORY"),
         (["berth", "import-fs", "/nowhere"], 1, "'/nowhere'"),
         (["berth", "import-fs", "/etc/passwd", "a"], 1, "'/etc/passwd'"),
+        (["berth", "pull-tar"], 2, "URL"),
+        (["berth", "pull-tar", "/etc/passwd"], 2, "'/etc/passwd' is no http or https URL"),
+        (["berth", "pull-tar", "ftp://x/y.tar"], 2, "'ftp://x/y.tar' is no http or https URL"),
+        (["berth", "pull-tar", "http://"], 2, "'http://'"),
+        (["berth", "pull-tar", "http://127.0.0.1:1/.tar"], 2, "makes no name"),
+        (["berth", "pull-tar", "http://127.0.0.1:1/x.tar", ".#x"], 1, "'.#x'"),
+        (["berth", "pull-tar", "http://127.0.0.1:1/x.tar", "a", "b"], 2, "'b'"),
+        (["berth", "pull-tar", "http://127.0.0.1:1/x.tar"], 1, "'http://127.0.0.1:1/SHA256SUMS'"),
+        (["berth", "pull-tar", "--verify=perhaps", "http://127.0.0.1:1/x.tar"], 2, "'perhaps'"),
+        (["berth", "pull-tar", "--sha256=abc", "http://127.0.0.1:1/x.tar"], 2, "'abc'"),
+        (["berth", "pull-tar", "--max-size=x", "http://127.0.0.1:1/x.tar"], 2, "'x'"),
+        (["berth", "pull-tar", "-H", "x", "http://127.0.0.1:1/x.tar"], 2, "the image comes to this one"),
+        (["berth", "import-tar", "--verify=no", "/dev/null", "a"], 2, "'--verify'"),
         (["berth", "export-tar"], 2, "'export-tar'"),
         (["berth", "export-tar", "nosuch", "/tmp/x.tar"], 1, "'nosuch'"),
         (["berth", "export-tar", "--format=zip", "nosuch", "-"], 2, "'zip'"),
@@ -338,7 +351,7 @@ def test_options(host, busybox, clean):
         (["sh", "-c", "printf '[Exec]\\nHostname=%%y' | berth edit --stdin --runtime busybox"], 1, "override.conf:2"),
         (["sh", "-c", "printf '[Container]\\nProfile=nosuch\\n' | berth edit --stdin --full busybox"], 1, "/etc/berth/busybox.berth:2"),
         (["berth", "help", "frobnicate"], 2, "'frobnicate'"),
-        (["berth", "pull-tar", "x"], 1, "'pull-tar'"),
+        (["berth", "cancel-transfer", "x"], 1, "'cancel-transfer'"),
     ]
     run_table(host, rows)
 

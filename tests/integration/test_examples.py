@@ -12,7 +12,7 @@ TYPED = {"shell": ("exit\n", 0), "login": ("\x1d\x1d\x1d", 0), "attach": ("\x1d\
 ENDLESS = {"events"}
 
 #: What cannot be tried here.
-ELSEWHERE = "# berth -H "
+ELSEWHERE = ("# berth -H ", "# berth pull-")
 
 
 def examples():

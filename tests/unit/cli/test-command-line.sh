@@ -126,8 +126,8 @@ expect 2 "berth: Invalid value '0' for '--iterations': a number above 0 is expec
 expect 2 "berth: Invalid value 'size' for '--order': name, cpu, memory, tasks or io is expected" top --order=size
 expect 2 "berth: Invalid value 'x' for '--json': short, pretty or off is expected" list --json x
 expect 2 "berth: Invalid value 'xml' for '--output': table, json or json-pretty is expected" list -o xml
-expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar web
-expect 1 "berth: Verb 'pull-tar' is not supported yet" pull-tar http://localhost/
+expect 1 "berth: Verb 'pull' is not supported yet" pull web
+expect 1 "berth: Verb 'pull' is not supported yet" pull http://localhost/
 expect 2 "berth: What shall be run? No container was named
 Hint: give the NAME of an image, a directory with -D DIRECTORY, or a disk image with --image=FILE" run
 expect 2 "berth: Unknown option '--privat-network' (did you mean '--private-network'?)

@@ -49,6 +49,12 @@ TEST(requests) {
         /* signatures are verified unless somebody says otherwise */
         ASSERT_OK(transfer_request_parse((char *[]){ "TYPE=pull-tar", "NAME=web", NULL }, &q, &e));
         ASSERT_EQ(q.verify, TRANSFER_VERIFY_SIGNATURE);
+        ASSERT_NULL(q.checksum);
+        ASSERT_OK(transfer_request_parse(
+                (char *[]){ "TYPE=pull-tar", "NAME=web", "REMOTE=http://h/a=b", "SHA256=aa", NULL },
+                &q, &e));
+        ASSERT_STREQ(q.remote, "http://h/a=b");
+        ASSERT_STREQ(q.checksum, "aa");
         static char *bad[][3] = { { "TYPE=import-tar", NULL },
                                   { "NAME=web", NULL },
                                   { "TYPE=copy", "NAME=web", NULL },

@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +47,12 @@ static int make_unix_socket(int root_fd) {
 static int make_process(int root_fd) {
         struct clone_args args = { .exit_signal = SIGCHLD };
         pid_t pid = sys_clone3(&args);
+        if (pid == 0)
+                _exit(0);
+        return result(pid);
+}
+static int fork_process(int root_fd) { /* by clone(), which may make threads */
+        pid_t pid = (pid_t) syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         if (pid == 0)
                 _exit(0);
         return result(pid);
@@ -81,6 +90,7 @@ static const Try never[] = {
         { "make an internet socket", make_inet_socket },
         { "make a local socket", make_unix_socket },
         { "make a process", make_process },
+        { "fork", fork_process },
         { "trace the parent", trace_parent },
         { "signal the parent", signal_parent },
         { "map code", map_code },
@@ -101,7 +111,8 @@ static int in_sandbox(const Sandbox *s, int (*allowed)(int root_fd)) {
                 if (sandbox_enter(s) < 0)
                         _exit(100);
                 for (size_t i = 0; i < ELEMENTSOF(never); i++)
-                        if (never[i].attempt(s->root_fd) == 0)
+                        if (!(s->network && never[i].attempt == make_inet_socket) &&
+                            never[i].attempt(s->root_fd) == 0)
                                 _exit((int) i + 1);
                 _exit(allowed && allowed(s->root_fd) < 0 ? 101 : 0);
         }
@@ -163,6 +174,32 @@ static void remove_top(const char *top) {
         ASSERT_EQ(system(command), 0);
 }
 
+static void *answer_thread(void *userdata) {
+        *(int *) userdata = 17;
+        return NULL;
+}
+
+/* Connections and threads, and the root's files; nothing else. */
+static int use_network(int root_fd) {
+        struct sockaddr_in a = { .sin_family = AF_INET,
+                                 .sin_port = htons(9),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        pthread_t thread;
+        int answer = 0, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+            fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &a, sizeof(a)) < 0)
+                return -errno;
+        if (fd6 < 0 && errno == EPERM)
+                return -errno;
+        if (socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ||
+            socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 || listen(fd, 1) >= 0)
+                return -EINVAL;
+        if (pthread_create(&thread, NULL, answer_thread, &answer) != 0 ||
+            pthread_join(thread, NULL) != 0 || answer != 17)
+                return -EINVAL;
+        return read_files(root_fd);
+}
+
 TEST(nothing_at_all) {
         if (BERTH_SANITIZED)
                 TEST_SKIP("a sanitizer has needs that a filter does not know");
@@ -180,6 +217,21 @@ TEST(writing) {
                             .capabilities = CAP_MASK(CAP_CHOWN) | CAP_MASK(CAP_FOWNER) |
                                             CAP_MASK(CAP_DAC_OVERRIDE) | CAP_MASK(CAP_FSETID) };
         ASSERT_EQ(in_sandbox(&s, make_files), 0);
+        close(fd);
+        remove_top(top);
+}
+
+TEST(network) {
+        char top[32];
+        if (BERTH_SANITIZED)
+                TEST_SKIP("a sanitizer has needs that a filter does not know");
+        int fd = open_top(top);
+        ASSERT_OK(fchmod(fd, 0755));
+        int file = openat(fd, "given", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+        ASSERT_OK(fd_write_full(file, "hello", 5));
+        close(file);
+        const Sandbox s = { .root_fd = fd, .files = true, .network = true };
+        ASSERT_EQ(in_sandbox(&s, use_network), 0);
         close(fd);
         remove_top(top);
 }

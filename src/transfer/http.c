@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Downloads, by libcurl(3). Its headers are not needed: numbers of its options and results are part of its binary interface, and are given here. */
+#include "transfer/http.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <nss.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/format.h"
+#include "basic/parse.h"
+#include "basic/str.h"
+#include "basic/time.h"
+#include "basic/url.h"
+#include "sys/mount-api.h"
+
+#define CONNECT_SECONDS 30L
+#define SLOW_BYTES 100L /* a second, for so many seconds: it is broken off */
+#define SLOW_SECONDS 60L
+#define PROGRESS_USEC (100 * USEC_PER_MSEC)
+#define CONFIG_FILE_MAX (64U << 10)
+#define CERTIFICATES_MAX (16U << 20)
+#define ROOT_SIZE "20m"
+#define CERTIFICATES "/certificates.pem"
+#define ERROR_SIZE 256 /* CURL_ERROR_SIZE */
+
+/* CURLOPT_… */
+enum {
+        OPTION_LOW_SPEED_LIMIT = 19,
+        OPTION_LOW_SPEED_TIME = 20,
+        OPTION_NOPROGRESS = 43,
+        OPTION_FOLLOWLOCATION = 52,
+        OPTION_CONNECTTIMEOUT = 78,
+        OPTION_NOSIGNAL = 99,
+        OPTION_PROTOCOLS = 181,
+        OPTION_WRITEDATA = 10001,
+        OPTION_URL = 10002,
+        OPTION_RANGE = 10007,
+        OPTION_ERRORBUFFER = 10010,
+        OPTION_USERAGENT = 10018,
+        OPTION_HTTPHEADER = 10023,
+        OPTION_HEADERDATA = 10029,
+        OPTION_CAINFO = 10065,
+        OPTION_WRITEFUNCTION = 20011,
+        OPTION_HEADERFUNCTION = 20079,
+        OPTION_XFERINFODATA = 10057,
+        OPTION_XFERINFOFUNCTION = 20219,
+};
+#define PROTOCOLS_HTTP_HTTPS 3L
+/* CURLINFO_… */
+#define INFO_REDIRECT_URL (0x100000 + 31)
+#define INFO_RESPONSE_CODE (0x200000 + 2)
+
+typedef int (*GlobalInit)(long flags);
+typedef void *(*EasyInit)(void);
+typedef int (*EasySetopt)(void *handle, int option, ...);
+typedef int (*EasyGetinfo)(void *handle, int what, ...);
+typedef int (*EasyPerform)(void *handle);
+typedef void (*EasyCleanup)(void *handle);
+typedef const char *(*EasyStrerror)(int code);
+typedef void *(*SlistAppend)(void *list, const char *text);
+typedef void (*SlistFree)(void *list);
+#define CALL(h, type, name) ((type) dlsym((h)->library, name))
+
+static const char *const names[] = {
+        "curl_global_init",   "curl_easy_init",    "curl_easy_setopt",
+        "curl_easy_getinfo",  "curl_easy_perform", "curl_easy_cleanup",
+        "curl_easy_strerror", "curl_slist_append", "curl_slist_free_all",
+};
+
+/* ---- before the sandbox ---- */
+
+static int open_library(Http *h, Error *reterr) {
+        static const char *const libraries[] = { "libcurl.so.4", "libcurl-gnutls.so.4" };
+        for (size_t i = 0; i < ELEMENTSOF(libraries) && !h->library; i++)
+                h->library = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
+        bool complete = h->library;
+        for (size_t i = 0; complete && i < ELEMENTSOF(names); i++)
+                complete = dlsym(h->library, names[i]);
+        if (complete && CALL(h, GlobalInit, "curl_global_init")(3) == 0)
+                h->handle = CALL(h, EasyInit, "curl_easy_init")();
+        if (h->handle)
+                return 0;
+        int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                          "Nothing can be downloaded here: %s is not installed", libraries[0]);
+        error_hint(reterr, "install libcurl (Debian: libcurl4)");
+        return r;
+}
+
+static int put_file(int root_fd, const char *name, const char *text, size_t size) {
+        _cleanup_close_ int fd =
+                openat(root_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+        return fd < 0 ? -errno : fd_write_full(fd, text, size);
+}
+
+/* One that is not there is not needed. */
+static int copy_file(int root_fd, const char *path, const char *name, size_t limit) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = file_read_all(AT_FDCWD, path, limit, &text, &size);
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                r = put_file(root_fd, name, text, size);
+        return r < 0 ? r : 1;
+}
+
+/* As curl(1) has them from the environment; else where distributions have them. */
+static int copy_certificates(int root_fd) {
+        const char *places[] = { secure_getenv("CURL_CA_BUNDLE"),
+                                 secure_getenv("SSL_CERT_FILE"),
+                                 "/etc/ssl/certs/ca-certificates.crt",
+                                 "/etc/pki/tls/certs/ca-bundle.crt",
+                                 "/etc/ssl/ca-bundle.pem",
+                                 "/etc/ssl/cert.pem" };
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                int r = isempty(places[i])
+                                ? 0
+                                : copy_file(root_fd, places[i], CERTIFICATES + 1, CERTIFICATES_MAX);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int make_root(int *ret) {
+        static const char *const files[] = { "etc/resolv.conf", "etc/hosts", "etc/host.conf",
+                                             "etc/gai.conf" };
+        const MountOption options[] = { { "mode", "0555" }, { "size", ROOT_SIZE }, { 0 } };
+        _cleanup_close_ int fd = mount_new(
+                "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL);
+        if (fd < 0)
+                return fd;
+        int r = mkdirat(fd, "etc", 0555) < 0 ? -errno : 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(files); i++) {
+                _cleanup_free_ char *path = strjoin("/", files[i]);
+                r = path ? copy_file(fd, path, files[i], CONFIG_FILE_MAX) : -ENOMEM;
+        }
+        if (r >= 0)
+                r = copy_certificates(fd);
+        if (r >= 0)
+                *ret = TAKE_FD(fd);
+        return r;
+}
+
+int http_open(Http *h, Error *reterr) {
+        int r = open_library(h, reterr);
+        if (r < 0)
+                return r;
+        r = make_root(&h->root_fd);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Preparing a download failed");
+        /* others would load libraries, and ask services, that are not there any more */
+        (void) __nss_configure_lookup("hosts",
+                                      "files dns"); /* else names are not found, and that is told */
+        return 0;
+}
+
+void http_done(Http *h) {
+        if (h->handle)
+                CALL(h, EasyCleanup, "curl_easy_cleanup")(h->handle);
+        h->handle = NULL; /* the library has threads and tables: it stays open */
+        h->root_fd = fd_close(h->root_fd);
+}
+
+/* ---- what comes ---- */
+
+typedef struct Get {
+        Http *http;
+        const HttpFile *file;
+        char *url;        /* after redirections */
+        char *validator;  /* of what is in the file so far, for If-Range: */
+        char *shown;      /* the URL, for messages */
+        uint64_t size;    /* bytes in the file */
+        uint64_t total;   /* as the server says; UINT64_MAX: it does not */
+        usec_t told_usec; /* of the progress */
+        unsigned redirects;
+        char error[ERROR_SIZE]; /* the library's words */
+        /* of this answer */
+        bool begun;
+        uint64_t from, length; /* UINT64_MAX: not said */
+        char etag[256], modified[64];
+        int write_error;       /* negative errno */
+        bool too_large, other; /* it is longer than it may be; it is not what was asked for */
+} Get;
+
+static long status_of(const Get *g) {
+        long status = 0;
+        return CALL(g->http, EasyGetinfo, "curl_easy_getinfo")(g->http->handle, INFO_RESPONSE_CODE,
+                                                               &status) == 0
+                       ? status
+                       : 0;
+}
+
+static const char *header_value(const char *line, const char *name) {
+        const size_t n = strlen(name);
+        if (strncasecmp(line, name, n) != 0 || line[n] != ':')
+                return NULL;
+        return line + n + 1 + strspn(line + n + 1, WHITESPACE);
+}
+
+static void take_header(char *to, size_t size, const char *value) {
+        const size_t n = strcspn(value, "\r\n");
+        if (n < size) { /* a longer one is none */
+                memcpy(to, value, n);
+                to[n] = '\0';
+        }
+}
+
+static size_t on_header(const char *text, size_t one, size_t n, void *userdata) {
+        Get *g = userdata;
+        char line[512];
+        const char *value;
+        const size_t size = one * n;
+        if (size >= sizeof(line))
+                return size;
+        memcpy(line, text, size);
+        line[size] = '\0';
+        if (startswith(line, "HTTP/")) { /* of a proxy before, perhaps */
+                g->from = g->length = UINT64_MAX;
+                g->etag[0] = g->modified[0] = '\0';
+        } else if ((value = header_value(line, "ETag")))
+                take_header(g->etag, sizeof(g->etag), value);
+        else if ((value = header_value(line, "Last-Modified")))
+                take_header(g->modified, sizeof(g->modified), value);
+        else if ((value = header_value(line, "Content-Length")))
+                (void) sscanf(value, "%" SCNu64, &g->length);
+        else if ((value = header_value(line, "Content-Range")))
+                (void) sscanf(value, "bytes %" SCNu64, &g->from);
+        return size;
+}
+
+/* The first bytes of a file: do they go on with what is there? */
+static int begin_answer(Get *g) {
+        const long status = status_of(g);
+        g->begun = true;
+        if (status == 206 && g->from != g->size)
+                return -EBADMSG;
+        if (status != 206) { /* the whole file */
+                if (ftruncate(g->file->fd, 0) < 0 || lseek(g->file->fd, 0, SEEK_SET) < 0)
+                        return -errno;
+                g->size = 0;
+                g->validator = mfree(g->validator);
+                /* one that is weak is of no use for parts */
+                if (g->etag[0] == '"' || g->modified[0])
+                        g->validator = strdup(g->etag[0] == '"' ? g->etag : g->modified);
+        }
+        g->total = g->length == UINT64_MAX ? UINT64_MAX : g->size + g->length;
+        return 0;
+}
+
+static void tell(Get *g) {
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+        if (g->file->progress_fd < 0 || g->size == 0 || now - g->told_usec < PROGRESS_USEC)
+                return;
+        g->told_usec = now;
+        (void) dprintf(g->file->progress_fd, "0 %" PRIu64 " %" PRIu64 "\n", g->size,
+                       g->total == UINT64_MAX ? 0 : g->total); /* nobody may look */
+}
+
+/* About once in a second, also when nothing comes. */
+static int on_time(void *userdata, int64_t total, int64_t now, int64_t up_total, int64_t up_now) {
+        tell(userdata);
+        return 0;
+}
+
+static size_t on_bytes(const char *bytes, size_t one, size_t n, void *userdata) {
+        Get *g = userdata;
+        const size_t size = one * n;
+        const long status = status_of(g);
+        if (status != 200 && status != 206)
+                return size; /* a page for people */
+        int r = g->begun ? 0 : begin_answer(g);
+        g->other = r == -EBADMSG;
+        g->too_large = r >= 0 && (size > g->file->size_max || g->size > g->file->size_max - size ||
+                                  (g->total != UINT64_MAX && g->total > g->file->size_max));
+        if (r < 0 || g->too_large) {
+                g->write_error = g->other ? 0 : r;
+                return 0;
+        }
+        r = fd_write_full(g->file->fd, bytes, size);
+        if (r < 0) {
+                g->write_error = r;
+                return 0;
+        }
+        g->size += size;
+        tell(g);
+        return size;
+}
+
+/* ---- what is said when it fails ---- */
+
+// clang-format off
+static const struct Result {
+        int code;
+        enum { NEVER, LATER, BEGUN } retry; /* it may go on later; if something has come already */
+        const char *words, *hint;
+} results[] = {
+        { 3,  NEVER, "this is no URL", NULL },
+        { 5,  NEVER, "the proxy was not found", "look at http_proxy and https_proxy in the environment" },
+        { 6,  NEVER, "the host was not found", "look at the name, and at the name servers in /etc/resolv.conf" },
+        { 7,  BEGUN, "no connection", "nothing listens there, or a firewall is in the way" },
+        { 16, LATER, "the connection was broken off", NULL },
+        { 18, LATER, "the connection was broken off, a part of the file is missing", NULL },
+        { 28, BEGUN, "the server takes too long", NULL },
+        { 35, BEGUN, "no encrypted connection", NULL },
+        { 52, LATER, "the server answered nothing", NULL },
+        { 55, LATER, "the connection was broken off", NULL },
+        { 56, LATER, "the connection was broken off", NULL },
+        { 60, NEVER, "the server's certificate is not trusted", "its authority must be in the host's /etc/ssl/certs, or in the file that $SSL_CERT_FILE names" },
+        { 77, NEVER, "there are no certificates of authorities", "install ca-certificates" },
+        { 92, LATER, "the connection was broken off", NULL },
+        { 95, LATER, "the connection was broken off", NULL },
+};
+// clang-format on
+
+static const struct Result *result_of(int code) {
+        for (size_t i = 0; i < ELEMENTSOF(results); i++)
+                if (results[i].code == code)
+                        return &results[i];
+        return NULL;
+}
+
+static int get_failed(const Get *g, int code, Error *reterr) {
+        const struct Result *k = result_of(code);
+        const char *detail =
+                g->error[0] ? g->error : CALL(g->http, EasyStrerror, "curl_easy_strerror")(code);
+        int r = error_set(reterr, code == 28 ? -ETIMEDOUT : -EREMOTEIO,
+                          code == 28 ? ERROR_TIMEOUT : ERROR_FAILED,
+                          "Downloading '%s' failed: %s%s%.*s%s", g->shown, k ? k->words : "",
+                          k ? " (" : "", (int) strcspn(detail, "\r\n"), detail, k ? ")" : "");
+        if (k && k->hint)
+                error_hint(reterr, "%s", k->hint);
+        return r;
+}
+
+static int status_failed(const Get *g, long status, Error *reterr) {
+        const char *words = status == 401   ? " (it wants a password)"
+                            : status == 403 ? " (it is forbidden)"
+                            : status == 429 ? " (too many requests)"
+                            : status >= 500 ? " (the server's own error)"
+                                            : "";
+        return error_set(reterr, -EREMOTEIO, ERROR_FAILED,
+                         "Downloading '%s' failed: the server answers %ld%s", g->shown, status,
+                         words);
+}
+
+static int write_failed(const Get *g, Error *reterr) {
+        _cleanup_free_ char *limit = format_bytes(g->file->size_max);
+        if (g->too_large)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "'%s' is larger than %s, the limit of a download", g->shown,
+                                 strempty(limit));
+        if (g->other)
+                return error_set(reterr, -EBADMSG, ERROR_FAILED,
+                                 "Downloading '%s' failed: the server sends another part than "
+                                 "was asked for",
+                                 g->shown);
+        int r = error_set_errno(reterr, g->write_error, ERROR_FAILED, "Downloading '%s' failed",
+                                g->shown);
+        if (IN_SET(g->write_error, -ENOSPC, -EDQUOT))
+                error_hint(reterr, "make room in the pool of images");
+        return r;
+}
+
+/* ---- the requests ---- */
+
+static int set_options(Get *g) {
+        const EasySetopt set = CALL(g->http, EasySetopt, "curl_easy_setopt");
+        void *h = g->http->handle;
+        int bad = 0;
+        bad |= set(h, OPTION_PROTOCOLS, PROTOCOLS_HTTP_HTTPS);
+        bad |= set(h, OPTION_FOLLOWLOCATION, 0L);
+        bad |= set(h, OPTION_NOSIGNAL, 1L);
+        bad |= set(h, OPTION_NOPROGRESS, 0L);
+        bad |= set(h, OPTION_XFERINFOFUNCTION, on_time);
+        bad |= set(h, OPTION_XFERINFODATA, (void *) g);
+        bad |= set(h, OPTION_CONNECTTIMEOUT, CONNECT_SECONDS);
+        bad |= set(h, OPTION_LOW_SPEED_LIMIT, SLOW_BYTES);
+        bad |= set(h, OPTION_LOW_SPEED_TIME, SLOW_SECONDS);
+        bad |= set(h, OPTION_USERAGENT, "berth/" BERTH_VERSION);
+        bad |= set(h, OPTION_ERRORBUFFER, g->error);
+        bad |= set(h, OPTION_WRITEFUNCTION, on_bytes);
+        bad |= set(h, OPTION_WRITEDATA, (void *) g);
+        bad |= set(h, OPTION_HEADERFUNCTION, on_header);
+        bad |= set(h, OPTION_HEADERDATA, (void *) g);
+        bad |= set(h, OPTION_CAINFO, CERTIFICATES);
+        return bad ? -EINVAL : 0;
+}
+
+/* One request. The library's result, or a negative errno. */
+static int request(Get *g) {
+        const EasySetopt set = CALL(g->http, EasySetopt, "curl_easy_setopt");
+        _cleanup_free_ char *condition = NULL, *range = NULL;
+        void *h = g->http->handle, *headers = NULL;
+        g->begun = g->too_large = g->other = false;
+        g->write_error = 0;
+        g->error[0] = '\0';
+        g->from = g->length = UINT64_MAX;
+        g->etag[0] = g->modified[0] = '\0';
+        if (g->size > 0 && g->validator) {
+                condition = strjoin("If-Range: ", g->validator);
+                range = strf("%" PRIu64 "-", g->size);
+                if (!condition || !range)
+                        return -ENOMEM;
+                headers = CALL(g->http, SlistAppend, "curl_slist_append")(NULL, condition);
+                if (!headers)
+                        return -ENOMEM;
+        }
+        int r = set(h, OPTION_URL, g->url) || set(h, OPTION_RANGE, range) ||
+                                set(h, OPTION_HTTPHEADER, headers)
+                        ? -ENOMEM
+                        : CALL(g->http, EasyPerform, "curl_easy_perform")(h);
+        (void) set(h, OPTION_HTTPHEADER, NULL); /* cannot fail */
+        CALL(g->http, SlistFree, "curl_slist_free_all")(headers);
+        return r;
+}
+
+static int follow(Get *g, Error *reterr) {
+        const char *to = NULL;
+        (void) CALL(g->http, EasyGetinfo, "curl_easy_getinfo")(g->http->handle, INFO_REDIRECT_URL,
+                                                               &to); /* NULL then */
+        if (g->redirects++ >= HTTP_REDIRECTS_MAX)
+                return error_set(reterr, -ELOOP, ERROR_LIMIT_EXCEEDED,
+                                 "Downloading '%s' failed: more than %d redirections", g->shown,
+                                 HTTP_REDIRECTS_MAX);
+        if (!to || !url_is_valid(to))
+                return error_set(reterr, -EPERM, ERROR_FAILED,
+                                 "Downloading '%s' failed: it is redirected to '%.200s', which is "
+                                 "neither http nor https",
+                                 g->shown, to ?: "nowhere");
+        if (url_is_https(g->url) && !url_is_https(to))
+                return error_set(reterr, -EPERM, ERROR_FAILED,
+                                 "Downloading '%s' failed: it is redirected from https to '%.200s'",
+                                 g->shown, to);
+        return free_and_strdup(&g->url, to) < 0 ? error_oom(reterr) : 0;
+}
+
+/* With redirections. 1, 0: see http_get(); -EAGAIN: it may go on later, *reterr says what happened. */
+static int attempt(Get *g, Error *reterr) {
+        g->redirects = 0;
+        if (free_and_strdup(&g->url, g->file->url) < 0)
+                return error_oom(reterr);
+        for (;;) {
+                int code = request(g), r = 0;
+                if (code < 0)
+                        return error_oom(reterr);
+                if (g->too_large || g->write_error < 0)
+                        return write_failed(g, reterr);
+                if (g->other) { /* begin anew */
+                        g->size = 0;
+                        (void) write_failed(g, reterr);
+                        return -EAGAIN;
+                }
+                const long status = status_of(g);
+                if (code == 0 && status >= 300 && status < 400 && status != 304) {
+                        r = follow(g, reterr);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                if (code != 0) {
+                        r = get_failed(g, code, reterr);
+                        const struct Result *k = result_of(code);
+                        return k && (k->retry == LATER || (k->retry == BEGUN && g->size > 0))
+                                       ? -EAGAIN
+                                       : r;
+                }
+                if (status == 416 && g->size > 0) {
+                        g->validator = mfree(g->validator); /* the whole file, then */
+                        g->size = 0;
+                        (void) status_failed(g, status, reterr);
+                        return -EAGAIN;
+                }
+                if (IN_SET(status, 404L, 410L))
+                        return 0;
+                if (status != 200 && status != 206) {
+                        r = status_failed(g, status, reterr);
+                        return IN_SET(status, 429L, 502L, 503L, 504L) ? -EAGAIN : r;
+                }
+                if (!g->begun && status == 200 && begin_answer(g) < 0) /* an empty file */
+                        return write_failed(g, reterr);
+                return 1;
+        }
+}
+
+int http_get(Http *h, const HttpFile *f, Error *reterr) {
+        Get g = { .http = h, .file = f, .total = UINT64_MAX };
+        int r = set_options(&g) < 0 ? error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                                "libcurl is too old for a download")
+                                    : 0;
+        g.shown = url_for_display(f->url);
+        if (r >= 0 && !g.shown)
+                r = error_oom(reterr);
+        for (unsigned failures = 0, attempts = 0; r >= 0;) {
+                _cleanup_error_ Error e = ERROR_NULL;
+                const uint64_t before = g.size;
+                r = attempt(&g, &e);
+                if (r != -EAGAIN) {
+                        r = r < 0 ? error_take(reterr, &e) : r;
+                        break;
+                }
+                failures = g.size > before ? 1 : failures + 1;
+                if (failures > HTTP_RETRIES_MAX || ++attempts >= HTTP_ATTEMPTS_MAX)
+                        r = error_take(reterr, &e);
+                else {
+                        (void) usleep(250000U << failures); /* 0.5, 1, 2, 4 seconds */
+                        r = 0;
+                }
+        }
+        free(g.url);
+        free(g.validator);
+        free(g.shown);
+        return r;
+}
