@@ -107,9 +107,9 @@ static int append_stop(sd_bus_message *m, const ContainerSpec *spec) {
                                       usec_add(spec->payload.stop_timeout_usec, STOP_MARGIN_USEC));
         if (r < 0 || spec->payload.kill_signal <= 0)
                 return r;
-        /* only when nobody answers RequestStop */
-        return sd_bus_message_append(m, "(sv)(sv)", "KillSignal", "i",
-                                     (int32_t) spec->payload.kill_signal, "KillMode", "s", "mixed");
+        /* Only when nobody answers RequestStop. A scope has no main process: KillMode=mixed would be SIGKILL for all, at once. */
+        return sd_bus_message_append(m, "(sv)", "KillSignal", "i",
+                                     (int32_t) spec->payload.kill_signal);
 }
 
 static int append_devices(sd_bus_message *m, char *const *devices, Error *reterr) {

@@ -244,3 +244,18 @@ def test_log_control(host):
         host.wait_for("journalctl --sync; journalctl -u berthd -p debug..debug --since=-1min | grep -q 'Supervisor .* is connected'")
     finally:
         host.systemctl("service-log-level", "berthd.service", "info")
+
+
+def test_scope_is_stopped_without_its_controller(host, busybox, clean):
+    """A berthd that was restarted is not asked by systemd any more: the payload gets its own signal, and the time to heed it."""
+    payload = "trap 'exit 3' USR1; while :; do sleep 0.1; done"
+    host.run("busctl", "call", "--", NAME, PATH, MANAGER, "CreateContainer", "sa{sv}a(sh)", "late", "4", "Directory", "s", busybox, "Ephemeral", "b", "true",
+             "KillSignal", "s", "SIGUSR1", "Parameters", "as", "3", "/bin/sh", "-c", payload, "0")
+    try:
+        host.wait_for("berth show -p State --value late | grep -qx running")
+        host.systemctl("restart", "berthd.service")
+        host.wait_for("berth show -p State --value late | grep -qx running && test -z \"$(systemctl show -P Controller machine-late.scope)\"", 30)
+        host.systemctl("stop", "machine-late.scope", timeout=60)
+        host.wait_for("journalctl -u berthd -o cat | grep \"Container 'late' ended: exited with status 3\"", 30)
+    finally:
+        host.berth("terminate", "late", check=False)
