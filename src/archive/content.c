@@ -3,6 +3,7 @@
 #include "archive/content.h"
 
 #include <string.h>
+#include <strings.h>
 
 typedef struct Magic {
         unsigned offset, size;
@@ -66,4 +67,75 @@ const char *content_format(ContentKind kind) {
                 [CONTENT_VHDX] = "vhdx",   [CONTENT_VHD] = "vpc",
         };
         return kind < _CONTENT_MAX ? formats[kind] : NULL;
+}
+
+/* ---- what disk images say of themselves ---- */
+
+static uint64_t number_be(const unsigned char *p, size_t size) {
+        uint64_t n = 0;
+        for (size_t i = 0; i < size; i++)
+                n = n << 8 | p[i];
+        return n;
+}
+
+static uint64_t number_le(const unsigned char *p, size_t size) {
+        uint64_t n = 0;
+        for (size_t i = size; i > 0; i--)
+                n = n << 8 | p[i - 1];
+        return n;
+}
+
+#define QCOW2_HEADER_SIZE 104U
+#define QCOW2_DATA_FILE 4U /* of the incompatible features */
+#define QCOW2_L1_MAX (4U << 20)
+#define VMDK_SECTOR 512U
+#define VMDK_DESCRIPTION_MAX (20U * VMDK_SECTOR)
+
+static const char based[] = "is based on another image",
+                  elsewhere[] = "has its data in another file";
+
+static const char *refuse_qcow2(const unsigned char *p, size_t n) {
+        if (n < QCOW2_HEADER_SIZE)
+                return "is cut";
+        if (number_be(p + 8, 8) != 0)
+                return based;
+        if (number_be(p + 32, 4) != 0)
+                return "is encrypted";
+        if (number_be(p + 36, 4) > QCOW2_L1_MAX)
+                return "has a table that is larger than can be";
+        return number_be(p + 4, 4) >= 3 && (number_be(p + 72, 8) & QCOW2_DATA_FILE) ? elsewhere
+                                                                                    : NULL;
+}
+
+static const char *refuse_vmdk(const unsigned char *p, size_t n) {
+        if (n < VMDK_SECTOR)
+                return "is cut";
+        const uint64_t sectors = number_le(p + 12, 8), at = number_le(p + 28, 8),
+                       most = n / VMDK_SECTOR;
+        if (sectors == 0)
+                return elsewhere;
+        if (at == 0 || at >= most) /* none, or none that is seen */
+                return NULL;
+        const char *text = (const char *) p + at * VMDK_SECTOR;
+        const size_t size = strnlen(text, MIN(n - at * VMDK_SECTOR, (size_t) VMDK_DESCRIPTION_MAX));
+        const char *parent = memmem(text, size, "parentCID=", 10);
+        if (memmem(text, size, "parentFileNameHint", 18) ||
+            (parent && (size_t) (text + size - parent) >= 18 &&
+             strncasecmp(parent + 10, "ffffffff", 8) != 0))
+                return based;
+        return NULL;
+}
+
+const char *content_refusal(ContentKind kind, const void *bytes, size_t n) {
+        const unsigned char *p = bytes;
+        switch (kind) {
+        case CONTENT_QCOW2:
+                return refuse_qcow2(p, n);
+        case CONTENT_VMDK:
+                return refuse_vmdk(p, n);
+        case CONTENT_VDI: /* dynamic and static ones alone */
+                return n < 80 ? "is cut" : IN_SET(number_le(p + 76, 4), 1, 2) ? NULL : based;
+        default:
+                return NULL;
+        }
 }

@@ -30,5 +30,7 @@ typedef struct Content {
 
 /* Never NULL, and never to be freed. */
 const Content *content_of(const void *bytes, size_t n);
+/* Why an image in one of these formats is not converted, by the same bytes: "is encrypted". NULL: nothing is known. */
+const char *content_refusal(ContentKind kind, const void *bytes, size_t n);
 /* For a kind that content_of() has said. NULL: there is none such. */
 const char *content_format(ContentKind kind); /* as qemu-img calls it: "qcow2", "vpc", … */

@@ -66,7 +66,7 @@ static _noreturn_ void show_progress(int fd, int position_fd) {
                         continue;
                 uint64_t done = bytes;
                 const off_t at = position_fd < 0 ? -1 : lseek(position_fd, 0, SEEK_CUR);
-                if (at >= 0 && fstat(position_fd, &st) == 0 && S_ISREG(st.st_mode)) {
+                if (total == 0 && at >= 0 && fstat(position_fd, &st) == 0 && S_ISREG(st.st_mode)) {
                         done = (uint64_t) at;
                         total = (uint64_t) st.st_size;
                 }

@@ -64,6 +64,10 @@ static const struct Ending {
         { ".raw", TRANSFER_UNCOMPRESSED },
         { ".img", TRANSFER_UNCOMPRESSED },
         { ".qcow2", TRANSFER_UNCOMPRESSED },
+        { ".vmdk", TRANSFER_UNCOMPRESSED },
+        { ".vdi", TRANSFER_UNCOMPRESSED },
+        { ".vhdx", TRANSFER_UNCOMPRESSED },
+        { ".vhd", TRANSFER_UNCOMPRESSED },
 };
 
 TransferFormat transfer_format_of_file(const char *path) {

@@ -32,6 +32,8 @@
         (WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_FIFO | MAKE_SYM | \
          REFER | TRUNCATE)
 
+#define OF_FILES (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE)
+
 #define CREATE_VERSION 1U
 #define RULE_PATH_BENEATH 1
 
@@ -70,9 +72,13 @@ int landlock_restrict(const LandlockRule *rules, size_t n, bool network) {
         if (fd < 0)
                 return -errno;
         for (size_t i = 0; i < n; i++) {
+                const uint64_t fitting =
+                        rules[i].rights & LANDLOCK_ONE_FILE ? OF_FILES : UINT64_MAX;
                 const PathBeneath rule = {
-                        .allowed = s.files & ((rules[i].rights & LANDLOCK_READ ? READING : 0) |
-                                              (rules[i].rights & LANDLOCK_WRITE ? WRITING : 0)),
+                        .allowed = s.files & fitting &
+                                   ((rules[i].rights & LANDLOCK_READ ? READING : 0) |
+                                    (rules[i].rights & LANDLOCK_WRITE ? WRITING : 0) |
+                                    (rules[i].rights & LANDLOCK_EXECUTE ? EXECUTE : 0)),
                         .parent_fd = rules[i].fd,
                 };
                 if (syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &rule, 0) < 0)

@@ -7,10 +7,12 @@
 typedef enum LandlockRights {
         LANDLOCK_READ = 1 << 0,  /* files and directories below */
         LANDLOCK_WRITE = 1 << 1, /* also make, link and remove them; no devices, no sockets */
+        LANDLOCK_EXECUTE = 1 << 2,
+        LANDLOCK_ONE_FILE = 1 << 3, /* the descriptor is of a regular file, not of a directory */
 } LandlockRights;
 
 typedef struct LandlockRule {
-        int fd; /* of a directory */
+        int fd; /* of a directory, but for ONE_FILE */
         unsigned rights;
 } LandlockRule;
 

@@ -166,7 +166,7 @@ static int limit(int resource, uint64_t value) {
         return setrlimit(resource, &l) < 0 ? -errno : 0;
 }
 
-static int give_up_rights(uint64_t capabilities) {
+int sandbox_give_up_rights(uint64_t capabilities) {
         int r = caps_drop_bounding(0);
         if (r < 0 || setgroups(0, NULL) < 0)
                 return r < 0 ? r : -errno;
@@ -191,7 +191,7 @@ int sandbox_enter(const Sandbox *s) {
         if (r >= 0 && s->memory_max > 0 && !BERTH_SANITIZED)
                 r = limit(RLIMIT_AS, s->memory_max);
         if (r >= 0)
-                r = give_up_rights(s->capabilities);
+                r = sandbox_give_up_rights(s->capabilities);
         if (r < 0)
                 return r;
         /* the new root itself, for what is below it */

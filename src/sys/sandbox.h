@@ -19,3 +19,5 @@ typedef struct Sandbox {
 /* No network (unless asked for), no programs, no other processes, no devices, no namespaces; own mount, IPC and UTS namespaces; no core dumps. It ends with the process that made it. What is open stays open.
  * The caller needs CAP_SYS_ADMIN, and has one thread. */
 int sandbox_enter(const Sandbox *s);
+/* A part of it: these capabilities as user 0, or none as user nobody; no new privileges; ends with its parent. */
+int sandbox_give_up_rights(uint64_t capabilities);

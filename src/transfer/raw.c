@@ -10,25 +10,14 @@
 #include <sys/stat.h>
 
 #include "archive/archive.h"
-#include "archive/content.h"
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "sys/sandbox.h"
-#include "sys/sparse.h"
-#include "transfer/transfer.h"
+#include "transfer/raw.h"
 
 #define BUFFER_SIZE (512U << 10)
 _Static_assert(BUFFER_SIZE >= CONTENT_SIZE, "the first buffer says what it is");
 #define SIZE_MAX_OF_IMAGE (UINT64_C(16) << 40) /* holes take no room, but time */
-
-typedef struct Raw {
-        const Transfer *transfer;
-        const TransferRequest *request;   /* its */
-        int source_fd, pipe[2], image_fd; /* an export's source is the image */
-        bool stream;                      /* what is written to takes no holes */
-        TreeProgress progress;
-        SparseFile out;
-} Raw;
 
 static const Sandbox nothing = { .root_fd = -EBADF, .memory_max = TRANSFER_MEMORY_MAX };
 
@@ -55,8 +44,19 @@ static int refuse(const Raw *w, const Content *c, Error *reterr) {
         return r;
 }
 
-static bool is_taken(ContentKind k) {
-        return IN_SET(k, CONTENT_UNKNOWN, CONTENT_DISK, CONTENT_COMPRESSED);
+/* -EBADMSG: it is nothing that can be taken, or not in this way. */
+static int check_content(const Raw *w, const Content *c, const char *bytes, size_t n,
+                         Error *reterr) {
+        const char *file = w->request->remote, *quote = file ? "'" : "";
+        if (IN_SET(c->kind, CONTENT_UNKNOWN, CONTENT_DISK, CONTENT_COMPRESSED))
+                return 0;
+        const char *why = content_refusal(c->kind, bytes, n);
+        if (!why)
+                return content_format(c->kind) ? 0 : refuse(w, c, reterr);
+        int r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s%s%s is %s that %s", quote,
+                          file ?: "The input", quote, c->words, why);
+        error_hint(reterr, "make a plain one of it where it comes from: 'qemu-img convert -O raw'");
+        return r;
 }
 
 static ssize_t read_up_to(int fd, char *buffer, size_t n) {
@@ -95,8 +95,9 @@ static int look_task(void *userdata, char **ret_text, Error *reterr) {
         if (n < 0)
                 return read_failed(w, (int) n, reterr);
         const Content *c = content_of(buffer, (size_t) n);
-        if (!is_taken(c->kind))
-                return refuse(w, c, reterr);
+        r = check_content(w, c, buffer, (size_t) n, reterr);
+        if (r < 0)
+                return r;
         *ret_text = strf("KIND=%d\n", (int) c->kind);
         return *ret_text ? 0 : error_oom(reterr);
 }
@@ -144,20 +145,24 @@ static int put_failed(const Raw *w, int r, Error *reterr) {
                                file ?: "to standard output", file ? "'" : "");
 }
 
+int raw_too_large(const Raw *w, bool on_disk, Error *reterr) {
+        const bool given = w->request->size_max != UINT64_MAX;
+        if (!given && !on_disk)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "Image '%s' is larger than 16T, the most that is taken",
+                                 w->request->name);
+        const TreeLimits l = { .files_max = 1,
+                               .bytes_max = given ? w->out.size_max : w->out.written_max };
+        return transfer_limit_exceeded(w->transfer, &l, reterr);
+}
+
 static int write_failed(const Raw *w, int r, Error *reterr) {
         const SparseFile *f = &w->out;
         if (transfer_is_export(w->request->type))
                 return put_failed(w, r, reterr);
         if (r != -E2BIG)
                 return transfer_write_failed(w->transfer, r, NULL, NULL, reterr);
-        if (w->request->size_max == UINT64_MAX && f->written_max - f->written > BUFFER_SIZE)
-                return error_set(reterr, r, ERROR_LIMIT_EXCEEDED,
-                                 "Image '%s' is larger than 16T, the most that is taken",
-                                 w->request->name);
-        const TreeLimits l = { .files_max = 1,
-                               .bytes_max = w->request->size_max == UINT64_MAX ? f->written_max
-                                                                               : f->size_max };
-        return transfer_limit_exceeded(w->transfer, &l, reterr);
+        return raw_too_large(w, f->written_max - f->written <= BUFFER_SIZE, reterr);
 }
 
 static int set_answer(const Raw *w, ContentKind kind, char **ret_text, Error *reterr) {
@@ -177,8 +182,9 @@ static int write_task(void *userdata, char **ret_text, Error *reterr) {
                         return read_failed(w, (int) n, reterr);
                 if (!c) {
                         c = content_of(buffer, (size_t) n);
-                        if (!is_taken(c->kind))
-                                return refuse(w, c, reterr);
+                        r = check_content(w, c, buffer, (size_t) n, reterr);
+                        if (r < 0)
+                                return r;
                 }
                 if (n == 0)
                         break;
@@ -312,6 +318,7 @@ static int copy_file(Raw *w, uint64_t *ret_bytes, Error *reterr) {
         return r;
 }
 
+/* w->kind becomes what came out. */
 static int unpack(Raw *w, uint64_t *ret_bytes, Error *reterr) {
         _cleanup_(child_done) Child unpacker = CHILD_NULL, writer = CHILD_NULL;
         _cleanup_close_pair_ int p[2] = PAIR_EBADF;
@@ -326,9 +333,48 @@ static int unpack(Raw *w, uint64_t *ret_bytes, Error *reterr) {
         p[0] = p[1] = -EBADF;
         if (r >= 0)
                 r = children_wait(w->transfer, (Child *[]){ &unpacker, &writer }, 2, reterr);
-        if (r >= 0)
+        if (r >= 0) {
                 *ret_bytes = child_number(&writer, "BYTES");
+                w->kind = (ContentKind) child_number(&writer, "KIND");
+        }
         return r;
+}
+
+/* ---- what has to be converted ---- */
+
+/* What was written becomes the source, without a name; the image begins anew. */
+static int use_as_source(Raw *w, ImageNew *n, Error *reterr) {
+        const Leftover *l = &n->leftover;
+        int r = 0;
+        if (fchown(n->fd, SANDBOX_NOBODY, SANDBOX_NOBODY) < 0 || lseek(n->fd, 0, SEEK_SET) < 0 ||
+            unlinkat(l->directory_fd, l->name, 0) < 0)
+                r = -errno;
+        if (r >= 0) {
+                const int fd = openat(l->directory_fd, l->name,
+                                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                r = fd < 0 ? -errno : 0;
+                if (fd >= 0) {
+                        w->source_fd = w->spool_fd = n->fd;
+                        w->image_fd = w->out.fd = n->fd = fd;
+                }
+        }
+        return r < 0 ? transfer_write_failed(w->transfer, r, NULL, NULL, reterr) : 0;
+}
+
+static int convert(Raw *w, ImageNew *n, bool copied, uint64_t *ret_bytes, Error *reterr) {
+        struct stat st;
+        int r = raw_check_convertible(w, reterr);
+        if (r < 0)
+                return r;
+        if (fstat(w->source_fd, &st) < 0)
+                return read_failed(w, -errno, reterr);
+        if (!copied && !(st.st_mode & S_IROTH)) { /* nobody cannot open it */
+                r = copy_file(w, ret_bytes, reterr);
+                copied = true;
+        }
+        if (r >= 0 && copied)
+                r = use_as_source(w, n, reterr);
+        return r < 0 ? r : raw_convert(w, ret_bytes, reterr);
 }
 
 /* A regular file from its beginning on; else its bytes come once. */
@@ -344,15 +390,21 @@ int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *ans
                   .source_fd = source_fd,
                   .pipe = PAIR_EBADF,
                   .image_fd = n->fd,
+                  .spool_fd = -EBADF,
+                  .kind = CONTENT_COMPRESSED, /* or not: what comes by a pipe */
                   .progress = { .fd = t->progress_fd } };
-        ContentKind kind = CONTENT_COMPRESSED;
         uint64_t bytes = 0;
         int r = set_limits(&w, reterr);
         if (r >= 0 && is_whole_file(source_fd))
-                r = look(&w, &kind, reterr);
-        if (r >= 0)
-                r = kind == CONTENT_COMPRESSED ? unpack(&w, &bytes, reterr)
-                                               : copy_file(&w, &bytes, reterr);
+                r = look(&w, &w.kind, reterr);
+        const bool unpacked = w.kind == CONTENT_COMPRESSED;
+        if (r >= 0 && unpacked)
+                r = unpack(&w, &bytes, reterr);
+        else if (r >= 0 && !content_format(w.kind))
+                r = copy_file(&w, &bytes, reterr);
+        if (r >= 0 && content_format(w.kind))
+                r = convert(&w, n, unpacked, &bytes, reterr);
+        fd_close(w.spool_fd);
         if (r >= 0)
                 answer_add_number(answer, "BYTES", bytes);
         return r;

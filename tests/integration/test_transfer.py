@@ -167,6 +167,8 @@ def test_disk_images(host, pool):
     r = host.run("python3", "-c", f"import fcntl, os, struct\nf = open('{POOL}/.#t-d.raw.lck', 'w')\nfcntl.fcntl(f, 37, struct.pack('hhqqi4x', 1, 0, 0, 0, 0))\n"
                  "r = os.system('berth export-raw t-d /srv/t/x')\nos.unlink(f.name)\nexit(r >> 8)", check=False)
     assert r.returncode == 1 and "Image 't-d' is in use" in r.err, r
+    r = host.run("printf 'QFI\\373\\0\\0\\0\\3' >/srv/t/q; truncate -s 1M /srv/t/q; type qemu-img 2>/dev/null || berth import-raw /srv/t/q t-n", check=False)
+    assert "/qemu-img" in r.out or "takes qemu-img, which is not installed" in r.err and "Debian: qemu-utils" in r.err, r
     # who is killed leaves what the next one removes
     p = host.spawn("bash", "-c", "(head -c 9000000 /srv/t/t-d.raw; sleep 600 & echo $! >/srv/t/pid; wait) | berth import-raw - t-slow")
     host.wait_for(f"test -s {POOL}/.#t-slow.???????? -a -s /srv/t/pid", 60)

@@ -62,4 +62,55 @@ TEST(formats) {
         ASSERT_NULL(content_format(_CONTENT_MAX));
 }
 
+/* A header with one field that is not zero: a number of so many bytes. */
+static const char *refusal_with(ContentKind kind, const char *header, size_t offset,
+                                const char *bytes, size_t size) {
+        static char file[CONTENT_SIZE];
+        memset(file, 0, sizeof(file));
+        memcpy(file, header, 8);
+        memcpy(file + 12, "\0\0\0\0\0\0\0\1", 8); /* of vmdk: a size */
+        file[76] = 1;                             /* of vdi: what it is */
+        if (kind == CONTENT_QCOW2)
+                memset(file + 12, 0, 8);
+        if (kind == CONTENT_QCOW2)
+                file[76] = 0;
+        memcpy(file + offset, bytes, size);
+        return content_refusal(kind, file, sizeof(file));
+}
+
+TEST(refusals) {
+        static const char v2[] = "QFI\xfb\0\0\0\2", v3[] = "QFI\xfb\0\0\0\3",
+                          vmdk[] = "KDMV\1\0\0\0", vdi[] = "<<< QEMU";
+        ASSERT_NULL(refusal_with(CONTENT_QCOW2, v3, 8, "", 1));
+        ASSERT_STREQ(refusal_with(CONTENT_QCOW2, v3, 15, "\x68", 1), "is based on another image");
+        ASSERT_STREQ(refusal_with(CONTENT_QCOW2, v2, 8, "\x80", 1), "is based on another image");
+        ASSERT_STREQ(refusal_with(CONTENT_QCOW2, v3, 35, "\2", 1), "is encrypted");
+        ASSERT_STREQ(refusal_with(CONTENT_QCOW2, v3, 79, "\4", 1), "has its data in another file");
+        ASSERT_NULL(refusal_with(CONTENT_QCOW2, v2, 79, "\4", 1)); /* has no such field */
+        ASSERT_NULL(refusal_with(CONTENT_QCOW2, v3, 79, "\x1b", 1));
+        ASSERT_STREQ(refusal_with(CONTENT_QCOW2, v3, 36, "\xff\xff\xff\xff", 4),
+                     "has a table that is larger than can be");
+        ASSERT_STREQ(content_refusal(CONTENT_QCOW2, v3, 8), "is cut");
+
+        ASSERT_NULL(refusal_with(CONTENT_VMDK, vmdk, 8, "", 1));
+        ASSERT_STREQ(refusal_with(CONTENT_VMDK, vmdk, 12, "\0\0\0\0\0\0\0", 8),
+                     "has its data in another file");
+        /* the description is in the second sector */
+        static char described[CONTENT_SIZE];
+        memcpy(described, vmdk, 8);
+        described[12] = described[28] = 1;
+        strcpy(described + 512, "version=1\nparentCID=FFFFffff\n");
+        ASSERT_NULL(content_refusal(CONTENT_VMDK, described, sizeof(described)));
+        ASSERT_NULL(content_refusal(CONTENT_VMDK, described, 512));
+        strcpy(described + 512, "version=1\nparentCID=0badcafe\n");
+        ASSERT_STREQ(content_refusal(CONTENT_VMDK, described, sizeof(described)),
+                     "is based on another image");
+        memset(described + 28, 0xff, 8); /* beyond the end */
+        ASSERT_NULL(content_refusal(CONTENT_VMDK, described, sizeof(described)));
+
+        ASSERT_NULL(refusal_with(CONTENT_VDI, vdi, 76, "\2", 1));
+        ASSERT_STREQ(refusal_with(CONTENT_VDI, vdi, 76, "\4", 1), "is based on another image");
+        ASSERT_NULL(content_refusal(CONTENT_DISK, "", 0));
+}
+
 TEST_MAIN

@@ -17,6 +17,7 @@ TEST(names) {
         assert_name("web.tgz", "web");
         assert_name("./web.raw.zst", "web");
         assert_name("debian-13.qcow2", "debian-13");
+        assert_name("a.vmdk.gz", "a");
         assert_name("http://example.com/a/web-1.2.tar.gz?x=/y.tar#z", "web-1.2");
         assert_name("/srv/web/", "web");
         assert_name("/srv/web#1.tar", "web#1");
