@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Calls: memfd_create, posix_spawnp, waitpid. An interrupt is the pager's matter while it runs.
  *
- * Variables are systemd's: $SYSTEMD_PAGER, $PAGER; $SYSTEMD_LESS, $SYSTEMD_LESSCHARSET; $SYSTEMD_PAGERSECURE. Who has become another user (by sudo,
+ * Variables are systemd's: $SYSTEMD_PAGER, $PAGER; $SYSTEMD_LESS, $SYSTEMD_LESSCHARSET; $SYSTEMD_PAGERSECURE. Who may have become another user (by sudo,
  * say) gets less(1) in its secure mode, which executes nothing, unless that last variable decides. */
 #include "cli/pager.h"
 
@@ -24,15 +24,18 @@
 #define ROWS_DEFAULT 24U
 #define COLUMNS_DEFAULT 80U
 
-/* The user who logged in is another one than who this runs as. */
-static bool user_has_changed(void) {
+/* It is not certain that who logged in is who this runs as. */
+static bool user_may_have_changed(void) {
+        static const char *const tellers[] = { "SUDO_UID", "PKEXEC_UID", "DOAS_USER" };
         _cleanup_free_ char *text = NULL;
         uint32_t uid;
 
-        if (getuid() != geteuid())
-                return true;
-        return file_read_all(AT_FDCWD, LOGIN_UID_FILE, 32, &text, NULL) >= 0 &&
-               parse_u32(strstrip(text), &uid) >= 0 && uid != LOGIN_UID_UNSET && uid != geteuid();
+        for (size_t i = 0; i < ELEMENTSOF(tellers); i++)
+                if (getenv(tellers[i]))
+                        return true;
+        return getuid() != geteuid() ||
+               file_read_all(AT_FDCWD, LOGIN_UID_FILE, 32, &text, NULL) < 0 ||
+               parse_u32(strstrip(text), &uid) < 0 || uid == LOGIN_UID_UNSET || uid != geteuid();
 }
 
 typedef struct PagerChoice {
@@ -49,7 +52,7 @@ static PagerChoice choose(void) {
         if (secure)
                 c.secure = parse_boolean(secure) != 0; /* what is neither is the safe one */
         else
-                c.only_less = c.secure = user_has_changed();
+                c.only_less = c.secure = user_may_have_changed();
         c.none = c.words && (isempty(c.words) || streq(c.words, "cat"));
         return c;
 }
@@ -167,7 +170,7 @@ static int start_pager(int input_fd, pid_t *ret) {
                 return 1;
         for (size_t i = 0; i < ELEMENTSOF(usual); i++) {
                 char *const one[] = { (char *) usual[i], NULL };
-                if ((!c.only_less || streq(usual[i], "less")) &&
+                if ((!c.secure || streq(usual[i], "less")) &&
                     spawn(one, environment, input_fd, ret) >= 0)
                         return 1;
         }

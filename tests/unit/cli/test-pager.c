@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -129,6 +130,42 @@ TEST(options_of_less) {
         ASSERT_PRINTS(LONG, "R latin1 1\n");
         ASSERT_OK(unsetenv("SYSTEMD_LESS"));
         ASSERT_OK(unsetenv("SYSTEMD_LESSCHARSET"));
+}
+
+/* By sudo(8) and its like, no pager is run that could be told to run something else. */
+TEST(another_user) {
+        static const char *const names[] = { "pager", "less" };
+        static const char *const tellers[] = { "SUDO_UID", "PKEXEC_UID", "DOAS_USER" };
+        char directory[] = "/tmp/berth-pager-XXXXXX";
+        _cleanup_free_ char *path = strdup(getenv("PATH")), *ours = NULL;
+        ASSERT_NOT_NULL(mkdtemp(directory));
+        ASSERT_NOT_NULL(ours = strf("%s:%s", directory, path));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *file = strf("%s/%s", directory, names[i]),
+                                    *text = strf("#!/bin/sh\necho %s $LESSSECURE\n", names[i]);
+                FILE *f = fopen(file, "we");
+                ASSERT_NOT_NULL(f);
+                (void) fputs(text, f);
+                ASSERT_EQ(fchmod(fileno(f), 0755), 0);
+                ASSERT_EQ(fclose(f), 0);
+        }
+        ASSERT_OK(setenv("PATH", ours, 1));
+        for (size_t i = 0; i < ELEMENTSOF(tellers); i++) {
+                ASSERT_OK(setenv(tellers[i], "1000", 1));
+                set("sed 's/^/x/'", NULL, NULL, "xterm");
+                ASSERT_PRINTS(LONG, "less 1\n");
+                ASSERT_OK(unsetenv(tellers[i]));
+        }
+        set(NULL, NULL, "yes", "xterm"); /* pager(1) may be any */
+        ASSERT_PRINTS(LONG, "less 1\n");
+        set(NULL, NULL, "no", "xterm");
+        ASSERT_PRINTS(LONG, "pager\n");
+        ASSERT_OK(setenv("PATH", path, 1));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *file = strf("%s/%s", directory, names[i]);
+                ASSERT_OK(unlink(file));
+        }
+        ASSERT_OK(rmdir(directory));
 }
 
 /* Where stdout is no terminal nothing is kept. */
