@@ -249,6 +249,7 @@ void machine1_link_changed(Container *c) {
                 return;
         if (g->asked && !c->link) { /* another link will be asked */
                 g->asked = false;
+                g->timer = sd_event_source_disable_unref(g->timer);
                 g->m1->n_asked--;
         }
         registrations_go(g->m1);
