@@ -43,6 +43,11 @@ const sd_bus_vtable image_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("MarkReadOnly", SD_BUS_ARGS("b", read_only), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetLimit", SD_BUS_ARGS("t", bytes), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListSnapshots", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssbtsts)", snapshots), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateSnapshot", SD_BUS_ARGS("s", snapshot, "t", flags, "a(sh)", descriptors), SD_BUS_RESULT("s", taken), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RollBack", SD_BUS_ARGS("s", snapshot, "a(sh)", descriptors), SD_BUS_RESULT("s", kept), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveSnapshot", SD_BUS_ARGS("s", snapshot), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PruneSnapshots", SD_BUS_ARGS("t", keep, "t", max_age_usec), SD_BUS_RESULT("a(st)", removed), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         /* clang-format on */
         SD_BUS_VTABLE_END,
 };

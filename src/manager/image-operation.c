@@ -415,8 +415,8 @@ static int append_name(sd_bus_message *m, const OperationResult *result) {
 
 int body_list_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
         const OperationRequest q = { .type = OPERATION_SNAPSHOT_LIST };
-        const char *name;
-        int r = sd_bus_message_read(call, "s", &name);
+        const char *name = container; /* the object's */
+        int r = name ? 0 : sd_bus_message_read(call, "s", &name);
         if (r < 0)
                 return bad_arguments(r, reterr);
         r = isempty(name) ? 0 : image_check_name(name, reterr);

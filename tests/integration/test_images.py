@@ -88,6 +88,10 @@ def test_objects(host, ready, pool):
     ask("app", "MarkReadOnly", "b", "true")
     assert host.run("busctl", "get-property", own, path + "app", image, "ReadOnly").out == "b true"
     ask("app", "MarkReadOnly", "b", "false")
+    taken = ask("app", "CreateSnapshot", "sta(sh)", "first", "0", "0").out
+    assert taken == 's "first"' and ask("app", "ListSnapshots").out.startswith('a(ssbtsts) 1 "app" "first" true ')
+    ask("app", "RemoveSnapshot", "s", "first")
+    assert ask("app", "ListSnapshots").out == "a(ssbtsts) 0"
     ask("app", "Rename", "s", "db")
     assert {"db", "db.nspawn"} <= listing(host) and "app" not in listing(host)
     r = host.run("busctl", "get-property", own, path + "app", image, "Path", check=False)

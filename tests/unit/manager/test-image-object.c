@@ -37,9 +37,9 @@ static int get_ours(Host *h, const char *path, const char *property, sd_bus_erro
 }
 
 TEST(objects) {
-        static const char *const methods[] = { "Remove",      "Describe",     "Measure",
-                                               "GetHostname", "GetMachineID", "GetMachineInfo",
-                                               "GetOSRelease" };
+        static const char *const methods[] = { "Remove",       "Describe",     "Measure",
+                                               "GetHostname",  "GetMachineID", "GetMachineInfo",
+                                               "GetOSRelease", "ListSnapshots" };
         static const char web[] = BERTH_IMAGE_PATH_PREFIX "/web",
                           missing[] = BERTH_IMAGE_PATH_PREFIX "/no_2dsuch";
         _cleanup_(host_stop) Host h;
@@ -98,6 +98,20 @@ TEST(objects) {
         ASSERT_TRUE(sd_bus_call_method(h.bus, BERTH_BUS_NAME, BERTH_IMAGE_PATH_PREFIX "/a_2fb",
                                        BERTH_IMAGE_INTERFACE, "Remove", &e, NULL, NULL) < 0);
         ASSERT_STREQ(e.name, SD_BUS_ERROR_UNKNOWN_METHOD);
+        sd_bus_error_free(&e);
+        ASSERT_TRUE(sd_bus_call_method(h.bus, BERTH_BUS_NAME, web, BERTH_IMAGE_INTERFACE,
+                                       "CreateSnapshot", &e, NULL, "sta(sh)", "", UINT64_C(64),
+                                       0) < 0);
+        ASSERT_CONTAINS(e.message, "Unknown flags 0x40");
+        sd_bus_error_free(&e);
+        ASSERT_TRUE(sd_bus_call_method(h.bus, BERTH_BUS_NAME, missing, BERTH_IMAGE_INTERFACE,
+                                       "PruneSnapshots", &e, NULL, "tt", UINT64_C(3),
+                                       UINT64_C(0)) < 0);
+        ASSERT_CONTAINS(e.message, "'no-such'");
+        sd_bus_error_free(&e);
+        ASSERT_TRUE(sd_bus_call_method(h.bus, BERTH_BUS_NAME, missing, BERTH_IMAGE_INTERFACE,
+                                       "RollBack", &e, NULL, "sa(sh)", "a", 0) < 0);
+        ASSERT_CONTAINS(e.message, "'no-such'");
         /* a container's methods are none of an image's, nor the other way round */
         sd_bus_error_free(&e);
         ASSERT_TRUE(sd_bus_call_method(h.bus, BERTH_BUS_NAME, web, BERTH_CONTAINER_INTERFACE,
