@@ -229,7 +229,7 @@ def container(name):
 
 
 def get(bus, interface, name, to=CONTAINERS1):
-    return bus.call("Get", "ss", interface, name, to=(to[0], to[1], "org.freedesktop.DBus.Properties"))[0]
+    return bus.call("Get", "ss", interface, name, to=(to[0], to[1], "org.freedesktop.DBus.Properties"), timeout=60)[0]
 
 
 #: names that no container may have, and no program should trip over

@@ -47,7 +47,7 @@ while waiting:
 TERMINATE = """
 for _ in range(100):
     bus = Bus()
-    names = [name for name, _, _ in bus.call("ListContainers")[0]]
+    names = [name for name, _, _ in bus.call("ListContainers", timeout=60)[0]]
     if not names:
         break
     for name in names:

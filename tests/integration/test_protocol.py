@@ -551,20 +551,14 @@ def test_read_only_root(host, busybox, clean):
 
 def test_journal_of_a_scope(host, busybox, clean):
     """What journalctl -u shows of a container that is no service: its start and its end, with fields to look for."""
-    wanted = r"^Container 'proto' runs$.*^Container 'proto' ended: exited with status 3$"
-    # a manager that has just been activated may hear of a container only when it runs already, and then tells of its end alone
-    for _ in range(3):
-        cursor = host.run("journalctl -n 0 --show-cursor").stdout.split("cursor: ")[-1].strip()
-        r = host.run(f"berth list >/dev/null; berth run -q -P -M proto -D {busybox} -- /bin/sh -c 'sleep 1; exit 3'", check=False)
-        assert r.returncode == 3
-        host.wait_for("! berth show proto 2>/dev/null", 5)
-        log = host.journal("--after-cursor", cursor, "-u", "machine-proto.scope")
-        assert "Container 'proto' ended: exited with status 3" in log
-        if re.search(wanted, log, re.M | re.S):
-            break
-    assert re.search(wanted, log, re.M | re.S), host.journal("--after-cursor", cursor, "-o", "verbose")
-    found = host.journal("--after-cursor", cursor, "CONTAINER=proto", "--output-fields=MESSAGE")
-    assert "Container 'proto' ended: exited with status 3" in found
+    # of a name that no other test has: --after-cursor with -u loses the first line in systemd 252, be it systemd's own or ours
+    r = host.run(f"berth list >/dev/null; berth run -q -P -M told -D {busybox} -- /bin/sh -c 'sleep 1; exit 3'", check=False)
+    assert r.returncode == 3
+    host.wait_for("! berth show told 2>/dev/null", 30)
+    log = host.journal("-u", "machine-told.scope")
+    assert re.search(r"^Container 'told' runs$.*^Container 'told' ended: exited with status 3$", log, re.M | re.S), host.journal("-n", "50", "-o", "verbose")
+    found = host.journal("CONTAINER=told", "--output-fields=MESSAGE")
+    assert "Container 'told' ended: exited with status 3" in found
 
 
 # ---- terminals ----
