@@ -22,6 +22,7 @@
 #include "ipc/worker.h"
 
 #define TEMPORARY_TRIES 16
+#define SECTOR_SIZE 512U
 
 /* ---- the process ---- */
 
@@ -136,6 +137,11 @@ static int report(const Invocation *v, const TransferRequest *q, const char *fil
                                left_out, q->name);
         if (v->options.quiet || file)
                 return 0;
+        if (q->type == TRANSFER_IMPORT_RAW && answer_number(text, size, "BYTES") % SECTOR_SIZE > 0)
+                (void) fprintf(stderr,
+                               "berth: The size of '%s' is no multiple of %u bytes, as that of a "
+                               "disk is: a part of it may be missing\n",
+                               q->name, SECTOR_SIZE);
         _cleanup_free_ char *bytes = format_bytes(answer_number(text, size, "BYTES"));
         _cleanup_free_ char *path = str_escape_for_display(answer_get(text, size, "PATH"));
         const uint64_t files = answer_number(text, size, "FILES");
