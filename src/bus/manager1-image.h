@@ -70,3 +70,7 @@ int manager1_roll_back_image(sd_bus *bus, const char *name, const char *snapshot
 int manager1_remove_snapshot(sd_bus *bus, const char *name, const char *snapshot, Error *reterr);
 int manager1_prune_snapshots(sd_bus *bus, const char *name, uint64_t keep, usec_t max_age_usec,
                              ImageRemoved removed, void *userdata, Error *reterr);
+/* snapshot NULL: the newest. change: A, M, D; kind: d, f, l, …; path: harmless on terminals */
+typedef int (*SnapshotChanged)(char change, char kind, const char *path, void *userdata);
+int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot,
+                              SnapshotChanged changed, void *userdata, Error *reterr);

@@ -141,3 +141,23 @@ int manager1_prune_snapshots(sd_bus *bus, const char *name, uint64_t keep, usec_
         }
         return r < 0 ? bad_reply(r, reterr) : 0;
 }
+
+int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot,
+                              SnapshotChanged changed, void *userdata, Error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        const char *change, *kind, *path;
+        int r = manager1_new_call(bus, "CompareSnapshot", &m, reterr);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_append(m, "ss", name, strempty(snapshot)) < 0)
+                return error_oom(reterr);
+        r = manager1_call(bus, m, NO_TIMEOUT, &reply, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &change, &kind, &path)) > 0) {
+                _cleanup_free_ char *safe = str_escape_for_display(path);
+                r = safe ? changed(change[0], kind[0], safe, userdata) : -ENOMEM;
+        }
+        return r < 0 ? bad_reply(r, reterr) : 0;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs about snapshots of images: snapshot, snapshots, rollback, remove-snapshot, prune-snapshots. */
+/* Verbs about snapshots of images: snapshot, snapshots, diff, rollback, remove-snapshot, prune-snapshots. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -86,6 +86,39 @@ int verb_snapshots(const Invocation *v, Error *reterr) {
         }
         r = table_print(&t, stdout, &style, reterr);
         return r < 0 ? r : status;
+}
+
+static const TableColumn change_columns[] = {
+        { .title = "", .key = "change" },
+        { .title = "", .key = "path", .least_width = 8 },
+        { .key = "type", .json_only = true },
+};
+
+/* For people a directory ends with a slash. */
+static int on_change(char change, char kind, const char *path, void *userdata) {
+        Table *t = userdata;
+        (void) table_add_string(t, (char[]){ change, '\0' }); /* what fails is remembered */
+        (void) table_add_string(t, path);
+        (void) table_add_string(t, (char[]){ kind, '\0' });
+        return 0;
+}
+
+static int print_change(char change, char kind, const char *path, void *userdata) {
+        printf("%c %s%s\n", change, path, kind == 'd' && !streq(path, "/") ? "/" : "");
+        return 0;
+}
+
+int verb_diff(const Invocation *v, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_(table_done)
+                Table t = { .columns = change_columns, .n_columns = ELEMENTSOF(change_columns) };
+        const TableStyle style = style_of(v);
+        const bool plain = style.json == JSON_OFF;
+        int r = verb_connect(v, &bus, reterr);
+        if (r >= 0)
+                r = manager1_compare_snapshot(bus, v->arguments[0], v->arguments[1],
+                                              plain ? print_change : on_change, &t, reterr);
+        return r < 0 || plain ? r : table_print(&t, stdout, &style, reterr);
 }
 
 /* ---- pruning ---- */

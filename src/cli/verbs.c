@@ -49,6 +49,7 @@ enum {
 #define V_ROLLBACK (UINT64_C(1) << 32)
 #define V_REMOVE_SNAPSHOT (UINT64_C(1) << 33)
 #define V_PRUNE_SNAPSHOTS (UINT64_C(1) << 34)
+#define V_DIFF (UINT64_C(1) << 35)
 #define V_IMAGES (UINT64_C(1) << 40)
 #define V_IMAGE_STATUS (UINT64_C(1) << 41)
 #define V_SHOW_IMAGE (UINT64_C(1) << 42)
@@ -126,6 +127,7 @@ const Verb verbs[] = {
         { "clean",     NULL,    V_CLEAN,     0, 0,   0,               verb_clean,     "Images", "Remove hidden images and leftovers" },
         { "snapshot",  "NAME [SNAPSHOT]", V_SNAPSHOT, 1, 2, VERB_POOL, verb_snapshot, "Snapshots", "Keep an image as it is now" },
         { "snapshots", "[NAME…]", V_SNAPSHOTS, 0, ANY, VERB_POOL,    verb_snapshots, "Snapshots", "List snapshots" },
+        { "diff",      "NAME [SNAPSHOT]", V_DIFF, 1, 2, VERB_POOL,   verb_diff,      "Snapshots", "Show what has changed since a snapshot" },
         { "rollback",  "NAME SNAPSHOT", V_ROLLBACK, 2, 2, VERB_POOL, verb_rollback,  "Snapshots", "Make an image as it was" },
         { "remove-snapshot", "NAME SNAPSHOT…", V_REMOVE_SNAPSHOT, 2, ANY, VERB_POOL, verb_remove_snapshot, "Snapshots", "Remove snapshots" },
         { "prune-snapshots", "[NAME…]", V_PRUNE_SNAPSHOTS, 0, ANY, VERB_POOL, verb_prune_snapshots, "Snapshots", "Remove old snapshots" },
@@ -351,10 +353,10 @@ static int parse_max_age(const Option *o, const char *value, void *at, Error *re
 
 #define AT(field) offsetof(VerbOptions, field)
 #define LIVE_VERBS (V_TOP | V_STATS)
-#define JSON_VERBS                                                                          \
-        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES |     \
-         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN | V_SNAPSHOTS | V_PRUNE_SNAPSHOTS | \
-         V_IMPORT | V_EXPORT | V_PULL)
+#define JSON_VERBS                                                                      \
+        (V_LIST | V_LIST_BINDS | V_STATUS | V_SHOW | V_EVENTS | LIVE_VERBS | V_IMAGES | \
+         V_IMAGE_STATUS | V_SHOW_IMAGE | V_DU | V_CLEAN | V_SNAPSHOTS | V_DIFF |        \
+         V_PRUNE_SNAPSHOTS | V_IMPORT | V_EXPORT | V_PULL)
 /* clang-format off */
 static const Option verb_options[] = {
         { 'h', "help",      NULL,       0,             V_ANY,                option_parse_true,    AT(help),         NULL, "Show this help" },

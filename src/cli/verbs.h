@@ -163,6 +163,7 @@ int verb_set_limit(const Invocation *v, Error *reterr);
 int verb_clean(const Invocation *v, Error *reterr);
 int verb_snapshot(const Invocation *v, Error *reterr);
 int verb_snapshots(const Invocation *v, Error *reterr);
+int verb_diff(const Invocation *v, Error *reterr);
 int verb_rollback(const Invocation *v, Error *reterr);
 int verb_remove_snapshot(const Invocation *v, Error *reterr);
 int verb_prune_snapshots(const Invocation *v, Error *reterr);

@@ -57,6 +57,13 @@ typedef struct SnapshotLimits {
 int snapshot_prune(const ImagePool *pool, const Image *i, const SnapshotLimits *limits,
                    CleanVisit visit, void *userdata, Error *reterr);
 
+/* Hears of all that was added ('A'), modified ('M': contents, kind, owner or mode) or deleted ('D') since: its path as seen inside, and what it is (of
+ * 'D': was). What is in a directory that was added or deleted is not told. -E2BIG ends it. */
+typedef int (*SnapshotChangeVisit)(void *userdata, char change, const char *path, mode_t mode);
+/* name NULL: since the newest. ERROR_UNSUPPORTED: of disk images. */
+int snapshot_compare(const ImagePool *pool, const Image *i, const char *name,
+                     SnapshotChangeVisit visit, void *userdata, Error *reterr);
+
 /* ---- for the files of this folder ---- */
 
 /* Of the image with this entry (absolute). Allocated. */

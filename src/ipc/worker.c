@@ -40,6 +40,7 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_SNAPSHOT_ROLL_BACK] = "snapshot-roll-back",
         [OPERATION_SNAPSHOT_REMOVE] = "snapshot-remove",
         [OPERATION_SNAPSHOT_PRUNE] = "snapshot-prune",
+        [OPERATION_SNAPSHOT_COMPARE] = "snapshot-compare",
         [OPERATION_IMAGE_CLEAN] = "image-clean",
         [OPERATION_DISK] = "disk",
 };

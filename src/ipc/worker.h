@@ -49,6 +49,7 @@ typedef enum OperationType {
         OPERATION_SNAPSHOT_ROLL_BACK, /* text: the name of what was kept */
         OPERATION_SNAPSHOT_REMOVE,    /* nothing */
         OPERATION_SNAPSHOT_PRUNE,     /* as IMAGE_CLEAN */
+        OPERATION_SNAPSHOT_COMPARE, /* fds: a file, for each change its letter, that of the kind (as of find(1): d, f, l, …), the path inside, NUL */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
         OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
         _OPERATION_TYPE_MAX,

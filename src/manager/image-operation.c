@@ -472,3 +472,30 @@ int body_prune_snapshots(Manager *m, sd_bus_message *call, const char *container
         return r < 0 ? bad_arguments(r, reterr)
                      : image_operation_start(m, call, &q, container, append_removed, reterr);
 }
+
+static int append_changes(sd_bus_message *m, const OperationResult *result) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r = result->fds[0] < 0 || lseek(result->fds[0], 0, SEEK_SET) < 0 ? -EBADMSG : 0;
+        if (r >= 0)
+                r = fd_read_all(result->fds[0], 2 * (size_t) IMAGE_ANSWER_MAX, &text, &size);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sss)");
+        for (const char *p = text; r >= 0 && p < text + size; p += strlen(p) + 1) {
+                if (!p[0] || !p[1])
+                        return -EBADMSG;
+                r = sd_bus_message_append(m, "(sss)", (char[]){ p[0], '\0' },
+                                          (char[]){ p[1], '\0' }, p + 2);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int body_compare_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_COMPARE };
+        int r = read_changeable(call, &container, reterr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "s", &q.destination);
+        return r < 0 ? bad_arguments(r, reterr)
+                     : image_operation_start(m, call, &q, container, append_changes, reterr);
+}

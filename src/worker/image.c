@@ -351,3 +351,46 @@ int operation_snapshot_prune(Worker *w, Error *reterr) {
                 r = snapshot_prune(&k.pool, i, &limits, on_removed, &b, reterr);
         return r < 0 ? r : answer_file(w, &b, reterr);
 }
+
+static char kind_letter(mode_t mode) {
+        switch (mode & S_IFMT) {
+        case S_IFDIR:
+                return 'd';
+        case S_IFLNK:
+                return 'l';
+        case S_IFBLK:
+                return 'b';
+        case S_IFCHR:
+                return 'c';
+        case S_IFIFO:
+                return 'p';
+        case S_IFSOCK:
+                return 's';
+        default:
+                return 'f';
+        }
+}
+
+static int on_change(void *userdata, char change, const char *path, mode_t mode) {
+        StrBuf *b = userdata;
+        _cleanup_free_ char *safe = str_escape_for_display(path);
+        const char letters[] = { change, kind_letter(mode) };
+        if (!safe)
+                return -ENOMEM;
+        strbuf_add_bytes(b, letters, sizeof(letters));
+        add_string(b, safe);
+        return b->failed ? -ENOMEM : b->size > IMAGE_ANSWER_MAX ? -E2BIG : 0;
+}
+
+int operation_snapshot_compare(Worker *w, Error *reterr) {
+        const char *name = w->request.operation.destination;
+        _cleanup_(image_freep) Image *i = NULL;
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        Work k;
+        begin(w, &k);
+        int r = image_lookup(NULL, w->request.name, &i, reterr);
+        if (r >= 0)
+                r = snapshot_compare(&k.pool, i, isempty(name) ? NULL : name, on_change, &b,
+                                     reterr);
+        return r < 0 ? r : answer_file(w, &b, reterr);
+}

@@ -129,6 +129,7 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_SNAPSHOT_ROLL_BACK] = operation_snapshot_change,
         [OPERATION_SNAPSHOT_REMOVE] = operation_snapshot_change,
         [OPERATION_SNAPSHOT_PRUNE] = operation_snapshot_prune,
+        [OPERATION_SNAPSHOT_COMPARE] = operation_snapshot_compare,
         [OPERATION_DISK] = operation_disk,
 };
 

@@ -39,6 +39,7 @@ int operation_image_clean(Worker *w, Error *reterr);
 int operation_snapshot_list(Worker *w, Error *reterr);
 int operation_snapshot_change(Worker *w, Error *reterr); /* SNAPSHOT_MAKE, ROLL_BACK, REMOVE */
 int operation_snapshot_prune(Worker *w, Error *reterr);
+int operation_snapshot_compare(Worker *w, Error *reterr);
 int operation_disk(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */

@@ -231,6 +231,8 @@ def test_options(host, busybox, clean):
         (["berth", "snapshot", "--keep=0", "x"], 2, "'0'"),
         (["berth", "snapshot", "--max-age=soon", "x"], 2, "'soon'"),
         (["berth", "snapshots", "nosuch"], 1, "'nosuch'"),
+        (["berth", "diff"], 2, "'diff'"),
+        (["berth", "diff", "nosuch"], 1, "'nosuch'"),
         (["berth", "rollback", "x"], 2, "'rollback'"),
         (["berth", "rollback", "nosuch", "x"], 1, "'nosuch'"),
         (["berth", "remove-snapshot", "nosuch", "x"], 1, "'nosuch'"),

@@ -59,6 +59,7 @@ CALLS = {
     "RollBackImage": ["ssa(sh)", "NAME", "now", "0"],
     "RemoveSnapshot": ["ss", "NAME", "now"],
     "PruneSnapshots": ["stt", "NAME", "3", "0"],
+    "CompareSnapshot": ["ss", "NAME", "now"],
     "CleanPool": ["s", "hidden"],
 }
 

@@ -33,6 +33,8 @@ def test_snapshots(host, web):
     assert host.run(f"cat {rows[0]['path']}/etc/state").out == "1"
     assert [r["name"] for r in json.loads(host.berth("images", "-a", "--json=short").stdout) if "snap" in r["path"]] == []
 
+    assert host.berth("diff", "web", "first").out.splitlines() == ["D /etc/os-release", "M /etc/state", "A /new"]
+    assert json.loads(host.berth("diff", "--json=short", "web").stdout)[2] == {"change": "A", "path": "/new", "type": "f"}
     said = host.berth("rollback", "web", "first").out
     kept = snapshots(host)[-1]["name"]
     assert said == f"Image 'web' is as it was in 'first'; what it was until now is snapshot '{kept}'."

@@ -282,6 +282,44 @@ TEST(pruning) {
         care_end(&c);
 }
 
+static int hear_change(void *userdata, char change, const char *path, mode_t mode) {
+        return strv_extendf(userdata, "%c%s%s", change, path, S_ISDIR(mode) ? "/" : "");
+}
+
+TEST(comparing) {
+        Care c;
+        _cleanup_strv_free_ char **found = NULL;
+        _cleanup_error_ Error none = ERROR_NULL, unknown = ERROR_NULL, disk = ERROR_NULL;
+        care_begin(&c);
+        shell(&c,
+              "mkdir -p first/web/d/deep first/web/gone/x first/web/same; cd first/web; echo 1 >d/deep/f; echo 1 >owner\n"
+              "echo 1 >mode; ln -s a link; ln -s a same/link; echo 12 >size; echo 1 >touched; echo 1 >kind; mkdir kind2; mknod dev c 1 3\n"
+              "ln -s / out; echo x >../../secret");
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        ASSERT_ERROR(snapshot_compare(&c.pool, web, NULL, hear_change, &found, &none), ENOENT);
+        ASSERT_CONTAINS(none.message, "Image 'web' has no snapshots");
+        free(take(&c, "web", "a"));
+        ASSERT_ERROR(snapshot_compare(&c.pool, web, "b", hear_change, &found, &unknown), ENOENT);
+        ASSERT_OK(snapshot_compare(&c.pool, web, "a", hear_change, &found, NULL));
+        ASSERT_TRUE(strv_isempty(found));
+        shell(&c,
+              "cd first/web; echo 2 >d/deep/f; chown 5 owner; chmod 4755 mode; ln -sfn b link; echo 1 >size; touch -d 2001-01-01 touched\n"
+              "rm kind; ln -s /etc kind; rmdir kind2; ln -s ../../.. kind2; rm dev; mknod dev c 1 5; rm -r gone; mkdir -p new/below\n"
+              "chmod 700 d; touch -d 2001-01-01 same; echo >\"$(printf 'odd\\nname')\"; chmod 711 .");
+        ASSERT_OK(snapshot_compare(&c.pool, web, NULL, hear_change, &found, NULL));
+        _cleanup_free_ char *text = strv_join(found, " ");
+        ASSERT_STREQ(
+                text,
+                "M// M/d/ M/d/deep/f M/dev D/gone/ M/kind M/kind2 M/link M/mode A/new/ A/odd\nname M/owner M/size");
+        ASSERT_OK(snapshot_compare(&c.pool, web, "a", hear_change, &found, NULL));
+        shell(&c, "truncate -s 1M first/disk.raw");
+        _cleanup_(image_freep) Image *raw = find(&c, "disk");
+        free(take(&c, "disk", "a"));
+        ASSERT_ERROR(snapshot_compare(&c.pool, raw, "a", hear_change, &found, &disk), EOPNOTSUPP);
+        ASSERT_CONTAINS(disk.message, "Image 'disk' is a disk image");
+        care_end(&c);
+}
+
 /* ---- killed ---- */
 
 typedef int (*Change)(const void *of);
