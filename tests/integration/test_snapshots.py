@@ -71,3 +71,20 @@ def test_running(host, web):
         host.berth("terminate", "web", check=False)
         host.end(p)
     host.berth("rollback", "web", "second")
+
+
+def test_timer(host, web):
+    """The units take and prune; what they need is said in files."""
+    host.write("/etc/berth/snapshots.conf", "SnapshotKeep=5\n")
+    host.write("/etc/berth/web.snapshots.conf", "SnapshotKeep=2\nSnapshotMaxAge=30d\n")
+    try:
+        for _ in range(3):
+            host.systemctl("start", "berth-snapshot@web.service")
+        assert [r["named"] for r in snapshots(host)] == [False, False]
+        host.systemctl("start", "berth-snapshot@web.timer")
+        assert host.run("systemctl show -P Unit berth-snapshot@web.timer; systemctl is-active berth-snapshot@web.timer").out.split() == ["berth-snapshot@web.service", "active"]
+        r = host.run("systemctl", "start", "berth-snapshot@nosuch.service", check=False)
+        assert r.returncode != 0
+    finally:
+        host.run("systemctl stop berth-snapshot@web.timer; systemctl reset-failed berth-snapshot@nosuch.service; "
+                 "rm -f /etc/berth/*snapshots.conf /var/lib/systemd/timers/stamp-berth*; rmdir /etc/berth; systemctl stop 'system-berth\\x2dsnapshot.slice'", check=False)
