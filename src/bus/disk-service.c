@@ -51,15 +51,14 @@ static int request_new(sd_bus *bus, const char *unit, const char *name, int link
         return r;
 }
 
-int disk_attach_in_service(sd_bus *bus, const char *name, const char *image, bool read_only,
-                           const char *policy, DiskTree *ret, Error *reterr) {
+int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, DiskTree *ret, Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *unit = NULL, *what = NULL;
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         _cleanup_close_ int request_fd = -EBADF;
 
-        int r = disk_request_new(name, image, read_only, policy, &request_fd, reterr);
+        int r = disk_request_new(spec, &request_fd, reterr);
         if (r < 0)
                 return r;
         r = unit_name_new(&unit);
@@ -68,19 +67,19 @@ int disk_attach_in_service(sd_bus *bus, const char *name, const char *image, boo
         if (r >= 0)
                 r = fd_nonblock(link[0], true);
         if (r >= 0)
-                r = request_new(bus, unit, name, link[1], request_fd, &m);
+                r = request_new(bus, unit, spec->name, link[1], request_fd, &m);
         if (r < 0)
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Asking systemd for a worker failed");
-        what = strf("systemd does not execute a worker for disk image '%s' in unit '%s'", image,
-                    unit);
+        what = strf("systemd does not execute a worker for disk image '%s' in unit '%s'",
+                    spec->root.image, unit);
         r = sd_bus_call(bus, m, 0, &error, NULL);
         if (r < 0)
                 return bus_error_to_error(&error, r, reterr, what);
         /* the service's alone: if it ends, so does the link */
         m = sd_bus_message_unref(m);
         link[1] = fd_close(link[1]);
-        r = disk_wait_answer(image, link[0], ret, reterr);
+        r = disk_wait_answer(spec->root.image, link[0], ret, reterr);
         if (r == -EIO) /* none: why it could not be executed is in its log alone */
                 error_hint(reterr, "see 'journalctl -u %s'", unit);
         return r;

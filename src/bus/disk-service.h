@@ -8,5 +8,4 @@
 #include "image/disk-attach.h"
 
 /* disk_attach() in another unit. Blocking; for programs that may wait. */
-int disk_attach_in_service(sd_bus *bus, const char *name, const char *image, bool read_only,
-                           const char *policy, DiskTree *ret, Error *reterr);
+int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, DiskTree *ret, Error *reterr);

@@ -355,10 +355,10 @@ static int resolve_root(const RunRequest *q, SpecDraft *d, Error *reterr) {
         int r = spec->root.image ? resolve_image(d, reterr) : 0;
         if (r >= 0 && spec->root.directory)
                 r = resolve_directory(q, d, reterr);
-        if (r >= 0 && spec->root.directory && spec->root.image_policy)
+        if (r >= 0 && spec->root.directory && spec_setting_of_images(spec))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
-                                 "The image policy is for disk images, not for directory '%s'",
-                                 spec->root.directory);
+                                 "%s= is for disk images, not for directory '%s'",
+                                 spec_setting_of_images(spec), spec->root.directory);
         return r;
 }
 

@@ -183,17 +183,14 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
 static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret, Error *reterr) {
         if (!spec->root.image)
                 return 0;
-        const bool shared = spec->root.read_only || spec_root_is_forgotten(spec);
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
         if (q->keep_unit && systemd_is_running()) {
                 r = bus_connect_system(&bus, reterr);
                 if (r >= 0)
-                        r = disk_attach_in_service(bus, spec->name, spec->root.image, shared,
-                                                   spec->root.image_policy, ret, reterr);
+                        r = disk_attach_in_service(bus, spec, ret, reterr);
         } else
-                r = disk_attach(spec->name, spec->root.image, shared, spec->root.image_policy, ret,
-                                reterr);
+                r = disk_attach(spec, ret, reterr);
         if (r < 0)
                 return r;
         disk_tree_describe(ret, spec);

@@ -34,15 +34,18 @@ void disk_tree_describe(const DiskTree *t, ContainerSpec *spec) {
                 spec->root.read_only = true;
 }
 
-int disk_request_new(const char *name, const char *image, bool read_only, const char *policy,
-                     int *ret_fd, Error *reterr) {
+int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr) {
+        const bool shared = spec->root.read_only || spec_root_is_forgotten(spec);
         const OperationRequest q = {
                 .type = OPERATION_DISK,
-                .source = image,
-                .policy = policy,
-                .flags = read_only ? OPERATION_READ_ONLY : 0,
+                .source = spec->root.image,
+                .policy = spec->root.image_policy,
+                .root_hash = spec->root.root_hash,
+                .root_hash_signature = spec->root.root_hash_signature,
+                .verity_data = spec->root.verity_data,
+                .flags = shared ? OPERATION_READ_ONLY : 0,
         };
-        return worker_request_new(&q, name, NULL, ret_fd, reterr);
+        return worker_request_new(&q, spec->name, NULL, ret_fd, reterr);
 }
 
 int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr) {
@@ -112,14 +115,13 @@ static _noreturn_ void worker_main(int link_fd, int request_fd) {
         _exit(EXIT_FAILURE);
 }
 
-int disk_attach(const char *name, const char *image, bool read_only, const char *policy,
-                DiskTree *ret, Error *reterr) {
+int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr) {
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         _cleanup_close_ int request_fd = -EBADF;
         PidRef worker = PIDREF_NULL;
         siginfo_t status;
 
-        int r = disk_request_new(name, image, read_only, policy, &request_fd, reterr);
+        int r = disk_request_new(spec, &request_fd, reterr);
         if (r < 0)
                 return r;
         r = socket_pair_seqpacket(link);
@@ -139,7 +141,7 @@ int disk_attach(const char *name, const char *image, bool read_only, const char 
         if (worker.pid == 0)
                 worker_main(link[1], request_fd);
         link[1] = fd_close(link[1]);
-        r = disk_wait_answer(image, link[0], ret, reterr);
+        r = disk_wait_answer(spec->root.image, link[0], ret, reterr);
         (void) pidref_kill(&worker, SIGKILL); /* it has answered, or is not to */
         (void) pidref_wait(&worker, /* block= */ r != -ETIMEDOUT, &status);
         pidref_done(&worker);

@@ -18,13 +18,11 @@ void disk_tree_done(DiskTree *t);
 void disk_tree_describe(const DiskTree *t, ContainerSpec *spec);
 
 /* The same in parts, for who has the worker executed in another way: the request for WORKER_REQUEST_FD, and its answer; -EAGAIN: not yet. */
-int disk_request_new(const char *name, const char *image, bool read_only, const char *policy,
-                     int *ret_fd, Error *reterr);
+int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr);
 int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
 
 /* The link is non-blocking. Waits for a minute at most. */
 int disk_wait_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
 
-/* name: of the container. policy: see disk_policy_parse(). Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
-int disk_attach(const char *name, const char *image, bool read_only, const char *policy,
-                DiskTree *ret, Error *reterr);
+/* Of spec->root.image. Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
+int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr);

@@ -3,8 +3,8 @@
  * Pure: nothing here looks at a file. */
 #include "basic/str.h"
 #include "basic/version.h"
+#include "image/disk-signature.h"
 #include "image/disk-types.h"
-#include "image/disk.h"
 
 enum {
         MBR_LINUX = 0x83,
@@ -25,6 +25,9 @@ typedef struct Choice {
         Candidate places[_DISK_PLACE_MAX];
         const DiskPartition *plain; /* the first of no particular use */
         unsigned n_plain;
+        const DiskVerity *verity;
+        DiskVerity signed_;                      /* by a signature partition alone */
+        const DiskPartition *hashes, *signature; /* of the verity */
 } Choice;
 
 static const struct {
@@ -93,13 +96,123 @@ static void consider(Choice *c, DiskPlace place, const DiskPartition *p, const c
                 c->places[place] = candidate;
 }
 
+/* ---- dm-verity ---- */
+
+static bool wants_verity(const Choice *c, DiskPlace place) {
+        return c->verity && c->verity->root_hash_size > 0 && c->verity->place == place;
+}
+
+/* Both partitions are named after the root hash: the first and the last half of one of 32 bytes. */
+static bool is_named_after(const DiskPartition *p, const DiskVerity *v, bool hashes) {
+        const uint8_t *half = v->root_hash + (hashes ? v->root_hash_size - sizeof(p->uuid) : 0);
+        return memcmp(&p->uuid, half, sizeof(p->uuid)) == 0;
+}
+
+static bool is_signature_of(const DiskPartition *p, const DiskVerity *v) {
+        uint8_t hash[DISK_HASH_MAX];
+        size_t size;
+        return p->signature && disk_hash_parse(p->root_hash, hash, &size) >= 0 &&
+               size == v->root_hash_size && memcmp(hash, v->root_hash, size) == 0;
+}
+
+/* What belongs to the place whose root hash is known. False: another partition. */
+static bool consider_verity(Choice *c, DiskRole role, const DiskPartition *p) {
+        const DiskVerity *v = c->verity;
+        const bool usr = v && v->place == DISK_USR;
+
+        if (!wants_verity(c, usr ? DISK_USR : DISK_ROOT))
+                return false;
+        if (role == (usr ? DISK_ROLE_USR_VERITY : DISK_ROLE_ROOT_VERITY)) {
+                if (!c->hashes && !v->hashes && is_named_after(p, v, /* hashes= */ true))
+                        c->hashes = p;
+                return true;
+        }
+        if (role == (usr ? DISK_ROLE_USR_SIGNATURE : DISK_ROLE_ROOT_SIGNATURE)) {
+                if (!c->signature && is_signature_of(p, v))
+                        c->signature = p;
+                return true;
+        }
+        /* of several systems the one that the hash is of */
+        return role == (usr ? DISK_ROLE_USR : DISK_ROLE_ROOT) && !v->hashes &&
+               !is_named_after(p, v, /* hashes= */ false);
+}
+
+/* A policy that wants a signature, and no root hash: the disk may say both, for the kernel sees whether it is true. */
+static void adopt_signature(Choice *c, const DiskPolicy *policy) {
+        static const struct {
+                DiskPlace place;
+                DiskRole role;
+        } places[] = { { DISK_ROOT, DISK_ROLE_ROOT_SIGNATURE },
+                       { DISK_USR, DISK_ROLE_USR_SIGNATURE } };
+        const char *architecture;
+
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                const unsigned uses = policy->uses[places[i].place];
+                if (!(uses & DISK_USE_SIGNED) ||
+                    (uses & (DISK_USE_UNPROTECTED | DISK_USE_ENCRYPTED)))
+                        continue;
+                for (size_t k = 0; k < c->facts->n_partitions; k++) {
+                        const DiskPartition *p = c->facts->partitions + k;
+                        if (disk_role(p->type, &architecture) != places[i].role || !p->signature ||
+                            (p->flags & DISK_FLAG_NO_AUTO) ||
+                            disk_architecture_rank(c->native, architecture) == 0)
+                                continue;
+                        c->signed_ = (DiskVerity){ .place = places[i].place,
+                                                   .must_be_signed = true,
+                                                   .hashes_fd = -EBADF };
+                        if (disk_hash_parse(p->root_hash, c->signed_.root_hash,
+                                            &c->signed_.root_hash_size) >= 0)
+                                c->verity = &c->signed_;
+                        return;
+                }
+        }
+}
+
+static int check_verity(const Choice *c, Error *reterr) {
+        const DiskVerity *v = c->verity;
+        const char *place = v ? disk_place_to_string(v->place) : NULL;
+        int r;
+
+        if (!v || v->root_hash_size == 0)
+                return 0;
+        if (!v->hashes && c->facts->table != DISK_TABLE_GPT) {
+                r = error_set(reterr, -ENXIO, ERROR_NOT_A_ROOT,
+                              "Image '%s' has no partition for the hash tree of its root hash",
+                              c->name);
+                error_hint(reterr, "name the file that has it with --verity-data=");
+                return r;
+        }
+        /* with a hash tree in a file the root may be any partition that can be one */
+        if ((!v->hashes || v->place == DISK_USR) &&
+            (!c->places[v->place].partition || (!v->hashes && !c->hashes))) {
+                r = error_set(reterr, -ENXIO, ERROR_NOT_A_ROOT,
+                              "Image '%s' has no %s%s partition that the root hash is of", c->name,
+                              place, c->places[v->place].partition ? "-verity" : "");
+                error_hint(reterr,
+                           "is this the root hash of another image, or of another version?");
+                return r;
+        }
+        if (c->hashes && !streq(c->hashes->file_system, "DM_verity_hash"))
+                return error_set(reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
+                                 "Partition %u (%s-verity) of image '%s' holds no hash tree",
+                                 c->hashes->number, place, c->name);
+        if (v->place == DISK_ROOT && c->places[DISK_USR].partition)
+                return error_set(reterr, -EADDRNOTAVAIL, ERROR_NOT_A_ROOT,
+                                 "Image '%s' has a partition for /usr, which the root hash does "
+                                 "not protect",
+                                 c->name);
+        return 0;
+}
+
+/* ---- tables ---- */
+
 static void consider_gpt(Choice *c, const DiskPartition *p) {
         const char *architecture;
         const DiskRole role = disk_role(p->type, &architecture);
         const uint64_t left_alone =
                 role == DISK_ROLE_ESP ? DISK_FLAG_NO_BLOCK_IO : DISK_FLAG_NO_AUTO;
 
-        if ((p->flags & left_alone) || streq_ptr(p->label, "_empty"))
+        if ((p->flags & left_alone) || streq_ptr(p->label, "_empty") || consider_verity(c, role, p))
                 return;
         if (role == DISK_ROLE_LINUX) {
                 c->plain = c->plain ?: p;
@@ -200,8 +313,10 @@ static int check_policy(const Choice *c, const DiskPolicy *policy, DiskPlace pla
         _cleanup_free_ char *what = what_is(c, place, p);
         if (!what)
                 return error_oom(reterr);
-        if ((uses & DISK_USE_UNPROTECTED && !encrypted) ||
-            (uses & DISK_USE_ENCRYPTED && encrypted)) {
+        const bool verity = wants_verity(c, place),
+                   signature = verity && (c->verity->signature || c->signature);
+        if (verity ? (uses & DISK_USE_VERITY) || ((uses & DISK_USE_SIGNED) && signature)
+                   : uses & (encrypted ? DISK_USE_ENCRYPTED : DISK_USE_UNPROTECTED)) {
                 const uint64_t f = p->flags;
                 r = check_flag(what, "read-only", f & DISK_FLAG_READ_ONLY,
                                uses & DISK_USE_READ_ONLY_ON, uses & DISK_USE_READ_ONLY_OFF, reterr);
@@ -212,11 +327,25 @@ static int check_policy(const Choice *c, const DiskPolicy *policy, DiskPlace pla
         }
         if (uses & DISK_USE_UNUSED)
                 return 0;
-        if (uses & (DISK_USE_VERITY | DISK_USE_SIGNED)) {
-                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                              "%s has to be protected by dm-verity, says the image policy, which "
-                              "is not supported yet",
+        if (verity && (uses & DISK_USE_SIGNED)) {
+                r = error_set(reterr, -ERFKILL, ERROR_CONFLICT,
+                              "%s has a root hash without a signature, and the image policy wants "
+                              "one",
                               what);
+                error_hint(reterr, "name it with --root-hash-sig=");
+                return r;
+        }
+        if (verity)
+                return error_set(reterr, -ERFKILL, ERROR_CONFLICT,
+                                 "%s is protected by dm-verity, and the image policy does not "
+                                 "allow that",
+                                 what);
+        if (uses & (DISK_USE_VERITY | DISK_USE_SIGNED)) {
+                r = error_set(reterr, -ERFKILL, ERROR_CONFLICT,
+                              "%s has to be protected by dm-verity, says the image policy, and "
+                              "there is no root hash",
+                              what);
+                error_hint(reterr, "give it with --root-hash=, or in a file beside the image");
                 return r;
         }
         return error_set(reterr, -ERFKILL, ERROR_CONFLICT,
@@ -259,8 +388,9 @@ static int check_file_system(const Choice *c, DiskPlace place, const DiskPartiti
 
 /* What lies on top of another partition's bytes would be changed behind a file system's back. */
 static int check_overlap(const Choice *c, const DiskPlan *plan, Error *reterr) {
-        for (size_t i = 0; i < _DISK_PLACE_MAX; i++) {
-                const DiskPartition *p = plan->mounts[i].partition;
+        for (size_t i = 0; i < 2 * _DISK_PLACE_MAX; i++) {
+                const DiskMount *m = plan->mounts + i / 2;
+                const DiskPartition *p = i % 2 ? m->hashes : m->partition;
                 for (size_t k = 0; p && k < c->facts->n_partitions; k++) {
                         const DiskPartition *o = c->facts->partitions + k;
                         if (o == p || o->offset >= p->offset + p->size ||
@@ -282,12 +412,25 @@ static void leave_usr(DiskPlan *plan) {
         plan->mounts[DISK_USR].read_only = true;
 }
 
+static void add_verity(const Choice *c, unsigned uses, DiskMount *m) {
+        m->verity = true;
+        m->hashes = c->hashes;
+        m->signature = c->signature;
+        m->must_be_signed = c->verity->must_be_signed || !(uses & DISK_USE_VERITY);
+        m->read_only = true;
+        m->grow = false;
+}
+
 int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *policy,
-                const char *architecture, DiskPlan *ret, Error *reterr) {
+                const DiskVerity *verity, const char *architecture, DiskPlan *ret, Error *reterr) {
         Choice c = { .name = name,
                      .facts = facts,
-                     .native = architecture ?: disk_native_architecture() };
+                     .native = architecture ?: disk_native_architecture(),
+                     .verity = verity && verity->root_hash_size > 0 ? verity : NULL };
         DiskPlan plan = { 0 };
+
+        if (!c.verity && facts->table == DISK_TABLE_GPT)
+                adopt_signature(&c, policy);
 
         if (facts->table == DISK_TABLE_NONE)
                 c.places[DISK_ROOT].partition = &facts->whole;
@@ -295,7 +438,9 @@ int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *poli
                 consider_gpt(&c, facts->partitions + i);
         if (facts->table == DISK_TABLE_MBR)
                 consider_mbr(&c);
-        int r = choose_root(&c, reterr);
+        int r = check_verity(&c, reterr);
+        if (r >= 0)
+                r = choose_root(&c, reterr);
         for (DiskPlace place = 0; r >= 0 && place < _DISK_PLACE_MAX; place++) {
                 const DiskPartition *p = c.places[place].partition;
                 r = check_policy(&c, policy, place, p, reterr);
@@ -308,6 +453,8 @@ int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *poli
                                      disk_file_system_is_read_only(p->file_system),
                         .grow = p->flags & DISK_FLAG_GROW,
                 };
+                if (r >= 0 && wants_verity(&c, place))
+                        add_verity(&c, policy->uses[place], plan.mounts + place);
         }
         if (r >= 0 && disk_plan_is_usr_only(&plan))
                 leave_usr(&plan);

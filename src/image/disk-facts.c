@@ -4,10 +4,11 @@
  *   size=10485760 sector=512 table=gpt
  *   whole=ext4 0
  *   partition=1 1048576 8388608 TYPE UUID FLAGS FILESYSTEM CHECK LABEL
+ *   signature=HASH SIGNATURE
  *
  * TYPE is a UUID with a GPT; with an MBR two hexadecimal digits, "*" behind them if it is active. FILESYSTEM "-" is none. LABEL is escaped, and
- * may be empty. */
-#include "image/disk.h"
+ * may be empty. A signature is of the partition before it: hexadecimal, base64. */
+#include "image/disk-signature.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,8 +26,11 @@ static const char *const disk_table_table[_DISK_TABLE_MAX] = {
 DEFINE_STRING_TABLE_LOOKUP(disk_table, DiskTable)
 
 void disk_facts_done(DiskFacts *f) {
-        for (size_t i = 0; i < f->n_partitions; i++)
+        for (size_t i = 0; i < f->n_partitions; i++) {
                 free(f->partitions[i].label);
+                free(f->partitions[i].root_hash);
+                free(f->partitions[i].signature);
+        }
         free(f->partitions);
         *f = (DiskFacts){ 0 };
 }
@@ -57,6 +61,8 @@ int disk_facts_print(const DiskFacts *f, char **ret) {
                 strbuf_addf(&b, "partition=%u %" PRIu64 " %" PRIu64 " %s %s %" PRIu64 " %s %d %s\n",
                             p->number, p->offset, p->size, type, id128_to_uuid(p->uuid, uuid),
                             p->flags, word_or_dash(p->file_system), p->needs_check, label);
+                if (p->signature)
+                        strbuf_addf(&b, "signature=%s %s\n", p->root_hash, p->signature);
         }
         return strbuf_finish(&b, ret);
 }
@@ -188,6 +194,26 @@ static int read_whole(const char *text, DiskFacts *f) {
         return r < 0 ? r : read_bool(words[1], &f->whole.needs_check);
 }
 
+static int read_signature(const char *text, DiskFacts *f) {
+        DiskPartition *p = f->n_partitions > 0 ? f->partitions + f->n_partitions - 1 : NULL;
+        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_free_ char *bytes = NULL;
+        uint8_t hash[DISK_HASH_MAX];
+        size_t size;
+
+        int r = strv_split(&words, text, " ", 0);
+        if (r < 0 || strv_length(words) != 2 || !p || p->signature)
+                return r == -ENOMEM ? r : -EBADMSG;
+        r = disk_hash_parse(words[0], hash, &size);
+        if (r >= 0)
+                r = disk_base64_decode(words[1], &bytes, &size);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EBADMSG;
+        p->root_hash = TAKE_PTR(words[0]);
+        p->signature = TAKE_PTR(words[1]);
+        return 0;
+}
+
 static int read_line(const char *line, DiskFacts *f) {
         const char *rest = startswith(line, "size=");
         if (rest)
@@ -197,6 +223,9 @@ static int read_line(const char *line, DiskFacts *f) {
         rest = startswith(line, "whole=");
         if (rest)
                 return read_whole(rest, f);
+        rest = startswith(line, "signature=");
+        if (rest)
+                return read_signature(rest, f);
         rest = startswith(line, "partition=");
         return rest && f->table != DISK_TABLE_NONE && f->n_partitions < DISK_PARTITIONS_MAX
                        ? read_partition(rest, f)

@@ -17,6 +17,8 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/str.h"
+#include "image/disk-crypt.h"
+#include "image/disk-signature.h"
 #include "sys/loop.h"
 #include "sys/mount-api.h"
 #include "sys/resolve.h"
@@ -62,6 +64,7 @@ typedef struct Mounting {
         int fd;
         const DiskFacts *facts;
         const DiskPlan *plan;
+        const DiskVerity *verity;
         bool read_only;
         int root_fd;       /* the root's file system, attached */
         bool root_written; /* it can be */
@@ -142,6 +145,75 @@ static int loop_error(const Mounting *m, int code, Error *reterr) {
         return r;
 }
 
+/* ---- through the device-mapper ---- */
+
+static int verity_loops(const Mounting *m, const DiskMount *d, LoopDevice *data, LoopDevice *hashes,
+                        Error *reterr) {
+        const DiskPartition *p = d->partition, *h = d->hashes;
+        const int fd = h ? m->fd : m->verity->hashes_fd;
+        off_t end = h ? 0 : lseek(fd, 0, SEEK_END);
+
+        int r = end < 0 ? -errno
+                        : loop_device_make(m->fd, p->offset, p->size, m->facts->sector_size,
+                                           /* read_only= */ true, data);
+        if (r >= 0)
+                r = loop_device_make(fd, h ? h->offset : 0, h ? h->size : (uint64_t) end,
+                                     h ? m->facts->sector_size : 512, /* read_only= */ true,
+                                     hashes);
+        return r < 0 ? loop_error(m, r, reterr) : 0;
+}
+
+/* Who signed it may have said what: a hash on the disk is only taken together with a signature that the kernel knows. */
+static int verity_of(const Mounting *m, const DiskMount *d, DiskVerity *ret, Error *reterr) {
+        const DiskPartition *s = d->signature;
+
+        if (m->verity->root_hash_size > 0) {
+                memcpy(ret->root_hash, m->verity->root_hash, sizeof(ret->root_hash));
+                ret->root_hash_size = m->verity->root_hash_size;
+        } else if (disk_hash_parse(s->root_hash, ret->root_hash, &ret->root_hash_size) < 0)
+                return error_set(reterr, -EBADMSG, ERROR_NOT_A_ROOT, "Image '%s' has no root hash",
+                                 m->name);
+        if (m->verity->signature) {
+                ret->signature = malloc(m->verity->signature_size + 1);
+                if (!ret->signature)
+                        return error_oom(reterr);
+                memcpy(ret->signature, m->verity->signature, m->verity->signature_size);
+                ret->signature_size = m->verity->signature_size;
+                return 0;
+        }
+        int r = s ? disk_base64_decode(s->signature, &ret->signature, &ret->signature_size) : 0;
+        return r < 0 ? error_set_errno(reterr, r, ERROR_NOT_A_ROOT,
+                                       "Reading the signature on image '%s' failed", m->name)
+                     : 0;
+}
+
+static int mount_verity(const Mounting *m, DiskPlace place, Error *reterr) {
+        _cleanup_(loop_device_done) LoopDevice data = LOOP_DEVICE_NULL, hashes = LOOP_DEVICE_NULL;
+        _cleanup_(disk_verity_done) DiskVerity v = DISK_VERITY_NULL;
+        _cleanup_(crypt_closep) Crypt *crypt = NULL;
+        const DiskMount *d = m->plan->mounts + place;
+        _cleanup_free_ char *words = NULL;
+
+        int r = verity_of(m, d, &v, reterr);
+        if (r >= 0)
+                r = verity_loops(m, d, &data, &hashes, reterr);
+        if (r >= 0)
+                r = crypt_open(m->name, &crypt, reterr);
+        if (r >= 0)
+                r = crypt_open_verity(crypt, data.path, hashes.path, &v, d->must_be_signed, reterr);
+        if (r < 0)
+                return r;
+        r = mount_source(d->partition->file_system, crypt_path(crypt), places[place].attributes,
+                         /* read_only= */ true, &words);
+        if (r < 0 && crypt_is_corrupted(crypt)) {
+                r = error_set(reterr, -EBADMSG, ERROR_NOT_A_ROOT,
+                              "What is on image '%s' is not what the root hash says", m->name);
+                error_hint(reterr, "it was changed or damaged, or it is another image's hash");
+                return r;
+        }
+        return r < 0 ? mount_error(m, d->partition, r, words, reterr) : r;
+}
+
 /* A detached mount; -ENODEV without an error if it may be left out. */
 static int mount_partition(const Mounting *m, DiskPlace place, bool read_only, Error *reterr) {
         const DiskPartition *p = m->plan->mounts[place].partition;
@@ -151,6 +223,8 @@ static int mount_partition(const Mounting *m, DiskPlace place, bool read_only, E
         struct stat st;
         int r = -ENOTBLK;
 
+        if (m->plan->mounts[place].verity)
+                return mount_verity(m, place, reterr);
         if (fstat(m->fd, &st) < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "Looking at image '%s' failed", m->name);
@@ -310,11 +384,13 @@ static int mount_root(Mounting *m, Error *reterr) {
 }
 
 int disk_mount(const char *name, int fd, const DiskFacts *facts, const DiskPlan *plan,
-               bool read_only, int *ret_tree_fd, bool *ret_read_only, Error *reterr) {
+               const DiskVerity *verity, bool read_only, int *ret_tree_fd, bool *ret_read_only,
+               Error *reterr) {
         Mounting m = { .name = name,
                        .fd = fd,
                        .facts = facts,
                        .plan = plan,
+                       .verity = verity,
                        .read_only = read_only,
                        .root_fd = -EBADF };
 

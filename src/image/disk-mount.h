@@ -12,4 +12,5 @@
  * *ret_tree_fd: detached, nodev; *ret_read_only: its root cannot be written. Of a plan of /usr alone the root is an empty tmpfs with usr in it.
  * What fails leaves nothing behind. */
 int disk_mount(const char *name, int fd, const DiskFacts *facts, const DiskPlan *plan,
-               bool read_only, int *ret_tree_fd, bool *ret_read_only, Error *reterr);
+               const DiskVerity *verity, bool read_only, int *ret_tree_fd, bool *ret_read_only,
+               Error *reterr);

@@ -22,6 +22,8 @@
 #include "basic/log.h"
 #include "basic/time.h"
 #include "image/disk-blkid.h"
+#include "image/disk-signature.h"
+#include "image/disk-types.h"
 #include "sys/pidfd.h"
 #include "sys/seccomp-load.h"
 #include "sys/syscalls.h"
@@ -91,6 +93,31 @@ static int write_answer(char kind, const char *text) {
         return r < 0 ? r : fd_write_full(PROBE_ANSWER_FD, text, strlen(text));
 }
 
+/* What partitions of signatures say; one that cannot be understood says nothing. */
+static int read_signatures(DiskFacts *f) {
+        const char *architecture;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < f->n_partitions && n < DISK_SIGNATURES_MAX; i++) {
+                DiskPartition *p = f->partitions + i;
+                if (f->table != DISK_TABLE_GPT ||
+                    !IN_SET(disk_role(p->type, &architecture), DISK_ROLE_ROOT_SIGNATURE,
+                            DISK_ROLE_USR_SIGNATURE))
+                        continue;
+                const size_t size = MIN(p->size, (uint64_t) DISK_SIGNATURE_JSON_MAX);
+                _cleanup_free_ char *json = calloc(size + 1, 1);
+                if (!json)
+                        return -ENOMEM;
+                if (pread(PROBE_DISK_FD, json, size, (off_t) p->offset) < 0)
+                        continue;
+                int r = disk_signature_read(json, &p->root_hash, &p->signature);
+                if (r == -ENOMEM)
+                        return r;
+                n++;
+        }
+        return 0;
+}
+
 static int look(Error *reterr) {
         _cleanup_(disk_facts_done) DiskFacts f = { 0 };
         _cleanup_free_ char *text = NULL;
@@ -106,7 +133,9 @@ static int look(Error *reterr) {
         r = disk_blkid_read(b, PROBE_DISK_FD, &f, reterr);
         if (r < 0)
                 return r;
-        r = disk_facts_print(&f, &text);
+        r = read_signatures(&f);
+        if (r >= 0)
+                r = disk_facts_print(&f, &text);
         if (r >= 0)
                 r = write_answer('f', text);
         return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Answering failed") : 0;

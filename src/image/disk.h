@@ -13,9 +13,10 @@
 #include "basic/strtable.h"
 
 #define DISK_PARTITIONS_MAX 256U
-#define DISK_LABEL_MAX 256U        /* bytes; 36 UTF-16 characters are at most 108 */
-#define DISK_FACTS_MAX (96U << 10) /* bytes of their text form */
-#define DISK_FILE_SYSTEM_MAX 16U   /* bytes of a name, NUL included */
+#define DISK_LABEL_MAX 256U         /* bytes; 36 UTF-16 characters are at most 108 */
+#define DISK_FACTS_MAX (160U << 10) /* bytes of their text form */
+#define DISK_FILE_SYSTEM_MAX 16U    /* bytes of a name, NUL included */
+#define DISK_HASH_MAX 64U           /* bytes of a root hash of dm-verity */
 
 typedef enum DiskTable {
         DISK_TABLE_NONE, /* a file system fills it all */
@@ -43,6 +44,8 @@ typedef struct DiskPartition {
                 [DISK_FILE_SYSTEM_MAX]; /* what libblkid calls it; "": it knows none; "?": it could be several */
         bool needs_check;               /* its file system says that it has errors */
         char *label;                    /* GPT: of the partition; NULL: none */
+        char *root_hash,
+                *signature; /* GPT: what a signature partition says: hexadecimal, base64 (disk-signature.h); NULL: nothing */
 } DiskPartition;
 
 typedef struct DiskFacts {
@@ -103,10 +106,30 @@ typedef struct DiskPolicy {
  * (as the types of settings say it). */
 int disk_policy_parse(const char *text, DiskPolicy *ret, Error *reterr);
 
+/* dm-verity, as settings and the files beside an image ask for it. */
+typedef struct DiskVerity {
+        DiskPlace place; /* whose hash it is: DISK_ROOT or DISK_USR */
+        uint8_t root_hash[DISK_HASH_MAX];
+        size_t root_hash_size; /* bytes; 0: none */
+        char *signature;       /* PKCS#7 (DER) of the hash; NULL: none */
+        size_t signature_size;
+        bool must_be_signed; /* the settings say with what */
+        char *hashes;        /* path of the hash tree; NULL: a partition has it */
+        int hashes_fd;       /* of that, or -EBADF */
+} DiskVerity;
+#define DISK_VERITY_NULL \
+        { .hashes_fd = -EBADF }
+void disk_verity_done(DiskVerity *v);
+
 typedef struct DiskMount {
         const DiskPartition *partition; /* of the facts; NULL: this place is not on the disk */
         bool read_only;                 /* by its flag, or because the file system is */
         bool grow;                      /* the file system shall fill the partition */
+        bool verity;                    /* by dm-verity, */
+        const DiskPartition *hashes;    /* whose hash tree is there; NULL: in DiskVerity's file, */
+        const DiskPartition *
+                signature; /* and whose signature, and root hash, if DiskVerity has none; NULL: nowhere else, */
+        bool must_be_signed; /* with a signature that the kernel accepts */
 } DiskMount;
 
 typedef struct DiskPlan {
@@ -117,9 +140,10 @@ static inline bool disk_plan_is_usr_only(const DiskPlan *plan) {
         return !plan->mounts[DISK_ROOT].partition && plan->mounts[DISK_USR].partition;
 }
 
-/* name: of the image, for sentences. architecture: the words of the specification ("x86-64"), NULL: this machine's. */
+/* name: of the image, for sentences. verity may be NULL. architecture: the words of the specification ("x86-64"), NULL: this machine's. Where no
+ * root hash is given and the policy wants one that is signed, that of a signature partition is used. */
 int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *policy,
-                const char *architecture, DiskPlan *ret, Error *reterr);
+                const DiskVerity *verity, const char *architecture, DiskPlan *ret, Error *reterr);
 
 /* The file systems that are mounted at all. */
 bool disk_file_system_is_known(const char *name);

@@ -73,6 +73,9 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_text(&b, "SOURCE", q->source);
         add_text(&b, "DESTINATION", q->destination);
         add_text(&b, "POLICY", q->policy);
+        add_text(&b, "ROOT_HASH", q->root_hash);
+        add_text(&b, "ROOT_HASH_SIGNATURE", q->root_hash_signature);
+        add_text(&b, "VERITY_DATA", q->verity_data);
         add_number(&b, "TERMINAL", q->terminal);
         add_number(&b, "TIMEOUT", q->timeout_usec);
         add_number(&b, "FLAGS", q->flags);
@@ -122,10 +125,16 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
         const struct {
                 const char *key, **at;
         } texts[] = {
-                { "NAME", &r->name },     { "SPEC", &r->spec_text },
-                { "USER", &q->user },     { "DIRECTORY", &q->working_directory },
-                { "SOURCE", &q->source }, { "DESTINATION", &q->destination },
+                { "NAME", &r->name },
+                { "SPEC", &r->spec_text },
+                { "USER", &q->user },
+                { "DIRECTORY", &q->working_directory },
+                { "SOURCE", &q->source },
+                { "DESTINATION", &q->destination },
                 { "POLICY", &q->policy },
+                { "ROOT_HASH", &q->root_hash },
+                { "ROOT_HASH_SIGNATURE", &q->root_hash_signature },
+                { "VERITY_DATA", &q->verity_data },
         };
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(key, texts[i].key)) {

@@ -103,7 +103,9 @@ typedef struct OperationRequest {
                 destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. SNAPSHOT_…: the snapshot's; NULL or "": by its time. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
         const char *
                 policy; /* DISK: what may be on it (image/disk.h); NULL: what containers may have */
-        uint64_t flags; /* COPY, BIND, DISK */
+        const char *root_hash, *root_hash_signature,
+                *verity_data; /* DISK: see image/disk-verity.h */
+        uint64_t flags;       /* COPY, BIND, DISK */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
         uint64_t
                 size; /* IMAGE_LIMIT: bytes; UINT64_MAX: none. SNAPSHOT_PRUNE: how many stay; 0: all */

@@ -162,10 +162,10 @@ static int step_root(Container *c, Error *reterr) {
         Preparation *p = &c->creation->prepared;
         if (!p->directory && !p->image)
                 return STEP_DONE;
-        if (p->directory && c->spec->root.image_policy)
+        if (p->directory && spec_setting_of_images(c->spec))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
-                                 "ImagePolicy= is for disk images, not for directory '%s'",
-                                 p->directory);
+                                 "%s= is for disk images, not for directory '%s'",
+                                 spec_setting_of_images(c->spec), p->directory);
         free(c->spec->root.directory);
         c->spec->root.directory = TAKE_PTR(p->directory);
         if (p->image)
@@ -426,10 +426,10 @@ static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *re
                 spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
                 return root_descriptor_path(cr->root_fd, &spec->root.directory, reterr);
         }
-        if (spec->root.directory && spec->root.image_policy)
+        if (spec->root.directory && spec_setting_of_images(spec))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
-                                 "ImagePolicy= is for disk images, not for directory '%s'",
-                                 spec->root.directory);
+                                 "%s= is for disk images, not for directory '%s'",
+                                 spec_setting_of_images(spec), spec->root.directory);
         if (spec_root_path(spec))
                 return 0;
         /* where it most likely is, until the worker has looked */

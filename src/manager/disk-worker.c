@@ -84,9 +84,7 @@ static int start(DiskWorker *w, sd_event *event, SpawnerLink *spawner, const Con
         _cleanup_close_ int request_fd = -EBADF, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         int fds[SPAWN_PLACES_MAX];
 
-        int r = disk_request_new(spec->name, spec->root.image,
-                                 spec->root.read_only || spec_root_is_forgotten(spec),
-                                 spec->root.image_policy, &request_fd, reterr);
+        int r = disk_request_new(spec, &request_fd, reterr);
         if (r < 0)
                 return r;
         r = null_fd < 0 ? -errno : socket_pair_seqpacket(link);

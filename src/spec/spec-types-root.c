@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Types of the field table for what becomes of the root directory: Volatile= and PivotRoot=. */
+/* Types of the field table for what becomes of the root directory: Volatile=, PivotRoot= and RootHash=. */
 #include "basic/parse.h"
 #include "basic/strv.h"
 #include "spec/spec-types.h"
@@ -74,3 +74,27 @@ static void pivot_clear(const SpecField *f, void *at) {
 }
 
 const FieldType field_pivot = { "s", pivot_parse, pivot_print, pivot_clear, NULL };
+
+/* How long digests can be; which one it is of, the hash tree says. */
+static int root_hash_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        const size_t n = strlen(value);
+
+        if (n < 32 || n > 128 || n % 2 != 0 || strspn(value, "0123456789abcdefABCDEF") != n)
+                return type_expected(reterr, "32 to 128 hexadecimal digits");
+        return free_and_strdup(at, value) < 0 ? error_oom(reterr) : 0;
+}
+
+static int root_hash_print(const SpecField *f, const void *at, StrBuf *out) {
+        const char *const *hash = at;
+
+        if (*hash)
+                strbuf_addf(out, "%s=%s\n", f->key, *hash);
+        return 0;
+}
+
+static void root_hash_clear(const SpecField *f, void *at) {
+        char **hash = at;
+        *hash = mfree(*hash);
+}
+
+const FieldType field_root_hash = { "s", root_hash_parse, root_hash_print, root_hash_clear, NULL };

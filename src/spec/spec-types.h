@@ -82,6 +82,7 @@ extern const FieldType field_count;      /* uint32_t, not 0; data: VALUE(default
 /* spec-types-root.c */
 extern const FieldType field_volatile;
 extern const FieldType field_pivot; /* at spec->root.pivot */
+extern const FieldType field_root_hash;
 
 /* What the rows of mounts share, in spec-types-mount.c. */
 /* Splits at ":"; a backslash makes the next character an ordinary one. -EINVAL: more than max parts, or a backslash at the end; -ENOMEM. */

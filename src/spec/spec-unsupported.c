@@ -42,9 +42,6 @@ const SpecField spec_fields_unsupported[] = {
         UNSUPPORTED("Network", "Port", "port", 'p', FIELD_TRUSTED, NULL, NULL),
 
         /* options alone */
-        OPTION("root-hash",              NULL),
-        OPTION("root-hash-sig",          NULL),
-        OPTION("verity-data",            NULL),
         OPTION("oci-bundle",             NULL),
         OPTION("mstack",                 NULL),
         UNSUPPORTED(NULL, NULL, "selinux-context",        'Z', 0, NULL, NULL),

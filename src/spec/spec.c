@@ -134,6 +134,9 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->root.directory);
         free(s->root.image);
         free(s->root.image_policy);
+        free(s->root.root_hash);
+        free(s->root.root_hash_signature);
+        free(s->root.verity_data);
         free(s->root.pivot);
         free(s->root.pivot_old);
         strv_free(s->payload.argv);

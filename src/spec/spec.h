@@ -179,6 +179,8 @@ typedef struct ContainerSpec {
                 char *directory; /* absolute, simplified host path of the root directory (may have symlinks) */
                 char *image; /* likewise, of a disk image or block device that the root is on; then directory is NULL */
                 char *image_policy; /* which partitions it may have (image/disk.h); NULL: those of containers */
+                char *root_hash; /* of dm-verity, of an image: hexadecimal; NULL: from files beside the image */
+                char *root_hash_signature, *verity_data; /* absolute host paths; NULL: likewise */
                 bool read_only;
                 bool ephemeral; /* changes go to a layer in memory that ends with the container */
                 VolatileMode volatile_;
@@ -288,6 +290,14 @@ static inline const char *spec_hostname(const ContainerSpec *s) {
 /* Changes to the root, if there can be any, go to memory: the directory or image stays as it is, whatever ReadOnly= says of the root. */
 static inline bool spec_root_is_forgotten(const ContainerSpec *s) {
         return s->root.ephemeral || s->root.volatile_ != VOLATILE_NO;
+}
+/* The key of a setting that only disk images can have, and that is set; NULL: none. */
+static inline const char *spec_setting_of_images(const ContainerSpec *s) {
+        return s->root.image_policy          ? "ImagePolicy"
+               : s->root.root_hash           ? "RootHash"
+               : s->root.root_hash_signature ? "RootHashSignature"
+               : s->root.verity_data         ? "VerityData"
+                                             : NULL;
 }
 /* The payload finds its /etc read-only. */
 static inline bool spec_root_is_read_only(const ContainerSpec *s) {

@@ -13,6 +13,7 @@
 #include "basic/str.h"
 #include "image/disk-mount.h"
 #include "image/disk-probe.h"
+#include "image/disk-verity.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
@@ -148,24 +149,28 @@ static int enter_mount_namespace(Error *reterr) {
                      : 0;
 }
 
-static int disk_tree(Disk *d, const char *policy_text, int *ret_fd, bool *ret_usr_only,
+static int disk_tree(Disk *d, const DiskSettings *settings, int *ret_fd, bool *ret_usr_only,
                      Error *reterr) {
+        _cleanup_(disk_verity_done) DiskVerity verity = DISK_VERITY_NULL;
         _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
         DiskPolicy policy;
         DiskPlan plan;
 
-        int r = disk_policy_parse(policy_text, &policy, reterr);
+        int r = disk_policy_parse(settings->policy, &policy, reterr);
+        if (r >= 0)
+                r = disk_verity_read(d->path, settings, &verity, reterr);
         if (r >= 0)
                 r = disk_probe(d->path, d->fd, &facts, reterr);
         if (r >= 0)
-                r = disk_decide(d->path, &facts, &policy, /* architecture= */ NULL, &plan, reterr);
+                r = disk_decide(d->path, &facts, &policy, &verity, /* architecture= */ NULL, &plan,
+                                reterr);
         if (r >= 0)
                 r = check_state(d, &plan, reterr);
         if (r >= 0)
                 r = enter_mount_namespace(reterr);
         *ret_usr_only = r >= 0 && disk_plan_is_usr_only(&plan);
         return r < 0 ? r
-                     : disk_mount(d->path, d->fd, &facts, &plan, d->read_only, ret_fd,
+                     : disk_mount(d->path, d->fd, &facts, &plan, &verity, d->read_only, ret_fd,
                                   &d->read_only, reterr);
 }
 
@@ -175,6 +180,10 @@ int operation_disk(Worker *w, Error *reterr) {
                    .fd = -EBADF,
                    .lock_fd = -EBADF,
                    .read_only = q->flags & OPERATION_READ_ONLY };
+        const DiskSettings settings = { .policy = q->policy,
+                                        .root_hash = q->root_hash,
+                                        .root_hash_signature = q->root_hash_signature,
+                                        .verity_data = q->verity_data };
         int fds[2] = PAIR_EBADF;
         bool usr_only = false;
 
@@ -184,7 +193,7 @@ int operation_disk(Worker *w, Error *reterr) {
         if (r >= 0)
                 r = disk_lock(&d, w->request.name, reterr);
         if (r >= 0)
-                r = disk_tree(&d, q->policy, &fds[0], &usr_only, reterr);
+                r = disk_tree(&d, &settings, &fds[0], &usr_only, reterr);
         if (r >= 0) {
                 const char *words = usr_only ? "usr" : d.read_only ? "ro" : "rw";
                 fds[1] = d.lock_fd;

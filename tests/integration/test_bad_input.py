@@ -164,14 +164,14 @@ VALUES = [
     "--user=99999999999", "--kill-signal=SIGFOO", "--kill-signal=99", "--stop-timeout=x", "--notify-ready=x",
     "--console=x", "--settings=x", "--register=x", "--timezone=x", "--resolv-conf=x", "--time-namespace=x",
     "--time-offset-monotonic=x", "--time-offset-boottime=1q", "--seccomp=x", "--tmpfs=/x:nosuch", "--bind=/x:/y:nosuch", "--volatile=x", "--pivot-root=x", "--pivot-root=/a:/b:/c", "--overlay=/x", "--overlay=/x:y", "--overlay-ro=/x::",
-    "--description=a\nb", "--system-call-filter=a,b", "--profile=a/b",
+    "--root-hash=0011", "--description=a\nb", "--system-call-filter=a,b", "--profile=a/b",
     "--health-command='a", "--health-interval=0.5", "--health-timeout=x", "--health-start-period=x", "--health-retries=0", "--health-action=x",
     "--pre-start=relative", "--post-start='/a", "--pre-stop=-", "--post-stop=relative x", "--hook-timeout=0",
 ]
 CHECKED_LATER = {
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
-    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "policy", "--image-policy=*": "policy",
+    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "Policy", "--image-policy=*": "Policy", "--root-hash=" + "0" * 64: "RootHash=", "--verity-data=/x": "VerityData=", "--root-hash-sig=/x": "RootHashSignature=",
 }
 UNSUPPORTED = ["--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--oci-bundle=/x",

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers from disk images, which the distribution's own tools have made."""
+import base64
 import json
 import random
 import re
 import struct
 import subprocess
+import uuid
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +18,8 @@ MODES = [pytest.param([], id="host-users"), pytest.param(["-U"], id="userns")]
 ROOT, HOME, VAR, ESP, LINUX = ("4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
                                "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
                                "0fc63daf-8483-4772-8e79-3d69d8477de4")
-USR = "8484680c-9521-48c6-9c11-b0720656f69e"
+USR, USR_VERITY = "8484680c-9521-48c6-9c11-b0720656f69e", "77ff5f63-e7b6-4633-acf4-1565b864c0e6"
+ROOT_VERITY, ROOT_SIGNATURE = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5", "41092b05-9fc8-4523-994f-2def0408b176"
 MIB = 1 << 20
 POOL = "/var/lib/machines"
 
@@ -69,6 +73,39 @@ def images(lab, tmp_path_factory):
     ext4(d / "usr.raw", usr, 1, 8, "usr")
     ext4(d / "usr.raw", None, 9, 4, "var")
     return d
+
+
+def hash_tree(data, hashes):
+    """The root hash of what is in a file, whose hash tree another one gets."""
+    out = local("veritysetup", "format", data, hashes).stdout
+    return re.search(r"^Root hash:\s*([0-9a-f]+)$", out, re.M)[1]
+
+
+def with_hash_tree(path, types, data):
+    """A GPT with file systems, hash trees and a signature that nobody knows: their UUIDs are the root hash's."""
+    h = hash_tree(data, f"{path}.tree")
+    uuids = [str(uuid.UUID(half)) for half in (h[:32], h[32:])]
+    signature = json.dumps({"rootHash": h, "certificateFingerprint": "00", "signature": base64.b64encode(b"none").decode()})
+    parts = [data.read_bytes(), Path(f"{path}.tree").read_bytes(), signature.encode()]
+    table(path, "label: gpt\n" + "".join(f"start={1 + 4 * i}MiB, size=4M, type={t}{f', uuid={uuids[i]}' if i < 2 else ''}\n"
+                                        for i, t in enumerate(types)), 14)
+    with open(path, "r+b") as f:
+        for i, part in enumerate(parts):
+            f.seek((1 + 4 * i) * MIB)
+            f.write(part)
+    Path(f"{path}.tree").unlink()
+    return h
+
+
+@pytest.fixture(scope="session")
+def protected(images):
+    """Root hashes of images with dm-verity: "file" has the hash tree in a file beside it, "gpt-verity" and "usr-verity" in a partition."""
+    hashes = {"file": hash_tree(images / "squashfs.raw", images / "file.verity"),
+              "gpt-verity": with_hash_tree(images / "gpt-verity.raw", (ROOT, ROOT_VERITY, ROOT_SIGNATURE), images / "squashfs.raw")}
+    local("cp", images / "squashfs.raw", images / "file.raw")
+    local("mksquashfs", images / "usr", images / "usr.squashfs", "-quiet", "-no-progress")
+    hashes["usr-verity"] = with_hash_tree(images / "usr-verity.raw", (USR, USR_VERITY), images / "usr.squashfs")
+    return hashes
 
 
 @pytest.fixture
@@ -251,3 +288,53 @@ def test_host_outlives_its_image(host, pool, clean):
     gpt = pool("gpt")
     r = host.berth("run", "-q", "-P", "-i", gpt, "--", "/bin/sh", "-c", "mount | grep -o '/efi type vfat'")
     assert r.out == "/efi type vfat", r
+
+
+@pytest.mark.suites("forky")
+def test_verity_without_the_kernel(host, pool, protected, clean):
+    """What the kernel of this host lacks is said; and what is wrong with hashes is found out before that."""
+    path = pool("gpt-verity")
+    other = "0" * 64
+    for options, words in (([f"--root-hash={protected['gpt-verity']}"], "no dm-verity"),
+                           (["--image-policy=root=signed"], "no dm-verity"),      # the disk says its hash, and who signed it
+                           ([f"--root-hash={other}"], "no root partition that the root hash is of"),
+                           (["--image-policy=root=verity"], "there is no root hash"),
+                           ([f"--root-hash={protected['gpt-verity']}", "--image-policy=root=unprotected"], "does not allow that"),
+                           ([f"--root-hash={protected['gpt-verity']}", "--root-hash-sig=/nonexistent"], "'/nonexistent' failed"),
+                           (["--verity-data=/nonexistent"], "has no root hash that '/nonexistent'")):
+        r = host.berth("run", "-q", "-P", *options, "-i", path, "true", check=False)
+        assert r.returncode == 125 and words in r.stderr, (options, r)
+    assert host.berth("run", "-q", "-P", "-i", path, "--", "/bin/cat", "/VERSION").out == "new"     # nobody asked for it
+
+
+@pytest.mark.vm
+def test_verity(host, pool, protected, images, clean):
+    """dm-verity with the hash tree beside the image and on it; hashes and contents that are wrong; nothing stays."""
+    def start(name, *options, command="cat /VERSION; mount | grep -o '^/dev/mapper/berth-.* type [a-z]* (ro'", check=True):
+        r = host.berth("run", "-q", "-P", *options, "-i", f"{POOL}/{name}.raw", "--", "/bin/sh", "-c", command, check=check)
+        assert not check or re.fullmatch(r"new\n/dev/mapper/berth-\S+ on / type squashfs \(ro\n", r.stdout), r
+        return r
+
+    for name in ("file", "gpt-verity", "usr-verity"):
+        pool(name)
+    host.run(f"cat >{POOL}/file.verity", input=(images / "file.verity").read_bytes())
+    host.write(f"{POOL}/file.roothash", protected["file"] + "\n")
+    host.write(f"{POOL}/usr-verity.usrhash", protected["usr-verity"] + "\n")
+    try:
+        # left by one that was killed at the worst moment: the next one removes it
+        host.run("dmsetup create berth-999999999-0 --table '0 8 zero'")
+        start("file")
+        assert "berth-" not in host.run("dmsetup ls").out
+        start("gpt-verity", f"--root-hash={protected['gpt-verity']}", "--image-policy=root=verity")
+        r = start("usr-verity", command="grep ' /usr ' /proc/mounts; cat /usr/lib/os-release", check=False)
+        assert r.stdout.startswith("/dev/mapper/berth-") and "ID=usr" in r.stdout, r
+        r = start("gpt-verity", "--image-policy=root=signed", check=False)
+        assert r.returncode == 125 and "does not accept the signature" in r.stderr, r
+        host.run(f"printf changed | dd of={POOL}/file.raw bs=1 seek=600 conv=notrunc status=none")
+        r = start("file", check=False)
+        assert r.returncode == 125 and "is not what the root hash says" in r.stderr, r
+        host.run(f"berth run -q -P -M killed -i {POOL}/gpt-verity.raw --root-hash={protected['gpt-verity']} -- /bin/sleep 600 >/dev/null 2>&1 & "
+                 "p=$!; for i in $(seq 300); do berth list | grep -q killed && break; sleep 0.2; done; dmsetup ls | grep -q berth- || exit 1; kill -9 $p; wait $p; :")
+        host.wait_for("! dmsetup ls | grep berth-")
+    finally:
+        host.run(f"rm -f {POOL}/file.verity {POOL}/*.roothash {POOL}/*.usrhash")

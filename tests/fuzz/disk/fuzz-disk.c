@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
                 FUZZ_REQUIRE(disk_facts_parse(again, &g) >= 0 && g.n_partitions == f.n_partitions);
         if (r < 0)
                 return 0;
-        r = disk_decide("/x", &f, &policy, "x86-64", &plan, &e);
+        r = disk_decide("/x", &f, &policy, NULL, "x86-64", &plan, &e);
         FUZZ_REQUIRE((r < 0) == error_is_set(&e));
         if (r >= 0)
                 check_plan(&f, &plan);

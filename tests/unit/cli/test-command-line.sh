@@ -97,7 +97,9 @@ expect 125 "berth: Image '/dev/null' is no file and no block device" run -i /dev
 expect 125 "berth: Image '/usr' is no file and no block device
 Hint: start directories with --directory=" run -i /usr true
 expect 125 "berth: Invalid image policy 'root=x': 'x' is no word of an image policy" run -i /etc/passwd --image-policy=root=x true
-expect 125 "berth: The image policy is for disk images, not for directory '/usr'" run -D /usr --image-policy='*' true
+expect 125 "berth: ImagePolicy= is for disk images, not for directory '/usr'" run -D /usr --image-policy='*' true
+expect 125 "berth: RootHash= is for disk images, not for directory '/usr'" run -D /usr --root-hash=00112233445566778899aabbccddeeff true
+expect 2 "berth: Invalid value '0011' for '--root-hash=': 32 to 128 hexadecimal digits is expected" run -i /etc/passwd --root-hash=0011 true
 expect 125 "berth: Directory '/nonexistent' cannot be used as a container's root: No such file or directory
 Hint: check the path; it must hold a system or a program already" run -D /nonexistent true
 hint="Hint: 'berth --help' lists the verbs"

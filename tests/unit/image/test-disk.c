@@ -2,6 +2,7 @@
 /* What is on a disk → what is mounted where; facts and policies as text. */
 #include "image/disk.h"
 
+#include "image/disk-signature.h"
 #include "image/disk-types.h"
 
 #include "test.h"
@@ -10,6 +11,8 @@
 #define ROOT "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 #define ROOT_X86 "44479540-f297-41b2-9af7-d131d5f0458a"
 #define ROOT_ARM64 "b921b045-1df0-41c3-af44-4c6f280d3fae"
+#define ROOT_SIGNATURE "41092b05-9fc8-4523-994f-2def0408b176"
+#define USR_VERITY "77ff5f63-e7b6-4633-acf4-1565b864c0e6"
 #define ROOT_VERITY "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5"
 #define USR "8484680c-9521-48c6-9c11-b0720656f69e"
 #define USR_ARM64 "b0e01050-ee5f-4390-949a-9101b17104e9"
@@ -73,7 +76,7 @@ static void check(const Case *cases, size_t n) {
 
                 make_disk(c->table, (char *const *) c->partitions, &facts);
                 ASSERT_OK(disk_policy_parse(c->policy, &policy, NULL));
-                int r = disk_decide("/x.raw", &facts, &policy, "x86-64", &plan, &e);
+                int r = disk_decide("/x.raw", &facts, &policy, NULL, "x86-64", &plan, &e);
                 if (c->plan) {
                         if (r < 0)
                                 TEST_FAIL("case %zu: %s", i, error_message(&e));
@@ -251,6 +254,182 @@ TEST(policies) {
         check(cases, ELEMENTSOF(cases));
 }
 
+/* ---- dm-verity ---- */
+
+#define HASH "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef"
+#define FIRST "00112233-4455-6677-8899-aabbccddeeff"
+#define LAST "01234567-89ab-cdef-0123-456789abcdef"
+
+typedef struct VerityCase {
+        const char *facts; /* of partitions of 1 MiB, "TYPE UUID FILESYSTEM[ signature]" by "|" */
+        const char *policy;
+        bool hash, usr, signature, file;
+        const char *plan;  /* "root=1 hashes=2 signed" */
+        const char *error; /* … or with these words */
+} VerityCase;
+
+static void make_verity_disk(const char *text, DiskFacts *ret) {
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_free_ char *facts = NULL, *copy = strdup(text);
+        char *rest = copy;
+        unsigned i = 0;
+
+        strbuf_addf(&b, "size=104857600 512 gpt\nwhole=- 0\n");
+        for (char *p = strsep(&rest, "|"); p; p = strsep(&rest, "|")) {
+                char type[64], uuid[64], fs[32], more[32] = "";
+                ASSERT_TRUE(sscanf(p, "%63s %63s %31s %31s", type, uuid, fs, more) >= 3);
+                i++;
+                strbuf_addf(&b, "partition=%u %llu 1048576 %s %s 0 %s 0 \n", i,
+                            i * (unsigned long long) MIB, type, uuid, fs);
+                if (more[0])
+                        strbuf_addf(&b, "signature=" HASH " QUJD\n");
+        }
+        ASSERT_OK(strbuf_finish(&b, &facts));
+        ASSERT_OK(disk_facts_parse(facts, ret));
+}
+
+static void check_verity_case(const VerityCase *c, size_t i) {
+        _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *text = NULL;
+        DiskVerity v = DISK_VERITY_NULL;
+        DiskPolicy policy;
+        DiskPlan plan;
+
+        v.place = c->usr ? DISK_USR : DISK_ROOT;
+        v.signature = c->signature ? (char *) "x" : NULL;
+        v.hashes = c->file ? (char *) "/x.verity" : NULL;
+        if (c->hash)
+                ASSERT_OK(disk_hash_parse(HASH, v.root_hash, &v.root_hash_size));
+        make_verity_disk(c->facts, &facts);
+        ASSERT_OK(disk_policy_parse(c->policy, &policy, NULL));
+        int r = disk_decide("/x.raw", &facts, &policy, &v, "x86-64", &plan, &e);
+        if (!c->plan) {
+                if (r >= 0 || !strstr(error_message(&e), c->error))
+                        TEST_FAIL("case %zu: '%s' lacks '%s'", i, error_message(&e), c->error);
+                return;
+        }
+        if (r < 0)
+                TEST_FAIL("case %zu: %s", i, error_message(&e));
+        for (DiskPlace p = 0; p <= DISK_USR; p++) {
+                const DiskMount *m = plan.mounts + p;
+                if (m->partition)
+                        strbuf_addf(&b, "%s%s=%u", b.size > 0 ? " " : "", disk_place_to_string(p),
+                                    m->partition->number);
+                ASSERT_TRUE(!m->verity || m->read_only);
+                if (m->verity)
+                        strbuf_addf(&b, " hashes=%u%s%s", m->hashes ? m->hashes->number : 0,
+                                    m->signature ? " json" : "",
+                                    m->must_be_signed ? " signed" : "");
+        }
+        ASSERT_OK(strbuf_finish(&b, &text));
+        ASSERT_STREQ(text, c->plan);
+}
+
+TEST(verity) {
+#define DATA ROOT " " FIRST " squashfs"
+#define TREE "|" ROOT_VERITY " " LAST " DM_verity_hash"
+#define SIGNED "|" ROOT_SIGNATURE " " LAST " - signature"
+#define OTHER ROOT " " LAST " ext4"
+        static const VerityCase cases[] = {
+                { DATA TREE, NULL, true, .plan = "root=1 hashes=2" },
+                { OTHER "|" DATA TREE, NULL, true, .plan = "root=2 hashes=3" },
+                /* not asked for */
+                { DATA TREE, NULL, false, .plan = "root=1" },
+                { DATA TREE SIGNED, "root=unprotected", false, .plan = "root=1" },
+                { DATA TREE SIGNED, "root=verity", false, .error = "there is no root hash" },
+                /* another image's hash, or only half of what it takes */
+                { OTHER TREE, NULL, true, .error = "no root partition that the root hash is of" },
+                { DATA "|" ROOT_VERITY " " FIRST " DM_verity_hash", NULL, true,
+                  .error = "no root-verity partition" },
+                { DATA, NULL, true, .error = "no root-verity partition" },
+                { DATA "|" ROOT_VERITY " " LAST " ext4", NULL, true,
+                  .error = "holds no hash tree" },
+                { DATA "|" LINUX " " LAST " DM_verity_hash", NULL, true, .error = "root-verity" },
+                { DATA TREE "|" USR " " LAST " ext4", NULL, true, .error = "does not protect" },
+                /* /usr */
+                { USR " " FIRST " erofs|" USR_VERITY " " LAST " DM_verity_hash", NULL, true,
+                  .usr = true, .plan = "usr=1 hashes=2" },
+                { OTHER "|" USR " " FIRST " erofs|" USR_VERITY " " LAST " DM_verity_hash", NULL,
+                  true, .usr = true, .plan = "root=1 usr=2 hashes=3" },
+                { DATA TREE, NULL, true, .usr = true, .error = "no usr partition" },
+                { DATA, NULL, true, .usr = true, .file = true, .error = "no usr partition" },
+                /* the hash tree in a file: any root */
+                { OTHER, NULL, true, .file = true, .plan = "root=1 hashes=0" },
+                { LINUX " " LAST " ext4", NULL, true, .file = true, .plan = "root=1 hashes=0" },
+                /* policies */
+                { DATA TREE, "root=unprotected", true, .error = "protected by dm-verity" },
+                { DATA TREE, "root=encrypted", true, .error = "protected by dm-verity" },
+                { DATA TREE, "root=signed", true, .error = "without a signature" },
+                { DATA TREE, "root=signed", true, .signature = true,
+                  .plan = "root=1 hashes=2 signed" },
+                { DATA TREE, "root=verity+signed", true, .signature = true,
+                  .plan = "root=1 hashes=2" },
+                { DATA TREE, "root=signed+unprotected", true, .error = "without a signature" },
+                { DATA TREE SIGNED, "root=signed", true, .plan = "root=1 hashes=2 json signed" },
+                /* a hash that the disk itself says: only together with its signature */
+                { DATA TREE SIGNED, "root=signed", false, .plan = "root=1 hashes=2 json signed" },
+                { DATA TREE SIGNED, "root=signed+verity", false,
+                  .plan = "root=1 hashes=2 json signed" },
+                { OTHER TREE SIGNED, "root=signed", false, .error = "no root partition that" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                check_verity_case(cases + i, i);
+}
+
+TEST(verity_without_partitions) {
+        _cleanup_(disk_facts_done) DiskFacts f = { 0 };
+        _cleanup_error_ Error e = ERROR_NULL;
+        DiskVerity v = DISK_VERITY_NULL;
+        DiskPolicy policy;
+        DiskPlan plan;
+
+        ASSERT_OK(disk_policy_parse(NULL, &policy, NULL));
+        ASSERT_OK(disk_hash_parse(HASH, v.root_hash, &v.root_hash_size));
+        ASSERT_OK(disk_facts_parse("size=1048576 512 none\nwhole=squashfs 0\n", &f));
+        ASSERT_ERROR(disk_decide("/x", &f, &policy, &v, NULL, &plan, &e), ENXIO);
+        ASSERT_STREQ(e.message, "Image '/x' has no partition for the hash tree of its root hash");
+        v.hashes = (char *) "/x.verity";
+        ASSERT_OK(disk_decide("/x", &f, &policy, &v, NULL, &plan, NULL));
+        ASSERT_TRUE(plan.mounts[DISK_ROOT].verity);
+        ASSERT_NULL(plan.mounts[DISK_ROOT].hashes);
+}
+
+TEST(signatures) {
+        static const char *const bad[] = {
+                "",
+                "{",
+                "{}",
+                "[]",
+                "{\"rootHash\":\"" HASH "\"}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"\"}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"QUJ\"}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"=UJD\"}",
+                "{\"rootHash\":\"" HASH "0\",\"signature\":\"QUJD\"}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"QUJD\"} x",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"QUJD\"",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"QUJD\",}",
+                "{\"rootHash\":\"" HASH "\",\"rootHash\":\"" HASH "\",\"signature\":\"QUJD\"}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":{\"a\":\"QUJD\"}}",
+                "{\"rootHash\":\"" HASH "\",\"signature\":\"QU\\nJD\"}",
+        };
+        _cleanup_free_ char *hash = NULL, *signature = NULL, *bytes = NULL;
+        size_t size;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (disk_signature_read(bad[i], &hash, &signature) != -EBADMSG)
+                        TEST_FAIL("'%s' is taken", bad[i]);
+        ASSERT_OK(disk_signature_read(" {\"rootHash\" : \"" HASH
+                                      "\",\n\"certificateFingerprint\":\"ab\","
+                                      "\"version\": 1, \"signature\":\"QUJDRA==\" }\n",
+                                      &hash, &signature));
+        ASSERT_STREQ(hash, HASH);
+        ASSERT_OK(disk_base64_decode(signature, &bytes, &size));
+        ASSERT_EQ(size, (size_t) 4);
+        ASSERT_EQ(memcmp(bytes, "ABCD", 4), 0);
+}
+
 TEST(policy_text) {
         static const char *const bad[] = { "",
                                            "root",
@@ -286,7 +465,7 @@ TEST(whole_disk) {
 
         ASSERT_OK(disk_policy_parse(NULL, &policy, NULL));
         ASSERT_OK(disk_facts_parse("size=1048576 512 none\nwhole=squashfs 0\n", &f));
-        ASSERT_OK(disk_decide("/x", &f, &policy, NULL, &plan, NULL));
+        ASSERT_OK(disk_decide("/x", &f, &policy, NULL, NULL, &plan, NULL));
         ASSERT_TRUE(plan.mounts[DISK_ROOT].read_only);
         ASSERT_EQ(plan.mounts[DISK_ROOT].partition->size, 1048576);
         ASSERT_NULL(plan.mounts[DISK_USR].partition);
@@ -294,7 +473,7 @@ TEST(whole_disk) {
 
         _cleanup_error_ Error e = ERROR_NULL;
         ASSERT_OK(disk_facts_parse("size=1048576 512 none\nwhole=- 0\n", &f));
-        ASSERT_ERROR(disk_decide("/x", &f, &policy, NULL, &plan, &e), EUCLEAN);
+        ASSERT_ERROR(disk_decide("/x", &f, &policy, NULL, NULL, &plan, &e), EUCLEAN);
         ASSERT_STREQ(e.message, "Image '/x' holds no file system that is known");
 }
 
@@ -309,7 +488,7 @@ TEST(overlapping) {
                                    "partition=1 1048576 2097152 " ROOT " " ROOT " 0 ext4 0 \n"
                                    "partition=2 2097152 2097152 " SWAP " " ROOT " 0 swap 0 \n",
                                    &f));
-        ASSERT_ERROR(disk_decide("/x", &f, &policy, "x86-64", &plan, &e), EUCLEAN);
+        ASSERT_ERROR(disk_decide("/x", &f, &policy, NULL, "x86-64", &plan, &e), EUCLEAN);
         ASSERT_STREQ(e.message, "Partitions 1 and 2 of image '/x' overlap");
 }
 
@@ -318,6 +497,7 @@ TEST(facts_there_and_back) {
                 "size=104857600 4096 gpt\nwhole=- 0\n"
                 "partition=1 1048576 8388608 " ROOT
                 " 00000000-0000-0000-0000-000000000001 5 ext4 1 a\\x1bb c\n"
+                "signature=00112233445566778899aabbccddeeff QUJD\n"
                 "partition=7 16777216 4096 " ESP " 00000000-0000-0000-0000-000000000002 0 ? 0 \n";
         _cleanup_(disk_facts_done) DiskFacts f = { 0 };
         _cleanup_free_ char *again = NULL;

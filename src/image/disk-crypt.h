@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Devices of the device-mapper over others, by libcryptsetup(3). For a process that may wait, and ends soon.
+ *
+ * A device is for one mount: it has a name that nobody else uses, and is released once it is mounted, so that it goes with the mount. */
+#pragma once
+
+#include "image/disk.h"
+
+typedef struct Crypt Crypt;
+Crypt *crypt_close(Crypt *c);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Crypt *, crypt_close)
+
+/* Opens the library. What a killed process has left, and nobody uses, is removed. name: of the image, for sentences. */
+int crypt_open(const char *name, Crypt **ret, Error *reterr);
+/* Makes a device: path is what to mount. Until crypt_release() a signal of the parent's death does not end this process. */
+int crypt_open_verity(Crypt *c, const char *data_path, const char *hashes_path,
+                      const DiskVerity *verity, bool must_be_signed, Error *reterr);
+const char *crypt_path(const Crypt *c);
+/* The kernel has read what is not what the root hash says. */
+bool crypt_is_corrupted(const Crypt *c);
+/* The device goes when nobody has it mounted or open any more. */
+void crypt_release(Crypt *c);
