@@ -270,7 +270,8 @@ static int pull(const Invocation *v, TransferType type, Error *reterr) {
         int r = verb_refuse_remote(v, "the image comes to this one", reterr);
         if (r >= 0 && !url_is_valid(url)) {
                 r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' is no http or https URL", url);
-                error_hint(reterr, "files are imported with 'berth import-tar'");
+                error_hint(reterr, "files are imported with 'berth import-%s'",
+                           type == TRANSFER_PULL_RAW ? "raw" : "tar");
         }
         if (r >= 0)
                 r = check_caller(v, reterr);
@@ -298,6 +299,10 @@ static int pull(const Invocation *v, TransferType type, Error *reterr) {
 
 int verb_pull_tar(const Invocation *v, Error *reterr) {
         return pull(v, TRANSFER_PULL_TAR, reterr);
+}
+
+int verb_pull_raw(const Invocation *v, Error *reterr) {
+        return pull(v, TRANSFER_PULL_RAW, reterr);
 }
 
 /* ---- export ---- */

@@ -135,6 +135,7 @@ const Verb verbs[] = {
         { "import-raw", "FILE|- [NAME]", V_IMPORT_RAW, 1, 2, 0, verb_import_raw, "Transfers", "Make an image of a disk image in a file" },
         { "import-fs", "DIRECTORY [NAME]", V_IMPORT_FS, 1, 2, 0, verb_import_fs, "Transfers", "Make an image of a directory" },
         { "pull-tar",  "URL [NAME]", V_PULL, 1, 2, 0, verb_pull_tar, "Transfers", "Download a tar archive, and make an image of it" },
+        { "pull-raw",  "URL [NAME]", V_PULL, 1, 2, 0, verb_pull_raw, "Transfers", "Download a disk image" },
         { "export-tar", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_IMAGES, verb_export_tar, "Transfers", "Make a tar archive of an image" },
         { "export-raw", "NAME [FILE|-]", V_EXPORT, 1, 2, VERB_POOL, verb_export_raw, "Transfers", "Copy a disk image into a file" },
         { "help",      "[VERB]", 0,          0, 0,   VERB_ITSELF,     NULL,           "General", "Show this help, or a verb's" },
@@ -149,7 +150,7 @@ bool verb_is_paged(const Verb *v) {
 
 /* Of machinectl(1). */
 static const char *const unsupported_verbs[] = {
-        "bind-volume", "unbind-volume", "pull", "pull-raw", "list-transfers", "cancel-transfer",
+        "bind-volume", "unbind-volume", "pull", "list-transfers", "cancel-transfer",
 };
 
 static int parse_json(const Option *o, const char *value, void *at, Error *reterr) {

@@ -172,6 +172,7 @@ int verb_import_raw(const Invocation *v, Error *reterr);
 int verb_export_raw(const Invocation *v, Error *reterr);
 int verb_import_fs(const Invocation *v, Error *reterr);
 int verb_pull_tar(const Invocation *v, Error *reterr);
+int verb_pull_raw(const Invocation *v, Error *reterr);
 int verb_export_tar(const Invocation *v, Error *reterr);
 int verb_start(const Invocation *v, Error *reterr);
 int verb_enable(const Invocation *v, Error *reterr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Downloads: pull-tar.
+/* Downloads: pull-tar, pull-raw.
  *
  * Sequence: list of checksums, its signature; what is to be in the file is known then; the file, to one of the pool that has no name, so that nothing of it stays;
  * its checksum; then it is imported, like any other. Each file is downloaded by a process of its own, which is gone before anybody reads what it has written. */
@@ -205,7 +205,8 @@ int transfer_download(Transfer *t, StrBuf *answer, Error *reterr) {
         return TAKE_FD(fd);
 }
 
-int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr) {
+static int pull(Transfer *t, int (*import_of)(Transfer *t, int fd, StrBuf *answer, Error *reterr),
+                StrBuf *answer, Error *reterr) {
         int r = image_check_name(t->request.name, reterr);
         if (r >= 0 && !t->request.replace) { /* before all that is downloaded in vain */
                 r = image_check_free(&t->pool, t->request.name, reterr);
@@ -215,5 +216,13 @@ int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr) {
         if (r < 0)
                 return r;
         _cleanup_close_ int fd = transfer_download(t, answer, reterr);
-        return fd < 0 ? fd : transfer_import_tar_of(t, fd, answer, reterr);
+        return fd < 0 ? fd : import_of(t, fd, answer, reterr);
+}
+
+int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr) {
+        return pull(t, transfer_import_tar_of, answer, reterr);
+}
+
+int transfer_pull_raw(Transfer *t, StrBuf *answer, Error *reterr) {
+        return pull(t, transfer_import_raw_of, answer, reterr);
 }

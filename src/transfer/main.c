@@ -18,6 +18,7 @@ static const TransferRun runs[_TRANSFER_TYPE_MAX] = {
         [TRANSFER_IMPORT_TAR] = transfer_import_tar, [TRANSFER_IMPORT_RAW] = transfer_import_raw,
         [TRANSFER_IMPORT_FS] = transfer_import_fs,   [TRANSFER_EXPORT_TAR] = transfer_export_tar,
         [TRANSFER_EXPORT_RAW] = transfer_export_raw, [TRANSFER_PULL_TAR] = transfer_pull_tar,
+        [TRANSFER_PULL_RAW] = transfer_pull_raw,
 };
 
 void answer_add(StrBuf *answer, const char *key, const char *value) {

@@ -119,7 +119,9 @@ static int explain_task(void *userdata, char **ret_text, Error *reterr) {
         error_done(reterr);
         r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s%s%s is %s, not a tar archive", quote,
                       file ?: "The input", quote, c->words);
-        error_hint(reterr, "import it with 'berth import-raw'");
+        error_hint(reterr, w->request->type == TRANSFER_PULL_TAR
+                                   ? "download it with 'berth pull-raw'"
+                                   : "import it with 'berth import-raw'");
         return r;
 }
 
@@ -410,20 +412,24 @@ int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *ans
         return r;
 }
 
-int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr) {
+int transfer_import_raw_of(Transfer *t, int fd, StrBuf *answer, Error *reterr) {
         ImageNew n = IMAGE_NEW_NULL;
         const TransferRequest *q = &t->request;
         int r = image_new_begin(&t->pool, q->name, IMAGE_RAW, q->replace, &n, reterr);
         if (r < 0)
                 return r;
         _cleanup_free_ char *path = strjoin(n.leftover.directory, "/", n.file);
-        r = path ? transfer_fill_raw(t, &n, STDIN_FILENO, answer, reterr) : error_oom(reterr);
+        r = path ? transfer_fill_raw(t, &n, fd, answer, reterr) : error_oom(reterr);
         if (r >= 0)
                 r = image_new_finish(&n, q->read_only, reterr);
         if (r >= 0)
                 answer_add(answer, "PATH", path);
         image_new_done(&n);
         return r;
+}
+
+int transfer_import_raw(Transfer *t, StrBuf *answer, Error *reterr) {
+        return transfer_import_raw_of(t, STDIN_FILENO, answer, reterr);
 }
 
 /* ---- export ---- */

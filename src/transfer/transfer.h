@@ -72,8 +72,10 @@ const char *transfer_filter(TransferFormat f);
 /* Fills a disk image from a file, or a pipe, that may be compressed; adds BYTES=. The request's `remote` is what errors call the source. */
 int transfer_fill_raw(const Transfer *t, ImageNew *n, int source_fd, StrBuf *answer, Error *reterr);
 int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr);
-/* import-tar of what is in a descriptor. */
+int transfer_pull_raw(Transfer *t, StrBuf *answer, Error *reterr);
+/* Imports of what is in a descriptor. */
 int transfer_import_tar_of(Transfer *t, int fd, StrBuf *answer, Error *reterr);
+int transfer_import_raw_of(Transfer *t, int fd, StrBuf *answer, Error *reterr);
 void answer_add(StrBuf *answer, const char *key, const char *value);
 void answer_add_number(StrBuf *answer, const char *key, uint64_t value);
 

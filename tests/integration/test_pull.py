@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Downloads of images: berth pull-tar, from a server that does all that servers do wrong."""
+"""Downloads of images: berth pull-tar and pull-raw, from a server that does all that servers do wrong."""
 import base64
 import json
 from pathlib import Path
@@ -100,6 +100,11 @@ def test_checksums(server):
     refused(host, "the server has no such file (404)", "--verify=no", f"{HTTP}/file/plain/t-none.tar")
     host.write("/srv/t/www/plain/SHA256SUMS", f"{right}  t-big.tar\n{wrong}  t-big.tar\n")
     refused(host, "has two different checksums of 't-big.tar'", "--verify=checksum", url)
+    # a disk image
+    host.run(f"head -c 2M /dev/urandom >/srv/t/disk; xz -0 -c /srv/t/disk >/srv/t/www/plain/t-disk.raw.xz; sha256sum /srv/t/www/plain/t-disk.raw.xz | cut -c1-64 >/srv/t/www/plain/t-disk.raw.xz.sha256")
+    r = host.berth("pull-raw", "--verify=checksum", f"{HTTP}/file/plain/t-disk.raw.xz")
+    assert r.out.startswith(f"{POOL}/t-disk.raw: ") and r.out.endswith("verified by checksum"), r
+    host.run(f"cmp /srv/t/disk {POOL}/t-disk.raw && rm {POOL}/t-disk.raw")
     # what is no archive, but what it should be
     host.run("echo text >/srv/t/www/plain/t-text.tar")
     refused(host, "is no tar archive", "--verify=no", f"{HTTP}/file/plain/t-text.tar")
