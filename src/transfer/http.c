@@ -27,8 +27,8 @@
 #define CONFIG_FILE_MAX (64U << 10)
 #define CERTIFICATES_MAX (16U << 20)
 #define ROOT_SIZE "20m"
-#define CERTIFICATES "/certificates.pem"
-#define ERROR_SIZE 256 /* CURL_ERROR_SIZE */
+#define CERTIFICATES "certificates.pem" /* in the root directory */
+#define ERROR_SIZE 256                  /* CURL_ERROR_SIZE */
 
 /* CURLOPT_… */
 enum {
@@ -122,7 +122,7 @@ static int copy_certificates(int root_fd) {
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 int r = isempty(places[i])
                                 ? 0
-                                : copy_file(root_fd, places[i], CERTIFICATES + 1, CERTIFICATES_MAX);
+                                : copy_file(root_fd, places[i], CERTIFICATES, CERTIFICATES_MAX);
                 if (r != 0)
                         return r;
         }
@@ -391,7 +391,7 @@ static int set_options(Get *g) {
         bad |= set(h, OPTION_WRITEDATA, (void *) g);
         bad |= set(h, OPTION_HEADERFUNCTION, on_header);
         bad |= set(h, OPTION_HEADERDATA, (void *) g);
-        bad |= set(h, OPTION_CAINFO, CERTIFICATES);
+        bad |= set(h, OPTION_CAINFO, "/" CERTIFICATES);
         return bad ? -EINVAL : 0;
 }
 

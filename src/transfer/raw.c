@@ -30,7 +30,9 @@ static int refuse(const Raw *w, const Content *c, Error *reterr) {
                           c->kind == CONTENT_EMPTY ? "" : ", not a disk image that can be taken");
         switch (c->kind) {
         case CONTENT_TAR:
-                error_hint(reterr, "import it with 'berth import-tar'");
+                error_hint(reterr, w->request->type == TRANSFER_PULL_RAW
+                                           ? "download it with 'berth pull-tar'"
+                                           : "import it with 'berth import-tar'");
                 break;
         case CONTENT_OTHER_ARCHIVE:
                 error_hint(reterr, "unpack it first");
