@@ -267,6 +267,7 @@ def test_limits_and_use(host, clean, containers):
     assert shown["MemoryMax"] == int(systemd["MemoryMax"]) == int(group_file(host, group, "memory.max")) == 64 << 20
     assert shown["TasksMax"] == int(systemd["TasksMax"]) == 77
     assert shown["TasksCurrent"] == int(systemd["TasksCurrent"]) == int(group_file(host, group, "pids.current"))
+    assert group_file(host, group, "cpu.max") == "200000 100000"
     assert shown["CPUQuotaPerSecUSec"] == 2000000 and systemd["CPUQuotaPerSecUSec"] == "2s"
     assert host.berth("show", "-p", "CPUQuotaPerSecUSec,MemoryMax", "one").out == "MemoryMax=67108864\nCPUQuotaPerSecUSec=2s"
     for ours, theirs in ((shown["MemoryCurrent"], int(systemd["MemoryCurrent"])), (listed(host)["one"]["memory_bytes"], shown["MemoryCurrent"])):

@@ -2,6 +2,7 @@
 """The container interface, item by item: what a payload finds, what it may say, and what its supervisor tells systemd."""
 import re
 import shlex
+import subprocess
 import time
 
 import pytest
@@ -737,15 +738,21 @@ def test_payload_watchdog(host, notifications, clean):
                          "--watchdog=2s")
     script = ("require '/mnt/speaker.pl'; $SIG{ABRT} = sub { print qq(aborted\\n); exit 0 }; $| = 1; report('READY=1'); "
               "for (1 .. 3) { nap(0.3); report('WATCHDOG=1') } print qq(silent\\n); %s nap(60)")
-    run = ["berth", "run", "-q", "-P", "-M", "proto", "--read-only", "-D", f"/lab/{host.suite}", "--bind-ro=/run/proto:/mnt"]
-    for options, last in ((["--watchdog=2s"], ""), (["--watchdog=1h"], "report('WATCHDOG=trigger');"),
-                          (["--watchdog=1h"], "report('WATCHDOG_USEC=300000');")):
-        r = host.run(*run, *options, "--", "perl", "-e", script % last, check=False, timeout=60)
-        assert r.returncode == 1 and r.out == "silent\naborted" and "did not say in time that it is well" in r.stderr, (options, r)
-    # one that does not listen to SIGABRT, and a stub init before one that does
-    for options, what, out in ((["--watchdog=200ms"], "sleep 60", ""), (["--watchdog=1h", "-a"], script % "report('WATCHDOG=trigger');", "silent")):
-        r = host.run(*run, *options, "--", "perl", "-e", what, check=False, timeout=60)
-        assert r.returncode == 137 and r.out == out and "did not say in time" in r.stderr, r
+    run = ["berth", "run", "-q", "-P", "--read-only", "-D", f"/lab/{host.suite}", "--bind-ro=/run/proto:/mnt"]
+    # all at once, for each of them waits; the last two: one that does not listen to SIGABRT, and a stub init before one that does
+    aborted = 1, "silent\naborted\n"
+    cases = [(["--watchdog=2s"], script % "", aborted), (["--watchdog=1h"], script % "report('WATCHDOG=trigger');", aborted),
+             (["--watchdog=1h"], script % "report('WATCHDOG_USEC=300000');", aborted), (["--watchdog=200ms"], "sleep 60", (137, "")),
+             (["--watchdog=1h", "-a"], script % "report('WATCHDOG=trigger');", (137, "silent\n"))]
+    started = [host.spawn(*run, "-M", f"proto{i}", *options, "--", "perl", "-e", what, stderr=subprocess.PIPE) for i, (options, what, _) in enumerate(cases)]
+    try:
+        for p, (options, _, wanted) in zip(started, cases):
+            out, err = (text.decode() for text in p.communicate(timeout=60))
+            assert (p.returncode, out) == wanted and "did not say in time that it is well" in err, (options, p.returncode, out, err)
+    finally:
+        for p in started:
+            host.end(p)
+    run += ["-M", "proto"]
     # before it is ready, while it rests, and while it is stopped nothing is expected
     script = "require '/mnt/speaker.pl'; $| = 1; $SIG{TERM} = sub { nap(2); exit 7 }; nap(2); report('READY=1'); while (1) { report('WATCHDOG=1'); nap(0.3) }"
     p = host.spawn(*run, "--watchdog=1500ms", "--notify-ready=yes", "--", "perl", "-e", script)
