@@ -11,15 +11,19 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/str.h"
+#include "basic/time.h"
+#include "ipc/notify.h"
 #include "sys/syscalls.h"
 
-#define DEPTH_MAX 2048U
+#define DEPTH_MAX 2048U /* as deep as a path can be */
+#define TELL_USEC (5 * USEC_PER_SEC)
 #define NOTE "trusted.berth.owner"
 #define CAPABILITY "security.capability"
 #define ACL_VERSION 2U
@@ -41,8 +45,9 @@ typedef struct Note {
 
 typedef struct Change {
         uint32_t base;
-        bool enter_mounts;
         unsigned depth;
+        const char *path;
+        usec_t told_usec;
         char failed[256]; /* of the first failure: the name of the file */
 } Change;
 
@@ -84,16 +89,17 @@ static int change_acl(const Change *c, const File *f, const char *name) {
         return changed && setxattr(f->path, name, value, (size_t) n, 0) < 0 ? -errno : 0;
 }
 
-/* Capabilities that count in a user namespace say whose root they are for; to the host's root those are that say nothing. */
+/* Capabilities that count in a user namespace say whose root they are for, who may be any user that has made one inside; to the host's root those are
+ * that say nothing. */
 static void shift_capability(const Change *c, Note *note) {
         struct vfs_ns_cap_data *d = &note->capability;
 
         if (note->capability_size < XATTR_CAPS_SZ_2)
                 return; /* the first version of them, which nobody has any more */
-        d->magic_etc = (c->base > 0 ? VFS_CAP_REVISION_3 : VFS_CAP_REVISION_2) |
+        d->rootid = shift(c, note->capability_size >= XATTR_CAPS_SZ_3 ? d->rootid : 0);
+        d->magic_etc = (d->rootid > 0 ? VFS_CAP_REVISION_3 : VFS_CAP_REVISION_2) |
                        (d->magic_etc & VFS_CAP_FLAGS_MASK);
-        d->rootid = c->base;
-        note->capability_size = c->base > 0 ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2;
+        note->capability_size = d->rootid > 0 ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2;
 }
 
 /* What a privileged payload writes there gives it nothing that it could not give itself. */
@@ -169,10 +175,27 @@ static bool is_interrupted(void) {
         return false;
 }
 
+/* A service manager waits for us; 0 or negative: we are to end. */
+static int go_on(Change *c) {
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (is_interrupted())
+                return -EINTR;
+        if (now < usec_add(c->told_usec, TELL_USEC))
+                return 0;
+        c->told_usec = now;
+        _cleanup_free_ char *text =
+                strf("STATUS=Giving the files in '%s' to the container\nEXTEND_TIMEOUT_USEC=%llu",
+                     c->path, (unsigned long long) (10 * TELL_USEC));
+        if (text)
+                (void) notify_send(text); /* who does not hear it may lose patience */
+        return 0;
+}
+
 static int change_entry(Change *c, int directory_fd, const char *name);
 
 static int change_entries(Change *c, int fd) {
-        int r = is_interrupted() ? -EINTR : c->depth >= DEPTH_MAX ? -ELOOP : 0;
+        int r = c->depth >= DEPTH_MAX ? -ELOOP : 0;
         int again = r < 0 ? r : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *d = again < 0 ? NULL : fdopendir(again);
 
@@ -183,7 +206,7 @@ static int change_entries(Change *c, int fd) {
         }
         c->depth++;
         for (struct dirent *e; r >= 0 && (errno = 0, e = readdir(d));)
-                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
+                if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && (r = go_on(c)) >= 0)
                         r = change_entry(c, dirfd(d), e->d_name);
         if (r >= 0 && errno > 0)
                 r = -errno;
@@ -192,10 +215,9 @@ static int change_entries(Change *c, int fd) {
         return r;
 }
 
-static int open_file(const Change *c, int directory_fd, const char *name, File *f) {
+static int open_file(int directory_fd, const char *name, File *f) {
         f->fd = sys_openat2(directory_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0,
-                            RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-                                    (c->enter_mounts ? 0 : RESOLVE_NO_XDEV));
+                            RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
         if (f->fd < 0)
                 return -errno;
         (void) snprintf(f->path, sizeof(f->path), "/proc/self/fd/%d", f->fd); /* fits */
@@ -206,7 +228,7 @@ static int open_file(const Change *c, int directory_fd, const char *name, File *
 static int change_entry(Change *c, int directory_fd, const char *name) {
         File f = { .fd = -EBADF };
 
-        int r = open_file(c, directory_fd, name, &f);
+        int r = open_file(directory_fd, name, &f);
         if (IN_SET(r, -EXDEV, -ENOENT)) { /* a mount; or it has just gone */
                 fd_close(f.fd);
                 return 0;
@@ -234,15 +256,16 @@ static int failed(int code, const Change *c, const char *path, Error *reterr) {
         code = error_set_errno(reterr, code, ERROR_SETUP_FAILED,
                                "giving the files in '%s' to the container failed%s%s%s", path,
                                c->failed[0] ? " at '" : "", c->failed, c->failed[0] ? "'" : "");
+        if (code == -ELOOP)
+                error_hint(reterr, "directories are nested there more than %u deep", DEPTH_MAX);
         if (IN_SET(code, -EROFS, -EPERM))
                 error_hint(reterr, "is it read-only, or marked by chattr(1)? "
                                    "--private-users-ownership=map changes no file");
         return code;
 }
 
-int owner_change(int fd, uint32_t base, uint32_t count, bool enter_mounts, const char *path,
-                 Error *reterr) {
-        Change c = { .base = base, .enter_mounts = enter_mounts };
+int owner_change(int fd, uint32_t base, uint32_t count, const char *path, Error *reterr) {
+        Change c = { .base = base, .path = path, .told_usec = now_usec(CLOCK_MONOTONIC) };
         File top = { .fd = fd };
 
         if (!owner_range_is_valid(base, count)) {
@@ -260,9 +283,16 @@ int owner_change(int fd, uint32_t base, uint32_t count, bool enter_mounts, const
                 return 0;
         const uid_t busy_uid = OWNER_BUSY_BASE | (top.st.st_uid & 0xFFFFU);
         const gid_t busy_gid = OWNER_BUSY_BASE | (top.st.st_gid & 0xFFFFU);
-        int r = fchownat(fd, "", busy_uid, busy_gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
-        if (r >= 0)
+        struct rlimit before;
+        int r = getrlimit(RLIMIT_NOFILE, &before) < 0 ? -errno : 0;
+        if (r >= 0 && fchownat(fd, "", busy_uid, busy_gid, AT_EMPTY_PATH) < 0)
+                r = -errno;
+        if (r >= 0) { /* two descriptors a level */
+                const struct rlimit limit = { before.rlim_max, before.rlim_max };
+                (void) setrlimit(RLIMIT_NOFILE, &limit); /* else the tree may be less deep */
                 r = change_entries(&c, fd);
+                (void) setrlimit(RLIMIT_NOFILE, &before); /* as it was */
+        }
         if (r >= 0)
                 r = change_file(&c, &top);
         return r < 0 ? failed(r, &c, path, reterr) : 0;

@@ -25,7 +25,6 @@ static inline bool owner_range_is_valid(uint32_t base, uint32_t count) {
 
 /* Gives every file below fd (O_PATH, a directory) to the range that begins with base, a multiple of 65536: an ID keeps its lower 16 bits. Access lists
  * and file capabilities follow, modes and set-user-ID bits stay. Nothing is done if the directory belongs to the range: it comes last. Links are
- * not followed; what is mounted in the directory is left alone, unless mounts are to be entered. Who was interrupted is continued by the next call.
+ * not followed; what is mounted in the directory is left alone. The service manager hears of it meanwhile. Who was interrupted is continued by the next call.
  * path: for sentences. ERROR_INVALID_SETTING: not such a range. */
-int owner_change(int fd, uint32_t base, uint32_t count, bool enter_mounts, const char *path,
-                 Error *reterr);
+int owner_change(int fd, uint32_t base, uint32_t count, const char *path, Error *reterr);

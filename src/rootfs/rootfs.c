@@ -300,8 +300,8 @@ static uint64_t tree_attributes(const ContainerSpec *spec) {
 
 /* The files of the whole root directory, on disk. */
 static int change_owner(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
-        int k = owner_change(r->directory_fd, r->map.outside, r->map.count,
-                             spec->root.image != NULL, root_name(spec), reterr);
+        int k = owner_change(r->directory_fd, r->map.outside, r->map.count, root_name(spec),
+                             reterr);
         if (k >= 0 && fstat(r->directory_fd, &r->directory_stat) < 0)
                 k = error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                     "looking at the root directory '%s' failed", root_name(spec));
@@ -312,14 +312,21 @@ static int change_owner(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 static bool wants_chown(const ContainerSpec *spec, const Rootfs *r) {
         return r->map.count > 0 && (spec->users.ownership == OWNERSHIP_CHOWN ||
                                     (spec->users.ownership == OWNERSHIP_AUTO && is_written(spec) &&
-                                     owner_is_busy(r->directory_stat.st_uid)));
+                                     !spec->root.image && owner_is_busy(r->directory_stat.st_uid)));
 }
 
 /* OWNERSHIP_AUTO: where ids cannot be mapped. */
 static bool may_chown_instead(const ContainerSpec *spec, const Rootfs *r, int code) {
-        return spec->users.ownership == OWNERSHIP_AUTO && is_written(spec) &&
+        return spec->users.ownership == OWNERSHIP_AUTO && is_written(spec) && !spec->root.image &&
                owner_range_is_valid(r->map.outside, r->map.count) &&
                IN_SET(code, -EINVAL, -EPERM, -EOPNOTSUPP);
+}
+
+/* The root's own file system is fine: it is one that is mounted in it, for which nothing of the root is to be changed. */
+static bool maps_alone(const ContainerSpec *spec, const Rootfs *r, int fd) {
+        _cleanup_close_ int tree_fd = mount_clone(fd, false);
+        return tree_fd >= 0 &&
+               mount_set_tree(tree_fd, tree_attributes(spec), MS_PRIVATE, r->userns_fd) >= 0;
 }
 
 /* A detached clone with the ids and attributes that the root gets. */
@@ -334,9 +341,11 @@ static int clone_tree(const ContainerSpec *spec, Rootfs *r, int fd, bool recursi
         if (k >= 0)
                 k = mount_set_tree(tree_fd, tree_attributes(spec), MS_PRIVATE,
                                    idmap ? r->userns_fd : -EBADF);
-        if (k < 0 && tree_fd >= 0 && idmap && may_chown_instead(spec, r, k)) {
-                log_debug_errno(k, "The ids of '%s' cannot be mapped, its files are changed",
-                                root_name(spec));
+        if (k < 0 && tree_fd >= 0 && idmap && may_chown_instead(spec, r, k) &&
+            !(recursive && maps_alone(spec, r, fd))) {
+                log_notice(
+                        "The file system of '%s' cannot map ids: its files are given to the users %u to %u",
+                        root_name(spec), r->map.outside, r->map.outside + r->map.count - 1);
                 k = change_owner(spec, r, reterr);
                 return k < 0 ? k : clone_tree(spec, r, fd, recursive, reterr);
         }

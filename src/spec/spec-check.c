@@ -70,6 +70,14 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "give one of them");
                 return -EINVAL;
         }
+        if (s->users.ownership == OWNERSHIP_CHOWN && s->root.image) {
+                (void) error_set(
+                        reterr, -EINVAL, ERROR_UNSUPPORTED,
+                        "The files in the disk image of '%s' cannot be given to a range of ids",
+                        s->name);
+                error_hint(reterr, "use --private-users-ownership=map");
+                return -EINVAL;
+        }
         if (s->users.ownership == OWNERSHIP_CHOWN &&
             (s->root.read_only || spec_root_is_forgotten(s))) {
                 (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,

@@ -135,6 +135,21 @@ def test_files_made_inside(host, busybox, clean):
     assert {k: v for k, v in owners(host, busybox).items() if k.startswith("made")} == {"made": f"{RANGE}:{RANGE}:755", "made/f": f"{RANGE + 5}:{RANGE + 6}:644"}
 
 
+def test_nothing_changes_for_what_is_mounted_below(host, busybox, clean):
+    """A file system below the root that cannot map ids is no reason to give away the root's files; nor can those of a disk image be given."""
+    host.run(f"mkdir -p {busybox}/data; chown 5:6 {busybox}/data; mkdir -p {busybox}/srv/x; mount -t ramfs none {busybox}/srv/x")
+    try:
+        before = owners(host, busybox)
+        r = run(host, busybox, "-U", script="true", check=False)
+        assert r.returncode == 125 and busybox in r.stderr and "Hint: " in r.stderr, r
+        assert owners(host, busybox) == before
+    finally:
+        host.run(f"umount {busybox}/srv/x; rmdir {busybox}/srv/x; truncate -s 1M /srv/x.raw")
+    r = host.berth("run", "-q", "-P", "-U", "--private-users-ownership=chown", "-i", "/srv/x.raw", "true", check=False)
+    host.run("rm /srv/x.raw")
+    assert r.returncode in (2, 125) and "disk image" in r.stderr and "--private-users-ownership=map" in r.stderr, r
+
+
 def test_files_that_change_their_owner(host, machine, busybox, clean):
     """On disk, once, as systemd-nspawn does it; and back again."""
     host.run(f"cd {busybox}; mkdir -p data/d; echo x >data/f; chown 5:6 data/f; cp bin/busybox data/suid; chown 1000:1001 data/suid; chmod 6755 data/suid; ln data/suid data/d/same; "

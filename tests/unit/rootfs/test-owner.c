@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
 
 #include "fake-root.h"
@@ -53,7 +54,7 @@ static void tree_end(Tree *t) {
 }
 
 static int change(const Tree *t, uint32_t base, Error *e) {
-        return owner_change(t->fd, base, OWNER_RANGE_SIZE, false, t->path, e);
+        return owner_change(t->fd, base, OWNER_RANGE_SIZE, t->path, e);
 }
 
 static void assert_owner(const Tree *t, const char *path, uid_t uid, gid_t gid, unsigned mode) {
@@ -129,9 +130,48 @@ TEST(mounts_are_not_entered) {
         ASSERT_OK(change(&t, RANGE, NULL));
         assert_owner(&t, "tmp", 0, 0, 0);
         assert_owner(&t, "tmp/f", 0, 0, 0);
-        ASSERT_OK(owner_change(t.fd, OTHER_RANGE, OWNER_RANGE_SIZE, true, t.path, NULL));
-        assert_owner(&t, "tmp/f", OTHER_RANGE, OTHER_RANGE, 0);
         ASSERT_OK(umount(in_root(t.path, "tmp")));
+        tree_end(&t);
+}
+
+/* Capabilities that a user inside gave in a user namespace of his own count there alone, before and after. */
+TEST(capabilities_of_a_user_namespace_inside) {
+        const struct vfs_ns_cap_data capability = { .magic_etc = VFS_CAP_REVISION_3 | 1,
+                                                    .data = { { .permitted = 1 << 10 } },
+                                                    .rootid = OTHER_RANGE + 1000 };
+        struct vfs_ns_cap_data d = { 0 };
+        Tree t;
+        tree_begin(&t);
+        ASSERT_OK(setxattr(in_root(t.path, "data/f"), "security.capability", &capability,
+                           sizeof(capability), 0));
+        ASSERT_OK(change(&t, RANGE, NULL));
+        ASSERT_EQ(getxattr(in_root(t.path, "data/f"), "security.capability", &d, sizeof(d)),
+                  XATTR_CAPS_SZ_3);
+        ASSERT_EQ(d.rootid, RANGE + 1000);
+        ASSERT_OK(change(&t, 0, NULL));
+        ASSERT_EQ(getxattr(in_root(t.path, "data/f"), "security.capability", &d, sizeof(d)),
+                  XATTR_CAPS_SZ_3);
+        ASSERT_EQ(d.rootid, 1000U);
+        tree_end(&t);
+}
+
+/* Deeper than descriptors reach by default. */
+TEST(deep) {
+        struct rlimit before, low;
+        Tree t;
+        tree_begin(&t);
+        ASSERT_EQ(
+                system("cd $ROOT/data && for i in $(seq 900); do mkdir d && cd -P d || exit 1; done; echo x >f"),
+                0);
+        ASSERT_OK(getrlimit(RLIMIT_NOFILE, &before));
+        low = (struct rlimit){ 1024, before.rlim_max };
+        ASSERT_OK(setrlimit(RLIMIT_NOFILE, &low));
+        ASSERT_OK(change(&t, RANGE, NULL));
+        assert_belongs(&t, RANGE);
+        ASSERT_OK(getrlimit(RLIMIT_NOFILE, &low));
+        ASSERT_EQ(low.rlim_cur, 1024);
+        ASSERT_OK(setrlimit(RLIMIT_NOFILE, &before));
+        ASSERT_EQ(system("[ -z \"$(find $ROOT/data/d ! -user 1000013824 | head -n1)\" ]"), 0);
         tree_end(&t);
 }
 
@@ -144,7 +184,7 @@ TEST(what_cannot_be) {
         tree_begin(&t);
         for (size_t i = 0; i < ELEMENTSOF(ranges); i++) {
                 _cleanup_error_ Error e = ERROR_NULL;
-                ASSERT_ERROR(owner_change(t.fd, ranges[i][0], ranges[i][1], false, "/the/root", &e),
+                ASSERT_ERROR(owner_change(t.fd, ranges[i][0], ranges[i][1], "/the/root", &e),
                              EINVAL);
                 ASSERT_EQ(e.id, ERROR_INVALID_SETTING);
                 ASSERT_CONTAINS(e.message, "the files in '/the/root' cannot be given to");
@@ -176,7 +216,7 @@ TEST(a_read_only_file_system) {
         ASSERT_OK(mount(t.path, t.path, NULL, MS_BIND, NULL));
         ASSERT_OK(mount(NULL, t.path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL));
         _cleanup_close_ int fd = open(t.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        ASSERT_ERROR(owner_change(fd, RANGE, OWNER_RANGE_SIZE, false, t.path, &e), EROFS);
+        ASSERT_ERROR(owner_change(fd, RANGE, OWNER_RANGE_SIZE, t.path, &e), EROFS);
         ASSERT_CONTAINS(e.message, "giving the files in '/mnt/root-");
         ASSERT_CONTAINS(e.hint, "--private-users-ownership=map");
         ASSERT_OK(umount2(t.path, MNT_DETACH));
