@@ -190,7 +190,9 @@ static int restrict_files(const SandboxProgram *p) {
 }
 
 int sandbox_execute(const SandboxProgram *p) {
-        char *const environment[] = { (char *) "PATH=/usr/bin:/bin", (char *) "LC_ALL=C", NULL };
+        char *const environment[] = { (char *) "PATH=/usr/bin:/bin", (char *) "LC_ALL=C",
+                                      /* else each thread takes address space, which is limited */
+                                      (char *) "MALLOC_ARENA_MAX=2", NULL };
         int r = change_root();
         if (r >= 0)
                 r = set_limits(p);
