@@ -168,13 +168,16 @@ int verb_prune_snapshots(const Invocation *v, Error *reterr) {
                 r = manager1_list_snapshots(bus, "", &l, reterr);
         if (r < 0)
                 return r;
-        STRV_FOREACH(name, v->arguments)
-                if (prune_or_complain(v, bus, *name, &t) != 0)
-                        status = EXIT_OF_VERB;
-        for (size_t k = 0; k < l.n; k++) /* those of an image follow each other */
-                if ((k == 0 || !streq(l.infos[k].image, l.infos[k - 1].image)) &&
-                    prune_or_complain(v, bus, l.infos[k].image, &t) != 0)
-                        status = EXIT_OF_VERB;
+        STRV_FOREACH(name, v->arguments) {
+                r = prune_or_complain(v, bus, *name, &t);
+                status = r != 0 ? r : status;
+        }
+        for (size_t k = 0; k < l.n; k++) {
+                if (k > 0 && streq(l.infos[k].image, l.infos[k - 1].image))
+                        continue; /* those of an image follow each other */
+                r = prune_or_complain(v, bus, l.infos[k].image, &t);
+                status = r != 0 ? r : status;
+        }
         if ((t.n_cells == 0 && style.json == JSON_OFF) || v->options.quiet)
                 return status;
         r = table_print(&t, stdout, &style, reterr);
