@@ -169,7 +169,9 @@ static int crypt_error(const Crypt *c, int code, ErrorId id, const char *what, E
 static int activate_error(const Crypt *c, int code, bool must_be_signed, Error *reterr) {
         int r;
 
-        if (IN_SET(code, -ENOTSUP, -ENODEV, -ENOTBLK, -ENOENT)) {
+        /* libcryptsetup before 2.7 has the same number for a signature that is refused */
+        const bool refused = must_be_signed && access("/sys/module/dm_verity", F_OK) >= 0;
+        if (!refused && IN_SET(code, -ENOTSUP, -ENODEV, -ENOTBLK, -ENOENT)) {
                 r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                               "The kernel has no dm-verity, which image '%s' needs%s%s", c->image,
                               c->words ? ": " : "", strempty(c->words));
