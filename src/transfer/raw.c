@@ -494,6 +494,9 @@ int transfer_export_raw(Transfer *t, StrBuf *answer, Error *reterr) {
                 .out = { .fd = STDOUT_FILENO, .size_max = UINT64_MAX, .written_max = UINT64_MAX }
         };
         r = export_to(t, &w, reterr);
+        if (r >= 0 && !w.stream && !transfer_filter(t->request.format) &&
+            lseek(STDOUT_FILENO, size, SEEK_SET) < 0) /* who has the file open goes on behind it */
+                r = error_set_errno(reterr, -errno, ERROR_FAILED, "Writing the image failed");
         if (r >= 0) {
                 answer_add(answer, "PATH", i->path);
                 answer_add_number(answer, "BYTES", (uint64_t) size);

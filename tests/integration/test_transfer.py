@@ -160,6 +160,7 @@ def test_disk_images(host, pool):
         host.run(f"berth export-raw t-d /srv/t/out.{end}; {tool} </srv/t/out.{end} | cmp - /srv/t/t-d.raw")
     assert int(host.run("stat -c %b /srv/t/out.raw").out) < 30000
     host.run("berth export-raw t-d | cmp - /srv/t/t-d.raw; echo x >/srv/t/more; berth export-raw t-d - >>/srv/t/more; tail -c +3 /srv/t/more | cmp - /srv/t/t-d.raw")
+    host.run("(berth export-raw t-d -; echo behind) >/srv/t/more; tail -n 1 /srv/t/more | grep -a behind; head -c -7 /srv/t/more | cmp - /srv/t/t-d.raw")
     for line, said in (("export-raw t-d /dev/full", "Writing '/dev/full' failed: No space left on device"), ("export-tar t-d /srv/t/x", "export it with 'berth export-raw'"),
                        ("import-tar /srv/t/t-d.raw t-n", "is a disk image with ext4, not a tar archive"), ("import-tar /srv/t/t-d.img.gz t-n", "import it with 'berth import-raw'"),
                        ("import-tar - t-n </srv/t/t-d.raw", "import it with 'berth import-raw'")):
