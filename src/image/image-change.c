@@ -128,9 +128,13 @@ int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, 
 static int copy_failed(int r, const Image *i, const TreeCopy *copy, Error *reterr) {
         if (r == -ECANCELED)
                 return error_set(reterr, r, ERROR_FAILED, "Copying '%s' was given up", i->name);
-        if (r == -EBUSY)
-                return error_set(reterr, r, ERROR_ROOT_BUSY, "Something is mounted on '%s' in '%s'",
-                                 strempty(copy->failed), i->path);
+        if (r == -EBUSY) {
+                r = error_set(reterr, r, ERROR_ROOT_BUSY, "Something is mounted on '%s' in '%s'",
+                              strempty(copy->failed), i->path);
+                error_hint(reterr, "unmount it first: only a snapshot of btrfs leaves out what is "
+                                   "mounted, a copy does not");
+                return r;
+        }
         r = error_set_errno(reterr, r, ERROR_FAILED, "Copying '%s%s%s' failed", i->path,
                             isempty(copy->failed) ? "" : "/", strempty(copy->failed));
         if (IN_SET(r, -ENOSPC, -EDQUOT))
@@ -283,7 +287,9 @@ static int make_from(const Image *source, int fd, const char *directory, const c
         char *places[] = { (char *) place, NULL };
         const ImagePool pool = { .places = places, .path = place };
 
-        (void) image_reclaim(&pool, NULL); /* of who was killed over the same; it may stay */
+        /* of who was killed over the same; it may stay. Elsewhere nobody knows whose it is. */
+        if (strv_contains(image_places, place))
+                (void) image_reclaim(&pool, NULL);
         int r = leftover_begin(place, name, &l, reterr);
         if (r >= 0)
                 r = copy_tree(&pool, source, fd, &l, /* locks= */ true, reterr);

@@ -119,7 +119,7 @@ int image_measure(const ImagePool *pool, const Image *i, ImageUsage *ret, Error 
 static int drop_orphans(const ImagePool *pool, Error *reterr) {
         STRV_FOREACH(place, pool->places ?: image_places) {
                 _cleanup_strv_free_ char **directories = NULL;
-                if (!path_startswith(*place, "/usr") &&
+                if (!path_startswith(*place, "/usr") && image_place_is_safe(*place) &&
                     snapshot_directories(*place, &directories) < 0)
                         return error_oom(reterr);
                 STRV_FOREACH(directory, directories)

@@ -3,7 +3,8 @@
  *
  * Nothing is ever half done: what is made gets its name when it is complete and on disk, what is removed loses its name first. Who is killed
  * in the middle leaves files ".#NAME.XXXXXXXX" beside the images, with a lock file of that name and ".lck" that nobody holds: a
- * *leftover*. The lock file says which side-cars (settings, hashes) have to go with an image that did not come to be, or is gone; `clean` does that. */
+ * *leftover*. The lock file says which side-cars (settings, hashes) have to go with an image that did not come to be, or is gone; `clean` does that.
+ * All of it happens in directories that nobody but root, or who does the work, can write to: others could give what is made or removed another place. */
 #pragma once
 
 #include "image/image.h"
@@ -22,8 +23,9 @@ typedef struct ImagePool {
  * images of /usr, -ECANCELED. */
 int image_clone(const ImagePool *pool, const Image *source, const char *name, bool read_only,
                 Error *reterr);
-/* Makes a directory, which need not be in a pool, of another one that nobody changes meanwhile: a snapshot of a subvolume, else a copy of all that is not
- * mounted there. Paths are absolute and without links. 1: it was made; 0: there is something of that name already. */
+/* Makes a directory, which need not be in a pool, of another one that nobody changes meanwhile: a snapshot of a subvolume, which leaves out what is mounted
+ * there, else a copy, which is refused then (ERROR_ROOT_BUSY). Paths are absolute and without links. What is left by who was killed is only removed in places of
+ * images. 1: it was made; 0: there is something of that name already. -EPERM: others can write where it is to be made. */
 int image_make_from(const char *template, const char *directory, Error *reterr);
 int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr);
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr);
@@ -45,7 +47,7 @@ typedef enum CleanMode {
 typedef int (*CleanVisit)(void *userdata, const char *name, uint64_t bytes);
 int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *userdata,
                 Error *reterr);
-/* Leftovers alone; returns how many. */
+/* Leftovers alone; returns how many. Places that others can write to are left alone. */
 int image_reclaim(const ImagePool *pool, Error *reterr);
 
 /* ---- for the files of this folder ---- */
@@ -63,15 +65,22 @@ int image_check_unused(const Image *i, Error *reterr);
 int image_set_fd_read_only(int fd, ImageKind kind, bool on);
 int image_set_fd_immutable(int fd, bool on); /* 1: it was set before */
 
+/* Can nobody but root, or who runs this, write to the directory? What is found elsewhere is not believed. */
+bool image_place_is_safe(const char *path);
+int image_check_place(const char *path, Error *reterr); /* the same; -EPERM, with a hint */
+
 /* A temporary entry beside an image, and the lock that says that somebody is at it. */
 typedef struct Leftover {
         int directory_fd, lock_fd;
         char *directory, *name, *lock_name;
+        bool found; /* of somebody who was killed: what he promised is looked at with care */
+        char *const *settings; /* as in ImagePool */
 } Leftover;
 #define LEFTOVER_NULL \
         { .directory_fd = -EBADF, .lock_fd = -EBADF }
 /* Tells what is in a directory apart, also after a reboot: number of a subvolume, else of an inode. */
 int image_identity(int fd, uint64_t *ret);
+/* -EPERM: others can write to the directory. */
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr);
 /* If this is killed: when there is nothing at `image` (absolute), these files are to be removed, and `from` (or NULL) gets the name `to`.
  * Where image is NULL, the temporary entry gets the name `to`, unless it is still what has this identity: it has changed places
@@ -95,3 +104,5 @@ int side_cars_missing(char *const *from, char *const *to, char ***ret_from, char
                       Error *reterr);
 int side_cars_copy(char *const *from, char *const *to, Error *reterr);
 void side_cars_remove(char *const *files); /* what fails, stays */
+/* Is this a name that a side-car of the image may have? Both absolute; neither need be there. settings: as in ImagePool. */
+bool side_car_is_of(char *const *settings, const char *image, const char *file);

@@ -3,11 +3,16 @@
  *
  * The lock file of an entry has records, each with a NUL behind: "I" and the path of an image, "S" and that of a side-car of the image
  * before it, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
- * "N" and a number: the entry gets the name in the "T" that follows, unless it has this identity. */
+ * "N" and a number: the entry gets the name in the "T" that follows, unless it has this identity.
+ *
+ * What is found may be anybody's who can write to the directory. So only directories and lock files count that nobody but root can write to, and of what was
+ * found there only records that name what goes with an image of this directory. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -26,15 +31,69 @@
 #define LOCK_SUFFIX ".lck"
 #define SUBVOLUME_BIT (UINT64_C(1) << 63) /* their numbers are no inodes' */
 
+/* ---- whom to believe ---- */
+
+/* An access list that lets others write shows in the bits of the group. */
+static bool is_ours(const struct stat *st) {
+        return (st->st_uid == 0 || st->st_uid == geteuid()) &&
+               (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool image_place_is_safe(const char *path) {
+        struct stat st;
+        return stat(path, &st) >= 0 && is_ours(&st);
+}
+
+static int check_place(int fd, const char *path, Error *reterr) {
+        const char *words = "others than its owner can write to it";
+        char owner[sizeof("it belongs to user 4294967295")];
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return error_set_errno(reterr, -errno, ERROR_FAILED, "Nothing can be made in '%s'",
+                                       path);
+        if (is_ours(&st))
+                return 0;
+        if (st.st_uid != 0 && st.st_uid != geteuid()) {
+                (void) snprintf(owner, sizeof(owner), "it belongs to user %u",
+                                st.st_uid); /* fits */
+                words = owner;
+        }
+        int r = error_set(reterr, -EPERM, ERROR_FAILED, "Directory '%s' is not safe to work in: %s",
+                          path, words);
+        error_hint(reterr, "choose one that only root can write to, as %s", IMAGE_POOL);
+        return r;
+}
+
+int image_check_place(const char *path, Error *reterr) {
+        _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? error_set_errno(reterr, -errno, ERROR_FAILED, "Nothing can be made in '%s'",
+                                        path)
+                      : check_place(fd, path, reterr);
+}
+
+/* By descriptor: whoever owns a directory above it can give the name to another one. */
+static int lock_entry(int directory_fd, const char *lock_name) {
+        char path[STRLEN("/proc/self/fd/") + 12];
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", directory_fd); /* it fits */
+        return lock_take(path, lock_name, LOCK_MODE_EXCLUSIVE);
+}
+
+/* ---- making ---- */
+
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr) {
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         int r = mkdir_parents(directory, 0700);
-        if (r >= 0) {
+        if (r >= 0 || r == -EEXIST) {
                 l.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = l.directory_fd < 0 ? -errno : -EEXIST;
+                r = l.directory_fd < 0 ? -errno : 0;
         }
-        if (r >= 0 || r == -EEXIST)
+        if (r >= 0)
                 r = free_and_strdup(&l.directory, directory);
+        if (r >= 0) {
+                r = check_place(l.directory_fd, directory, reterr);
+                if (r < 0)
+                        return r;
+        }
         for (unsigned i = 0; r >= 0 && l.lock_fd < 0 && i < TRIES_MAX; i++) {
                 uint32_t random;
                 struct stat st;
@@ -47,7 +106,7 @@ int leftover_begin(const char *directory, const char *name, Leftover *ret, Error
                 l.lock_name = l.name ? strjoin(l.name, LOCK_SUFFIX) : NULL;
                 if (!l.lock_name)
                         return error_oom(reterr);
-                l.lock_fd = lock_take(directory, l.lock_name, LOCK_MODE_EXCLUSIVE);
+                l.lock_fd = lock_entry(l.directory_fd, l.lock_name);
                 if (l.lock_fd >= 0 &&
                     fstatat(l.directory_fd, l.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                         l.lock_fd = fd_close(l.lock_fd); /* somebody's, by chance */
@@ -127,33 +186,76 @@ static int keep_entry(const Leftover *l, uint64_t identity, const char *to) {
         return r;
 }
 
+/* ---- keeping promises ---- */
+
 typedef struct Promise {
-        const char *from;
+        const char *image, *from;
         uint64_t identity;
         bool gone, moves; /* the image is; the entry may have to be kept */
 } Promise;
 
+static bool is_in(const char *directory, const char *path) {
+        _cleanup_free_ char *parent = NULL;
+        const char *name = path_last_component(path);
+        return path_is_absolute(path) && !isempty(name) && !streq(name, ".") &&
+               !streq(name, "..") && path_extract_directory(path, &parent) >= 0 &&
+               path_equal(parent, directory);
+}
+
+static bool is_snapshots_of(const char *image, const char *path) {
+        _cleanup_free_ char *directory = snapshot_directory(image);
+        return directory && path_equal(path, directory);
+}
+
+/* Beside the snapshots of the image: it may get another name. */
+static bool is_beside_snapshots_of(const char *image, const char *path) {
+        _cleanup_free_ char *directory = snapshot_directory(image), *all = NULL;
+        return directory && path_extract_directory(directory, &all) >= 0 && is_in(all, path);
+}
+
+/* May the promise of somebody else's have this record? */
+static bool is_believed(const Leftover *l, const Promise *p, char tag, const char *text) {
+        if (!l->found)
+                return true;
+        switch (tag) {
+        case 'I':
+                return is_in(l->directory, text);
+        case 'S':
+                return p->image && (side_car_is_of(l->settings, p->image, text) ||
+                                    is_snapshots_of(p->image, text));
+        case 'F':
+                return p->image && is_snapshots_of(p->image, text);
+        case 'T':
+                return p->moves ? is_in(l->directory, text)
+                                : p->image && is_beside_snapshots_of(p->image, text);
+        default:
+                return true;
+        }
+}
+
 static int keep_record(const Leftover *l, Promise *p, const char *record) {
         const char *text = record + 1;
         struct stat st;
+        const bool believed = is_believed(l, p, record[0], text);
         switch (record[0]) {
         case 'I':
-                *p = (Promise){ .gone = lstat(text, &st) < 0 && errno == ENOENT };
+                *p = (Promise){ .image = believed ? text : NULL,
+                                .gone = believed && lstat(text, &st) < 0 && errno == ENOENT };
                 return 0;
         case 'N':
                 *p = (Promise){ .moves = true };
                 return parse_u64(text, &p->identity);
         case 'S':
-                if (p->gone && path_is_absolute(text))
+                if (p->gone && believed && path_is_absolute(text))
                         side_cars_remove((char *[]){ (char *) text, NULL });
                 return 0;
         case 'F':
-                p->from = text;
+                p->from = believed ? text : NULL;
                 return 0;
         case 'T':
                 if (p->moves)
-                        return keep_entry(l, p->identity, text);
-                if (p->gone && p->from)
+                        return believed ? keep_entry(l, p->identity, text) : -EBADMSG;
+                if (p->gone && p->from && believed)
                         (void) renameat2(AT_FDCWD, p->from, AT_FDCWD, text,
                                          RENAME_NOREPLACE); /* there may be none */
                 return 0;
@@ -200,33 +302,41 @@ static bool is_lock_name(const char *s) {
         return digits[-1] == '.';
 }
 
+/* ---- of others ---- */
+
 /* 1: it was one, and is gone. */
-static int reclaim(const char *directory, int directory_fd, const char *lock_name) {
+static int reclaim(const ImagePool *pool, const char *directory, int directory_fd,
+                   const char *lock_name) {
         struct stat st;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
-        if (fstatat(directory_fd, lock_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        if (fstatat(directory_fd, lock_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(st.st_mode) || !is_ours(&st))
                 return 0;
+        l.found = true;
+        l.settings = pool->settings;
         l.directory_fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 3);
         l.directory = strdup(directory);
         l.lock_name = strdup(lock_name);
         l.name = strndup(lock_name, strlen(lock_name) - STRLEN(LOCK_SUFFIX));
         if (l.directory_fd < 0 || !l.directory || !l.lock_name || !l.name)
                 return 0;
-        l.lock_fd = lock_take(directory, lock_name, LOCK_MODE_EXCLUSIVE);
+        l.lock_fd = lock_entry(directory_fd, lock_name);
         return l.lock_fd >= 0;
 }
 
-static int reclaim_in(const char *directory, int *n) {
+static int reclaim_in(const ImagePool *pool, const char *directory, int *n) {
         _cleanup_strv_free_ char **names = NULL;
+        struct stat st;
         int r = 0;
         DIR *d = opendir(directory);
         if (!d)
                 return 0; /* nothing is left in what is not there */
-        for (struct dirent *e = readdir(d); e && r >= 0; e = readdir(d))
+        const bool safe = fstat(dirfd(d), &st) >= 0 && is_ours(&st);
+        for (struct dirent *e = safe ? readdir(d) : NULL; e && r >= 0; e = readdir(d))
                 if (is_lock_name(e->d_name))
                         r = strv_extend(&names, e->d_name);
         STRV_FOREACH(name, names)
-                *n += reclaim(directory, dirfd(d), *name);
+                *n += reclaim(pool, directory, dirfd(d), *name);
         (void) closedir(d); /* was only read */
         return r;
 }
@@ -235,14 +345,14 @@ int image_reclaim(const ImagePool *pool, Error *reterr) {
         int n = 0, r = 0;
         STRV_FOREACH(place, pool->places ?: image_places) {
                 _cleanup_strv_free_ char **snapshots = NULL;
-                if (path_startswith(*place, "/usr"))
+                if (path_startswith(*place, "/usr") || !image_place_is_safe(*place))
                         continue;
-                r = reclaim_in(*place, &n);
+                r = reclaim_in(pool, *place, &n);
                 if (r >= 0)
                         r = snapshot_directories(*place, &snapshots);
                 STRV_FOREACH(directory, snapshots)
                         if (r >= 0)
-                                r = reclaim_in(*directory, &n);
+                                r = reclaim_in(pool, *directory, &n);
                 if (r < 0)
                         return error_oom(reterr);
         }

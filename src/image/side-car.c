@@ -134,3 +134,36 @@ void side_cars_remove(char *const *files) {
                         (void) tree_delete(parent, name, NULL, NULL); /* best effort */
         }
 }
+
+static bool has_suffix_of(const char *file, const char *name, const char *const *list, size_t n) {
+        const char *rest = startswith(file, name);
+        bool found = false;
+        for (size_t k = 0; rest && !found && k < n; k++)
+                found = streq(rest, list[k]);
+        return found;
+}
+
+static bool is_side_car(char *const *settings, const char *place, const char *name,
+                        const char *directory, const char *file) {
+        bool found = path_equal(directory, place) &&
+                     (has_suffix_of(file, name, suffixes, ELEMENTSOF(suffixes)) ||
+                      has_suffix_of(file, name, raw_suffixes, ELEMENTSOF(raw_suffixes)));
+        STRV_FOREACH(d, settings ?: (char *const *) system_settings)
+                found = found ||
+                        (path_equal(directory, *d) && has_suffix_of(file, name, settings_suffixes,
+                                                                    ELEMENTSOF(settings_suffixes)));
+        return found;
+}
+
+bool side_car_is_of(char *const *settings, const char *image, const char *file) {
+        _cleanup_free_ char *place = NULL, *directory = NULL, *stem = NULL;
+        const char *entry = path_last_component(image), *last = path_last_component(file),
+                   *end = endswith(entry, ".raw") ?: endswith(entry, ".mstack");
+        if (isempty(entry) || path_extract_directory(image, &place) < 0 ||
+            path_extract_directory(file, &directory) < 0)
+                return false;
+        if (end && end > entry)
+                stem = strndup(entry, (size_t) (end - entry));
+        return is_side_car(settings, place, entry, directory, last) ||
+               (stem && is_side_car(settings, place, stem, directory, last));
+}

@@ -88,7 +88,10 @@ int snapshot_directories(const char *place, char ***ret) {
         _cleanup_strv_free_ char **l = NULL;
         int r = 0;
         _cleanup_free_ char *all = path_join(place, SNAPSHOTS_DIRECTORY);
-        DIR *d = all ? opendir(all) : NULL;
+        const int fd = all ? open(all, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -EBADF;
+        DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+        if (!d)
+                fd_close(fd);
         for (struct dirent *e; r >= 0 && d && (e = readdir(d));)
                 if (e->d_type != DT_REG && !startswith(e->d_name, ".#") && !streq(e->d_name, ".") &&
                     !streq(e->d_name, ".."))
@@ -233,6 +236,14 @@ int snapshot_check_kind(const Image *i, Error *reterr) {
         return has_hash(i) ? refuse(i, "is protected by a hash, and does not change", reterr) : 0;
 }
 
+/* Of the directories that there are above those of the images. */
+static int check_place(const char *all, Error *reterr) {
+        _cleanup_free_ char *place = NULL;
+        int r = path_extract_directory(all, &place) < 0 ? error_oom(reterr)
+                                                        : image_check_place(place, reterr);
+        return r < 0 || access(all, F_OK) < 0 ? r : image_check_place(all, reterr);
+}
+
 int snapshot_lock(const Image *i, bool make, SnapshotLock *ret, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock l = SNAPSHOT_LOCK_NULL;
         _cleanup_free_ char *all = NULL, *name = strf(".#%s.lck", path_last_component(i->entry));
@@ -244,7 +255,10 @@ int snapshot_lock(const Image *i, bool make, SnapshotLock *ret, Error *reterr) {
         l.path = path_join(all, name);
         if (!l.path)
                 return error_oom(reterr);
-        int r = make ? mkdir_parents(all, 0700) : 0;
+        int r = check_place(all, reterr);
+        if (r < 0)
+                return r;
+        r = make ? mkdir_parents(all, 0700) : 0;
         if (make && IN_SET(r, 0, -EEXIST))
                 r = mkdir(l.directory, 0700) < 0 ? -errno : 0;
         if (r >= 0 || r == -EEXIST)
@@ -301,7 +315,7 @@ void snapshot_drop_orphan(const char *directory) {
             snapshot_lock(&gone, /* make= */ false, &lock, NULL) <= 0 || lstat(entry, &st) >= 0 ||
             errno != ENOENT) /* also now that nobody is at it */
                 return;
-        _cleanup_close_ int fd = open(all, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = open(all, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
                 (void) tree_delete(fd, name, NULL, NULL); /* what stays is for next time */
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copies of trees, file by file.
  *
- * Calls: openat2(BENEATH | NO_SYMLINKS | NO_XDEV), mkdirat/mknodat/symlinkat/linkat; of a file: FICLONE, else copy_file_range between
+ * Calls: openat2(BENEATH | NO_SYMLINKS | NO_XDEV), mkdirat/mknodat/symlinkat/linkat; of the new top: fstat, for its owner; of a file: FICLONE, else copy_file_range between
  * lseek(SEEK_DATA), lseek(SEEK_HOLE), else read and write; then fchown, fchmod, xattrs (a change of owner takes capabilities away), and the
  * times last, of a directory after what is in it. */
 #include "sys/tree-copy.h"
@@ -161,6 +161,7 @@ static int copy_data(Copier *c, int from, int to, const struct stat *st) {
 typedef struct XattrSide {
         int fd;
         const char *path; /* NULL: the descriptor counts */
+        bool magic; /* the path is that of a descriptor, which leads to the file and no further */
 } XattrSide;
 
 static ssize_t list_xattrs(const XattrSide *s, char *names, size_t size) {
@@ -173,8 +174,9 @@ static ssize_t get_xattr(const XattrSide *s, const char *name, void *value, size
 }
 
 static int set_xattr(const XattrSide *s, const char *name, const void *value, size_t size) {
-        return s->path ? lsetxattr(s->path, name, value, size, 0)
-                       : fsetxattr(s->fd, name, value, size, 0);
+        return !s->path   ? fsetxattr(s->fd, name, value, size, 0)
+               : s->magic ? setxattr(s->path, name, value, size, 0)
+                          : lsetxattr(s->path, name, value, size, 0);
 }
 
 static int copy_xattrs(Copier *c, const XattrSide *from, const XattrSide *to) {
@@ -208,20 +210,28 @@ static int copy_attributes(Copier *c, int from, int to, const struct stat *st) {
         return futimens(to, times) < 0 ? -errno : 0;
 }
 
+/* The new node by one descriptor, which stands for it and not for its name: no link is followed. */
 static int copy_attributes_of_node(Copier *c, int from, const char *name, int to,
-                                   const char *new_name, const struct stat *st) {
+                                   const struct stat *st) {
         const struct timespec times[2] = { st->st_atim, st->st_mtim };
+        struct stat made;
+        _cleanup_close_ int fd = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &made) < 0)
+                return -errno;
+        if ((made.st_mode & S_IFMT) != (st->st_mode & S_IFMT) || made.st_uid != geteuid())
+                return -ESTALE;
         _cleanup_free_ char *source = strf("/proc/self/fd/%d/%s", from, name),
-                            *destination = strf("/proc/self/fd/%d/%s", to, new_name);
+                            *destination = strf("/proc/self/fd/%d", fd);
         if (!source || !destination)
                 return -ENOMEM;
-        if (fchownat(to, new_name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-            (!S_ISLNK(st->st_mode) && fchmodat(to, new_name, st->st_mode & 07777, 0) < 0))
+        if (fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0 ||
+            (!S_ISLNK(st->st_mode) && chmod(destination, st->st_mode & 07777) < 0))
                 return -errno;
-        int r = copy_xattrs(c, &(XattrSide){ .path = source }, &(XattrSide){ .path = destination });
+        int r = copy_xattrs(c, &(XattrSide){ .path = source },
+                            &(XattrSide){ .path = destination, .magic = true });
         if (r < 0)
                 return r;
-        return utimensat(to, new_name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        return utimensat(AT_FDCWD, destination, times, 0) < 0 ? -errno : 0;
 }
 
 /* ---- files ---- */
@@ -278,7 +288,7 @@ static int copy_node(Copier *c, int from, const char *name, const struct stat *s
                 : mknodat(to, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0 ? -errno
                                                                                     : 0;
         if (r >= 0)
-                r = copy_attributes_of_node(c, from, name, to, name, st);
+                r = copy_attributes_of_node(c, from, name, to, st);
         return r < 0 ? r : tick(c, 1, 0);
 }
 
@@ -349,6 +359,19 @@ static int make_directory(int to, const char *name, bool subvolume) {
         return mkdirat(to, name, 0700) < 0 ? -errno : 0;
 }
 
+/* Is it the one that was made, and not one that somebody put in its place? Until it is complete nobody else gets in. */
+static int take_directory(int to, const char *name) {
+        struct stat st, named;
+        _cleanup_close_ int fd = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0 || fstatat(to, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (st.st_uid != geteuid() || st.st_dev != named.st_dev || st.st_ino != named.st_ino)
+                return -ESTALE;
+        if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700) < 0) /* a subvolume's is another */
+                return -errno;
+        return TAKE_FD(fd);
+}
+
 static int copy_directory(Copier *c, int from_fd, int to, const char *name, bool subvolume) {
         struct stat st;
         if (c->depth >= TREE_COPY_DEPTH_MAX)
@@ -356,9 +379,11 @@ static int copy_directory(Copier *c, int from_fd, int to, const char *name, bool
         int r = fstat(from_fd, &st) < 0 ? -errno : make_directory(to, name, subvolume);
         if (r < 0)
                 return r;
-        _cleanup_close_ int fd = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                c->depth == 0 ? take_directory(to, name)
+                              : openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
-                return -errno;
+                return c->depth == 0 ? fd : -errno;
         if (c->depth == 0)
                 c->top_fd = fd;
         c->depth++;

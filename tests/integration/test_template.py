@@ -32,9 +32,12 @@ def test_made_once(host, busybox, clean):
         ours, theirs = ([line for line in host.run(LOOK.format(f"/srv/t/{d}")).out.split("\n") if " d " not in line] for d in ("ours", "real"))
         assert set(ours) <= set(theirs) and ours[-1] == "0123456789abcdef0123456789abcdef", (ours, theirs)     # it adds a few files of its own
         # what cannot be
+        host.run("mkdir -m 1777 /srv/t/open; printf 'I/srv/t/none\\0S/srv/t/web\\0' >'/srv/t/open/.#x.01234567.lck'")
         for words, reason in ((("-x", "-D", "/srv/t/n", "--", "true"), "--ephemeral"), (("-D", "/srv/t/no/n", "--", "true"), "'/srv/t/no'"),
+                              (("-D", "/srv/t/open/n", "--", "true"), "choose one that only root can write to"),
                               (("-D", f"{busybox}/inner", "-M", "t", "--", "true"), "which it would be in")):
             r = run(*words, check=False)
-            assert r.returncode in (2, 125) and reason in r.stderr and not host.exists("/srv/t/n") and not host.exists(f"{busybox}/inner"), r
+            assert r.returncode in (2, 125) and reason in r.stderr and not host.exists("/srv/t/n") and not host.exists("/srv/t/open/n") and not host.exists(f"{busybox}/inner"), r
+        assert host.exists("/srv/t/web/bin")    # a promise in a directory of everybody's is none
     finally:
         host.run("rm -rf /srv/t /run/systemd-nspawn /var/lib/machines/made /etc/berth/made.berth")
