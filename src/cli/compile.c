@@ -271,14 +271,13 @@ static int take_command(RunRequest *q, SpecDraft *d, Error *reterr) {
         return 0;
 }
 
-static int resolve_directory(const RunRequest *q, SpecDraft *d, Error *reterr) {
-        ContainerSpec *spec = spec_draft_spec(d);
+static int resolve_directory(const RunRequest *q, char **path, Error *reterr) {
         struct stat st;
         int r;
 
-        _cleanup_free_ char *real = realpath(spec->root.directory, NULL);
+        _cleanup_free_ char *real = realpath(*path, NULL);
         if (!real && errno == ENOENT && q->template) {
-                r = template_place(spec->root.directory, &real, reterr);
+                r = template_place(*path, &real, reterr);
                 if (r < 0)
                         return r;
                 errno = ENOENT;
@@ -286,16 +285,14 @@ static int resolve_directory(const RunRequest *q, SpecDraft *d, Error *reterr) {
         if (!real) {
                 const bool missing = errno == ENOENT;
                 r = error_set_errno(reterr, -errno, missing ? ERROR_ROOT_NOT_FOUND : ERROR_FAILED,
-                                    "Directory '%s' cannot be used as a container's root",
-                                    spec->root.directory);
+                                    "Directory '%s' cannot be used as a container's root", *path);
                 if (missing)
                         error_hint(reterr,
                                    "check the path; it must hold a system or a program already");
                 return r;
         }
         if (stat(real, &st) >= 0 && !S_ISDIR(st.st_mode)) {
-                r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory",
-                              spec->root.directory);
+                r = error_set(reterr, -ENOTDIR, ERROR_NOT_A_ROOT, "'%s' is not a directory", *path);
                 if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
                         error_hint(reterr, "start a disk image or block device with --image=");
                 return r;
@@ -303,13 +300,13 @@ static int resolve_directory(const RunRequest *q, SpecDraft *d, Error *reterr) {
         /* a link leads wherever its owner likes: the name it ends at must not end a line of the description */
         if (!path_is_valid(real)) {
                 r = error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
-                              "Directory '%s' leads to '%s', which is not a valid path",
-                              spec->root.directory, real);
+                              "Directory '%s' leads to '%s', which is not a valid path", *path,
+                              real);
                 error_hint(reterr, "rename the directory: UTF-8 without control characters");
                 return r;
         }
-        free(spec->root.directory);
-        spec->root.directory = TAKE_PTR(real);
+        free(*path);
+        *path = TAKE_PTR(real);
         return 0;
 }
 
@@ -351,10 +348,12 @@ static int resolve_image(SpecDraft *d, Error *reterr) {
 }
 
 static int resolve_root(const RunRequest *q, SpecDraft *d, Error *reterr) {
-        const ContainerSpec *spec = spec_draft_spec(d);
+        ContainerSpec *spec = spec_draft_spec(d);
         int r = spec->root.image ? resolve_image(d, reterr) : 0;
+        if (r >= 0 && spec->root.mstack)
+                r = resolve_directory(q, &spec->root.mstack, reterr);
         if (r >= 0 && spec->root.directory)
-                r = resolve_directory(q, d, reterr);
+                r = resolve_directory(q, &spec->root.directory, reterr);
         if (r >= 0 && spec->root.directory && spec_setting_of_images(spec))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
                                  "%s= is for disk images, not for directory '%s'",
@@ -382,7 +381,7 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
         ContainerSpec *spec = spec_draft_spec(d);
         _cleanup_error_ Error no_image = ERROR_NULL;
         _cleanup_free_ char *image = NULL, *beside = NULL;
-        bool disk = false;
+        const char *option = NULL;
         int r;
 
         r = spec_args_apply_environment(d, reterr);
@@ -418,7 +417,7 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
         if (r < 0)
                 return r;
         if (!spec_root_path(spec)) {
-                r = image_find(spec->name, &image, &disk, &no_image);
+                r = image_find(spec->name, &image, &option, &no_image);
                 if (r < 0 && no_image.id == ERROR_INVALID_NAME)
                         return error_take(reterr, &no_image);
         }
@@ -435,8 +434,7 @@ int compile_settings(RunRequest *q, SpecDraft *d, SettingsFiles *ret_files, Erro
                         return r;
         }
         if (!spec_root_path(spec))
-                r = image ? set_option(d, disk ? "image" : "directory", image, "the image's name",
-                                       reterr)
+                r = image ? set_option(d, option, image, "the image's name", reterr)
                           : error_take(reterr, &no_image);
         if (r >= 0)
                 r = resolve_root(q, d, reterr); /* a settings file may have named another one */

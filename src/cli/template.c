@@ -57,12 +57,13 @@ int template_resolve(RunRequest *q, SpecDraft *d, Error *reterr) {
 }
 
 int template_check(const RunRequest *q, const ContainerSpec *spec, Error *reterr) {
-        if (!q->template || (!spec->root.image && !spec->root.ephemeral))
+        if (!q->template || (!spec->root.image && !spec->root.mstack && !spec->root.ephemeral))
                 return 0;
         (void) error_set(reterr, -EINVAL, ERROR_CONFLICT, "Template '%s' %s", q->template,
-                         spec->root.image ? "makes a directory, not a disk image"
-                                          : "makes what is kept, and --ephemeral keeps nothing");
-        if (spec->root.image)
+                         !spec->root.directory
+                                 ? "makes a directory, not a disk image or stack"
+                                 : "makes what is kept, and --ephemeral keeps nothing");
+        if (!spec->root.directory)
                 error_hint(reterr, "give a directory with --directory=");
         else
                 error_hint(reterr, "start the template itself: --ephemeral -D %s", q->template);

@@ -31,6 +31,16 @@ static int check_changeable(const Image *i, Error *reterr) {
         return 0;
 }
 
+/* What a stack is made of may be elsewhere, and others' too: systemd-machined does none of these either. */
+static int check_not_stack(const Image *i, const char *what, Error *reterr) {
+        if (i->kind != IMAGE_MSTACK)
+                return 0;
+        int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                          "Image '%s' is a stack of layers, and cannot be %s", i->name, what);
+        error_hint(reterr, "work on the directories in '%s'", i->path);
+        return r;
+}
+
 static int check_not_versioned(const Image *i, Error *reterr) {
         int r = check_changeable(i, reterr);
         if (r < 0 || !i->versioned)
@@ -57,7 +67,7 @@ int image_check_free(const ImagePool *pool, const char *name, Error *reterr) {
 
 /* What the name of the entry ends with, behind that of the image. */
 static const char *suffix_of(const Image *i) {
-        return i->kind == IMAGE_RAW ? ".raw" : i->kind == IMAGE_MSTACK ? ".mstack" : "";
+        return i->kind == IMAGE_RAW ? ".raw" : "";
 }
 
 int image_put_in_place(const Leftover *l, const char *file, const char *name, Error *reterr) {
@@ -109,6 +119,8 @@ int image_mark_read_only(const ImagePool *pool, const Image *i, bool read_only, 
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         int r = check_changeable(i, reterr);
         if (r >= 0)
+                r = check_not_stack(i, "marked read-only", reterr);
+        if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r < 0)
                 return r;
@@ -159,7 +171,6 @@ static int copy_tree(const ImagePool *pool, const Image *i, int fd, const Leftov
         r = lock_for_copy(i, locks ? &lock : NULL, reterr);
         if (r < 0)
                 return r;
-        copy.subvolume = i->kind != IMAGE_MSTACK;
         r = tree_copy(fd, l->directory_fd, l->name, &copy);
         r = r < 0 ? copy_failed(r, i, &copy, reterr) : 0;
         free(copy.failed);
@@ -243,6 +254,8 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
                 Error *reterr) {
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         int r = image_check_name(name, reterr);
+        if (r >= 0)
+                r = check_not_stack(source, "cloned", reterr);
         if (r < 0)
                 return r;
         if (source->kind == IMAGE_BLOCK) {
@@ -382,6 +395,8 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
         if (r >= 0)
                 r = check_not_versioned(i, reterr);
         if (r >= 0)
+                r = check_not_stack(i, "renamed", reterr);
+        if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r < 0)
                 return r;
@@ -491,6 +506,8 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
 int image_set_limit(const ImagePool *pool, const Image *i, uint64_t limit, Error *reterr) {
         const char *path = i ? i->path : pool->path ?: IMAGE_POOL;
         int r = i ? check_changeable(i, reterr) : 0;
+        if (r >= 0 && i)
+                r = check_not_stack(i, "limited", reterr);
         if (r < 0)
                 return r;
         _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

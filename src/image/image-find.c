@@ -10,7 +10,7 @@
 #include "image/image.h"
 #include "spec/spec.h"
 
-int image_find_in(char *const *places, const char *name, char **ret_path, bool *ret_disk,
+int image_find_in(char *const *places, const char *name, char **ret_path, const char **ret_option,
                   Error *reterr) {
         _cleanup_(image_freep) Image *i = NULL;
         int r = spec_check_name(name, reterr);
@@ -24,22 +24,20 @@ int image_find_in(char *const *places, const char *name, char **ret_path, bool *
                         name, name);
         if (r < 0)
                 return r;
-        if (i->kind == IMAGE_MSTACK)
-                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                                 "Image '%s' is a stack of layers, which cannot be started yet",
-                                 i->path);
         char *real = realpath(i->path, NULL);
         if (!real)
                 return error_set_errno(reterr, -errno, ERROR_FAILED,
                                        "Image '%s' cannot be resolved", i->path);
         *ret_path = real;
-        if (ret_disk)
-                *ret_disk = !image_is_tree(i);
+        if (ret_option)
+                *ret_option = i->kind == IMAGE_MSTACK ? "mstack"
+                              : image_is_tree(i)      ? "directory"
+                                                      : "image";
         return 0;
 }
 
-int image_find(const char *name, char **ret_path, bool *ret_disk, Error *reterr) {
-        return image_find_in(image_places, name, ret_path, ret_disk, reterr);
+int image_find(const char *name, char **ret_path, const char **ret_option, Error *reterr) {
+        return image_find_in(image_places, name, ret_path, ret_option, reterr);
 }
 
 int image_list_in(char *const *places, char ***ret_names, Error *reterr) {
@@ -49,8 +47,7 @@ int image_list_in(char *const *places, char ***ret_names, Error *reterr) {
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)
-                if (l.images[k]->kind != IMAGE_MSTACK &&
-                    container_name_is_valid(l.images[k]->name) &&
+                if (container_name_is_valid(l.images[k]->name) &&
                     strv_extend(&names, l.images[k]->name) < 0)
                         return error_oom(reterr);
         *ret_names = TAKE_PTR(names);
@@ -91,7 +88,7 @@ int image_name_from_path(const char *path, char **ret, Error *reterr) {
         const char *last = path_last_component(simple);
         if (isempty(last) && uname(&uts) == 0)
                 last = uts.nodename;
-        const char *suffix = endswith(last, ".raw");
+        const char *suffix = endswith(last, ".raw") ?: endswith(last, ".mstack");
         name = suffix && suffix != last ? strndup(last, (size_t) (suffix - last)) : strdup(last);
         if (!name)
                 return error_oom(reterr);

@@ -10,6 +10,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "sys/btrfs.h"
+#include "sys/version-pick.h"
 
 #define ENTRIES_MAX (8 * IMAGES_MAX) /* of a place: settings, locks and the like are in it, too */
 
@@ -130,7 +131,7 @@ static int try_form(const char *place, const char *name, const struct Form *form
                 return (st.st_mode & S_IFMT) != form->type
                                ? 0
                                : image_new(name, entry, entry, &st, form->kind, ret);
-        int r = image_pick_version(entry, name, form->version, form->type, &picked);
+        int r = version_pick(entry, name, form->version, form->type, &picked);
         if (IN_SET(r, -ENOENT, -ENOTDIR))
                 return 0;
         if (r < 0)

@@ -71,8 +71,3 @@ int image_enumerate(char *const *places, bool hidden, ImageList *ret, Error *ret
 int image_at_path(const char *path, Image **ret, Error *reterr);
 /* Fills in the details. What this user may not know stays unknown; it may wait for a file system. */
 void image_read_details(Image *i);
-
-/* The newest entry BASE_VERSION[_ARCHITECTURE][+LEFT[-DONE]]SUFFIX of a directory, of this type (S_IFDIR, S_IFREG): for this machine, with tries left, the
- * highest version; then the more particular architecture, more tries left, fewer done. *ret_name: its name. -ENOENT: there is none. */
-int image_pick_version(const char *directory, const char *base, const char *suffix, mode_t type,
-                       char **ret_name);

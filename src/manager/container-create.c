@@ -160,7 +160,7 @@ static int step_prepare(Container *c, Error *reterr) {
 
 static int step_root(Container *c, Error *reterr) {
         Preparation *p = &c->creation->prepared;
-        if (!p->directory && !p->image)
+        if (!p->directory && !p->image && !p->mstack)
                 return STEP_DONE;
         if (p->directory && spec_setting_of_images(c->spec))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
@@ -170,6 +170,8 @@ static int step_root(Container *c, Error *reterr) {
         c->spec->root.directory = TAKE_PTR(p->directory);
         if (p->image)
                 c->spec->root.image = TAKE_PTR(p->image);
+        if (p->mstack)
+                c->spec->root.mstack = TAKE_PTR(p->mstack);
         return container_set_spec(c, c->spec) < 0 ? error_oom(reterr) : STEP_DONE;
 }
 
@@ -419,9 +421,10 @@ static int root_descriptor_path(int fd, char **ret, Error *reterr) {
 /* Where the root is: a descriptor, else Directory=, else the image of this name. */
 static int find_root(SpecDraft *draft, const char *name, Creation *cr, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(draft);
-        if (cr->root_fd >= 0 && spec->root.image)
+        if (cr->root_fd >= 0 && (spec->root.image || spec->root.mstack))
                 return error_set(reterr, -EINVAL, ERROR_CONFLICT,
-                                 "Descriptor 'root' and Image= exclude each other");
+                                 "Descriptor 'root' and %s= exclude each other",
+                                 spec->root.image ? "Image" : "MountStack");
         if (cr->root_fd >= 0) {
                 spec->root.fd = SUPERVISOR_FIRST_EXTRA_FD;
                 return root_descriptor_path(cr->root_fd, &spec->root.directory, reterr);

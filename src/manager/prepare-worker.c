@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* clone3(); look and compile; one message back. It begins with 'e' and is an error, or with 'p' and has lines: "/…" is the directory
- * of the image, "image /…" a disk image, others are properties for devices; the program comes as a descriptor. */
+ * of the image, "image /…" a disk image, "mstack /…" a stack of layers, others are properties for devices; the program comes as a descriptor. */
 #include "manager/prepare-worker.h"
 
 #include <sys/epoll.h>
@@ -35,6 +35,7 @@ void preparation_done(Preparation *p) {
         p->seccomp_fd = fd_close(p->seccomp_fd);
         p->directory = mfree(p->directory);
         p->image = mfree(p->image);
+        p->mstack = mfree(p->mstack);
         p->devices = strv_free(p->devices);
 }
 
@@ -100,8 +101,11 @@ static int read_lines(const char *text, Preparation *p) {
                 if (r < 0)
                         break;
                 const char *image = startswith(*line, "image ");
+                const char *mstack = startswith(*line, "mstack ");
                 if (image)
                         r = path_is_valid(image) ? free_and_strdup(&p->image, image) : -EBADMSG;
+                else if (mstack)
+                        r = path_is_valid(mstack) ? free_and_strdup(&p->mstack, mstack) : -EBADMSG;
                 else if (!path_is_absolute(*line))
                         r = strv_extend(&p->devices, *line);
                 else if (path_is_valid(*line))
@@ -150,15 +154,17 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static int prepare(const ContainerSpec *spec, bool find_image, Preparation *p, Error *reterr) {
         _cleanup_free_ char *path = NULL;
-        bool disk = false;
-        int r = find_image ? image_find(spec->name, &path, &disk, reterr) : 0;
+        const char *option = NULL;
+        int r = find_image ? image_find(spec->name, &path, &option, reterr) : 0;
         if (r < 0)
                 return r;
         if (path && !path_is_valid(path))
                 return error_set(reterr, -EINVAL, ERROR_INVALID_SETTING,
                                  "Image '%s' leads to '%s', which is not a valid path", spec->name,
                                  path);
-        *(disk ? &p->image : &p->directory) = TAKE_PTR(path);
+        *(streq_ptr(option, "image")    ? &p->image
+          : streq_ptr(option, "mstack") ? &p->mstack
+                                        : &p->directory) = TAKE_PTR(path);
         if (keeper_find_devices(spec, &p->devices) < 0)
                 return error_oom(reterr);
         return seccomp_compile(spec, SECCOMP_CACHE_DIRECTORY, &p->seccomp_fd, reterr);
@@ -171,6 +177,8 @@ static int format_answer(const Preparation *p, char **ret) {
                 strbuf_addf(&b, "%s\n", p->directory);
         if (p->image)
                 strbuf_addf(&b, "image %s\n", p->image);
+        if (p->mstack)
+                strbuf_addf(&b, "mstack %s\n", p->mstack);
         STRV_FOREACH(device, p->devices)
                 strbuf_addf(&b, "%s\n", *device);
         return strbuf_finish(&b, ret);

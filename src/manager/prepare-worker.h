@@ -15,7 +15,8 @@ typedef struct PrepareWorker PrepareWorker;
 typedef struct Preparation {
         int seccomp_fd;  /* the program; -EBADF if none is wanted */
         char *directory; /* of the image by the container's name, if that was asked for */
-        char *image;     /* or it is this disk image */
+        char *image;     /* or it is this disk image, */
+        char *mstack;    /* or this stack of layers */
         char **devices;  /* keeper_find_devices() */
 } Preparation;
 void preparation_done(Preparation *p);

@@ -38,6 +38,7 @@ typedef struct Making {
         char *upper_name; /* in the directory of the last of r->overlay_works */
         struct stat upper_stat;
         int upper_fd, work_fd;
+        bool is_stack; /* overlay_root_make() */
 } Making;
 
 static void making_done(Making *k) {
@@ -249,7 +250,7 @@ static int reserve_upper(Making *k, const char *layer, Error *reterr) {
         if (r < 0)
                 return layer_failed(k->m, layer, r, reterr);
         k->upper_name = strdup(name);
-        work->name = strf(".#%s.work", name);
+        work->name = k->is_stack ? strdup("work") : strf(".#%s.work", name);
         return k->upper_name && work->name ? 0 : error_oom(reterr);
 }
 
@@ -329,6 +330,7 @@ static int make(Making *k, Error *reterr) {
                 .upper_fd = k->upper_fd,
                 .work_fd = k->work_fd,
                 .redirects = isempty(last),
+                .user_xattrs = k->is_stack,
                 .place_fd = k->stage_fd,
         };
         int fd = overlay_new(&overlay, OVERLAY_WAY_AUTO,
@@ -345,6 +347,27 @@ int overlay_mount_make(const ContainerSpec *spec, const SpecMount *m, Rootfs *r,
                 .layers_fd = -EBADF,
                 .upper_fd = -EBADF,
                 .work_fd = -EBADF,
+        };
+        return make(&k, reterr);
+}
+
+int overlay_root_make(const ContainerSpec *spec, char **layers, bool read_only, Rootfs *r,
+                      Error *reterr) {
+        const SpecMount m = {
+                .kind = MOUNT_OVERLAY,
+                .target = (char *) "/",
+                .layers = layers,
+                .read_only = read_only,
+        };
+        _cleanup_(making_done) Making k = {
+                .spec = spec,
+                .m = &m,
+                .r = r,
+                .stage_fd = -EBADF,
+                .layers_fd = -EBADF,
+                .upper_fd = -EBADF,
+                .work_fd = -EBADF,
+                .is_stack = true,
         };
         return make(&k, reterr);
 }

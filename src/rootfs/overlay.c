@@ -19,7 +19,7 @@
 #define FD_DIRECTORY "/proc/self/fd"
 #define FD_PATH_MAX 32U
 #define MADE "made"
-#define OTHER_OPTIONS 6U
+#define OTHER_OPTIONS 7U
 #define VALUE_MAX 255U   /* bytes of a value for fsconfig(2) */
 #define OPTIONS_MAX 4095 /* bytes of the options for mount(2) */
 
@@ -38,6 +38,8 @@ static size_t add_others(const Overlay *o, MountOption *options, char (*text)[FD
         size_t n = 0;
 
         options[n++] = (MountOption){ "source", "overlay" };
+        if (o->user_xattrs)
+                options[n++] = (MountOption){ "userxattr", NULL };
         if (o->upper_fd < 0)
                 return n;
         (void) snprintf(text[0], FD_PATH_MAX, FD_DIRECTORY "/%d", o->upper_fd); /* both fit */
@@ -81,10 +83,10 @@ static int new_classic(const Overlay *o, uint64_t attributes) {
 
         if (!lower)
                 return -ENOMEM;
-        options = o->upper_fd < 0
-                          ? strf("lowerdir=%s", lower)
-                          : strf("lowerdir=%s,upperdir=%d,workdir=%d,index=off%s", lower,
-                                 o->upper_fd, o->work_fd, o->redirects ? ",redirect_dir=on" : "");
+        const char *more = o->user_xattrs ? ",userxattr" : o->redirects ? ",redirect_dir=on" : "";
+        options = o->upper_fd < 0 ? strf("lowerdir=%s%s", lower, o->user_xattrs ? more : "")
+                                  : strf("lowerdir=%s,upperdir=%d,workdir=%d,index=off%s", lower,
+                                         o->upper_fd, o->work_fd, more);
         if (!options)
                 return -ENOMEM;
         if (strlen(options) > OPTIONS_MAX)

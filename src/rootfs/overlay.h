@@ -10,6 +10,7 @@ typedef struct Overlay {
         int upper_fd,
                 work_fd; /* in one mount; -EBADF: nothing can be changed, and two lower ones are needed */
         bool redirects; /* directories of lower layers can be renamed: the upper one then means something to overlayfs alone */
+        bool user_xattrs; /* what overlayfs notes in the upper one is in "user.", as systemd's mount stacks have it; without redirects */
         int place_fd; /* a directory in which one can be made and mounted on, for kernels without a better way; the caller takes that mount away */
 } Overlay;
 

@@ -20,6 +20,7 @@
 #include "rootfs/disk-root.h"
 #include "rootfs/ephemeral.h"
 #include "rootfs/idmap.h"
+#include "rootfs/mstack.h"
 #include "rootfs/overlay-mounts.h"
 #include "rootfs/owner.h"
 #include "rootfs/volatile.h"
@@ -67,6 +68,7 @@ void rootfs_done(Rootfs *r) {
         fd_close(r->kmsg_fd);
         fd_close(r->userns_fd);
         overlay_works_done(r);
+        mstack_free(r->mstack);
         strv_free(r->os_release);
         strv_free(r->host_os_release);
         free(r->host_os_release_text);
@@ -134,13 +136,14 @@ static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 r->directory_fd = fd;
                 return 0;
         }
-        if (!spec->root.directory)
+        const char *path = spec->root.mstack ?: spec->root.directory;
+        if (!path)
                 return error_set(reterr, -EINVAL, ERROR_ROOT_NOT_FOUND,
                                  "no root directory is given");
-        r->directory_fd = open(spec->root.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r->directory_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (r->directory_fd < 0)
-                return open_error(-errno, spec->root.directory, reterr);
-        return 0;
+                return open_error(-errno, path, reterr);
+        return spec->root.mstack ? mstack_read(spec, r->directory_fd, &r->mstack, reterr) : 0;
 }
 
 static const char *root_name(const ContainerSpec *spec) {
@@ -184,8 +187,9 @@ static int check_place(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (spec->root.image)
                 return 0; /* its lock came with it */
+        const bool written = is_written(spec) && (!r->mstack || mstack_is_written(r->mstack));
         r->lock_fd = lock_take_inode(&r->directory_stat,
-                                     is_written(spec) ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
+                                     written ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
         if (r->lock_fd >= 0)
                 return 0;
         if (r->lock_fd == -EBUSY) {
@@ -247,9 +251,8 @@ static int open_pivot(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 }
 
 /* A place where some program could be. */
-static int check_tree(const ContainerSpec *spec, const Rootfs *r, Error *reterr) {
+static int check_tree(const ContainerSpec *spec, int tree_fd, Error *reterr) {
         static const char *const names[] = { "usr", "bin" };
-        const int tree_fd = tree_fd_of(r);
         struct stat st;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
@@ -275,7 +278,7 @@ int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
                 k = lock_root(spec, r, reterr);
         if (k >= 0)
                 k = open_pivot(spec, r, reterr);
-        return k < 0 ? k : check_tree(spec, r, reterr);
+        return k < 0 || spec->root.mstack ? k : check_tree(spec, tree_fd_of(r), reterr);
 }
 
 /* ---- attaching -------------------------------------------------------------------------------------------------- */
@@ -416,6 +419,10 @@ static int attach_tree(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
 }
 
 int rootfs_attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        if (spec->root.mstack) {
+                int s = mstack_attach(spec, r, reterr);
+                return s < 0 ? s : check_tree(spec, r->root_fd, reterr);
+        }
         int k = wants_chown(spec, r) ? change_owner(spec, r, reterr) : 0;
         if (k < 0)
                 return k;

@@ -35,6 +35,8 @@ typedef struct OverlayWork {
         int lock_fd; /* held on the directory that takes the changes */
 } OverlayWork;
 
+typedef struct Mstack Mstack;
+
 typedef struct Rootfs {
         int directory_fd; /* the root directory as the host has it (O_PATH) */
         struct stat directory_stat;
@@ -46,9 +48,10 @@ typedef struct Rootfs {
         int devpts_fd; /* root directory of the container's devpts, for tty_open_pty(); unset for CONSOLE_PIPE */
         int notify_fd; /* the socket /run/host/notify */
         int kmsg_fd; /* the fifo over /proc/kmsg, held open so that readers inside wait instead of failing */
-        IdMap map;     /* count 0: no user namespace */
-        bool is_owner; /* our effective ids are those of the container's root */
-        int userns_fd; /* holder of the map for idmapped mounts, or -EBADF */
+        IdMap map;      /* count 0: no user namespace */
+        bool is_owner;  /* our effective ids are those of the container's root */
+        int userns_fd;  /* holder of the map for idmapped mounts, or -EBADF */
+        Mstack *mstack; /* what is in the stack of layers, if the root is one */
         OverlayWork *overlay_works;
         size_t n_overlay_works;
 

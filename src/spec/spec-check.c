@@ -61,6 +61,24 @@ static int check_identity(const ContainerSpec *s, Error *reterr) {
         return 0;
 }
 
+/* What it is made of already says what is kept, and where. */
+static int check_mstack(const ContainerSpec *s, Error *reterr) {
+        const char *other = s->root.image || s->root.directory || s->root.fd >= 0
+                                    ? "another root directory or image"
+                            : spec_root_is_forgotten(s) ? "--ephemeral or --volatile"
+                            : s->root.pivot             ? "--pivot-root"
+                            : s->users.ownership == OWNERSHIP_CHOWN
+                                    ? "--private-users-ownership=chown"
+                                    : NULL;
+        if (!other)
+                return 0;
+        (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                         "The stack of layers '%s' cannot be used together with %s", s->root.mstack,
+                         other);
+        error_hint(reterr, "leave one of them out");
+        return -EINVAL;
+}
+
 static int check_root(const ContainerSpec *s, Error *reterr) {
         if (s->root.image && s->root.directory) {
                 (void) error_set(
@@ -78,6 +96,11 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "use --private-users-ownership=map");
                 return -EINVAL;
         }
+        if (s->root.mstack) {
+                int r = check_mstack(s, reterr);
+                if (r < 0)
+                        return r;
+        }
         if (s->users.ownership == OWNERSHIP_CHOWN &&
             (s->root.read_only || spec_root_is_forgotten(s))) {
                 (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
@@ -87,7 +110,7 @@ static int check_root(const ContainerSpec *s, Error *reterr) {
                 error_hint(reterr, "use --private-users-ownership=map");
                 return -EINVAL;
         }
-        if (s->root.fd >= 0 || s->root.image)
+        if (s->root.fd >= 0 || s->root.image || s->root.mstack)
                 return 0;
         if (!s->root.directory) {
                 (void) error_set(reterr, -EINVAL, ERROR_ROOT_NOT_FOUND,

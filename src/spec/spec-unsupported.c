@@ -43,7 +43,6 @@ const SpecField spec_fields_unsupported[] = {
 
         /* options alone */
         OPTION("oci-bundle",             NULL),
-        OPTION("mstack",                 NULL),
         UNSUPPORTED(NULL, NULL, "selinux-context",        'Z', 0, NULL, NULL),
         UNSUPPORTED(NULL, NULL, "selinux-apifs-context",  'L', 0, NULL, NULL),
         OPTION("set-credential",         NULL),

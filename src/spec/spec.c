@@ -133,6 +133,7 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->description);
         free(s->root.directory);
         free(s->root.image);
+        free(s->root.mstack);
         free(s->root.image_policy);
         free(s->root.root_hash);
         free(s->root.root_hash_signature);

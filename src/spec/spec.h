@@ -178,6 +178,7 @@ typedef struct ContainerSpec {
         struct {
                 char *directory; /* absolute, simplified host path of the root directory (may have symlinks) */
                 char *image; /* likewise, of a disk image or block device that the root is on; then directory is NULL */
+                char *mstack; /* likewise, of a stack of layers (rootfs/mstack.h); then the two above are NULL */
                 char *image_policy; /* which partitions it may have (image/disk.h); NULL: those of containers */
                 char *root_hash; /* of dm-verity, of an image: hexadecimal; NULL: from files beside the image */
                 char *root_hash_signature, *verity_data; /* absolute host paths; NULL: likewise */
@@ -278,9 +279,9 @@ void spec_mount_done(SpecMount *m);
 /* container_name_is_valid(), with an Error that says what a name is. */
 int spec_check_name(const char *name, Error *reterr);
 
-/* Where the root is, for sentences and lists: the directory or image; NULL: not known yet. */
+/* Where the root is, for sentences and lists: the directory, image or stack; NULL: not known yet. */
 static inline const char *spec_root_path(const ContainerSpec *s) {
-        return s->root.image ?: s->root.directory;
+        return s->root.image ?: s->root.mstack ?: s->root.directory;
 }
 
 /* The payload's host name. */

@@ -198,6 +198,9 @@ def test_options(host, busybox, clean):
         # options that exclude each other
         (run("-x", "--template=/etc", "true"), 125, "--ephemeral"),
         (run("--template=/nowhere", "true"), 125, "'/nowhere'"),
+        (run("--mstack=/etc", "true"), 125, "stack of layers '/etc'"),
+        (["berth", "run", "--mstack=/etc/passwd", "-M", "x", "--", "true"], 125, "'/etc/passwd'"),
+        (["berth", "run", "--mstack=/etc", "-M", "x", "--", "true"], 125, "in the stack '/etc'"),
         (run("-ba", "true"), 2, "--as-pid2"),
         (run("-b", "-u", "nobody"), 125, "'nobody'"),
         (run("--keep-unit", "--slice=a", "true"), 125, "'a.slice'"),

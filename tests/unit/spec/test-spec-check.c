@@ -95,6 +95,9 @@ TEST(refused) {
                 { "PrivateUsersChown", "yes", "Volatile", "state", ERROR_CONFLICT,
                   "The files of 'web' cannot change their owners and stay as they are (--read-only, "
                   "--ephemeral, --volatile)" },
+                { "MountStack", "/srv/web.mstack", NULL, NULL, ERROR_CONFLICT,
+                  "The stack of layers '/srv/web.mstack' cannot be used together with another root "
+                  "directory or image" },
                 { "Ephemeral", "yes", "PrivateUsersOwnership", "chown", ERROR_CONFLICT,
                   "The files of 'web' cannot change their owners and stay as they are (--read-only, "
                   "--ephemeral, --volatile)" },

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Directories of versions, systemd.v(7): which entry is the one to take. */
+#include "sys/version-pick.h"
+
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "basic/fd.h"
 #include "basic/parse.h"
+#include "basic/str.h"
 #include "basic/version.h"
-#include "image/image.h"
 
 /* As systemd names them. A word behind the last "_" that is none of these is part of the version. */
 static const char *const architectures[] = {
@@ -122,8 +125,8 @@ static int compare(const Candidate *a, const Candidate *b) {
         return r != 0 ? r : strcmp(a->name, b->name);
 }
 
-int image_pick_version(const char *directory, const char *base, const char *suffix, mode_t type,
-                       char **ret_name) {
+int version_pick(const char *directory, const char *base, const char *suffix, mode_t type,
+                 char **ret_name) {
         _cleanup_(candidate_done) Candidate best = { 0 };
         DIR *d = opendir(directory);
         int r = 0;
