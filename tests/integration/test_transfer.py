@@ -195,7 +195,7 @@ def test_no_room(host, pool):
              "cd /srv/t/big/d; seq 2000 | xargs touch; tar c -C /srv/t/big . >/srv/t/big.tar; tar c -C /srv/t/old . >/srv/t/old.tar")
     for options, arguments, said in (("size=2m", "", "95% of what is free in '/srv/t/pool'"), ("size=2m", "--max-size=1G", "Writing 'blob' of image 'web"),
                                      ("size=20m,nr_inodes=500", "", "no inode"), ("size=20m", "--max-size=1M", "is larger than 1M, the limit of --max-size=")):
-        host.run(f"mkdir -p /srv/t/pool; mount -t tmpfs -o {options} none /srv/t/pool; BERTH_POOL=/srv/t/pool berth import-tar -q /srv/t/old.tar web")
+        host.run(f"mkdir -p /srv/t/pool; mount -t tmpfs -o mode=755,{options} none /srv/t/pool; BERTH_POOL=/srv/t/pool berth import-tar -q /srv/t/old.tar web")
         try:
             r = host.run(f"BERTH_POOL=/srv/t/pool berth import-tar {arguments} --force /srv/t/big.tar web", check=False)
             assert r.returncode == 1 and said in r.err, r
