@@ -236,7 +236,7 @@ for verb in $verbs ''; do
         done
         [ -z "$verb" ] || grep -q "fB$verb\\\\fR\|^\.B $verb\$" "$tree/man/berth.1" && ok || fail "verb '$verb' is not in berth(1)"
 done
-known=$({ "$berth" complete options run; "$berth" complete options ''; echo --register; echo --uid; } | sort -u)
+known=$({ "$berth" complete options run; "$berth" complete options ''; echo --register; echo --uid; echo --private-users-chown; } | sort -u)
 for option in $(sed -n '/^\.SH OPTIONS/,/^\.SH "EXIT/p' "$tree/man/berth-run.1" "$tree/man/berth.1" |
         grep -A1 -e '^\.TP' -e '^\.TQ' | sed -e 's/\\f.//g' -e 's/\\-/-/g' | grep -oE -- '--[a-z0-9-]+' | grep -vx -e -- | sort -u); do
         echo "$known" | grep -qxe "$option" && ok || fail "the manual has '$option', which is unknown"

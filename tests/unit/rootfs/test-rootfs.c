@@ -516,14 +516,29 @@ TEST(a_file_system_that_cannot) {
                 rootfs_done(&r);
                 error_done(&e);
         }
-        s->users.base = RANGE;
-        ASSERT_OK(attach(s, &r, &e));
+        /* nor is anything because of what is mounted below */
         struct stat st;
+        s->users.base = RANGE;
+        ASSERT_TRUE(attach(s, &r, &e) < 0);
+        ASSERT_EQ(e.id, ERROR_UNSUPPORTED);
         ASSERT_OK(stat(in_root(root, "etc/passwd"), &st));
+        ASSERT_EQ(st.st_uid, 0);
+        rootfs_done(&r);
+        error_done(&e);
+        ASSERT_OK(umount(in_root(root, "proc")));
+        /* the root's own file system */
+        ASSERT_OK(setenv("ROOT", root, 1));
+        ASSERT_EQ(
+                system("mkdir /mnt/ram && mount -t ramfs ramfs /mnt/ram && cp -a $ROOT /mnt/ram/root"),
+                0);
+        ASSERT_OK(free_and_strdup(&s->root.directory, "/mnt/ram/root"));
+        ASSERT_OK(attach(s, &r, &e));
+        ASSERT_OK(stat("/mnt/ram/root/etc/passwd", &st));
         ASSERT_EQ(st.st_uid, RANGE);
         ASSERT_OK(fstatat(r.root_fd, "etc/passwd", &st, 0));
         ASSERT_EQ(st.st_gid, RANGE);
-        ASSERT_OK(umount(in_root(root, "proc")));
+        ASSERT_OK(umount2("/mnt/ram", MNT_DETACH));
+        ASSERT_OK(rmdir("/mnt/ram"));
 }
 
 /* In a mount namespace of its own, with a descriptor from before. */
