@@ -137,7 +137,8 @@ static int report(const Invocation *v, const TransferRequest *q, const char *fil
                                left_out, q->name);
         if (v->options.quiet || file)
                 return 0;
-        if (q->type == TRANSFER_IMPORT_RAW && answer_number(text, size, "BYTES") % SECTOR_SIZE > 0)
+        if (IN_SET(q->type, TRANSFER_IMPORT_RAW, TRANSFER_PULL_RAW) &&
+            answer_number(text, size, "BYTES") % SECTOR_SIZE > 0)
                 (void) fprintf(stderr,
                                "berth: The size of '%s' is no multiple of %u bytes, as that of a "
                                "disk is: a part of it may be missing\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Trees: import-tar, import-fs, export-tar.
+/* Trees: import-tar, import-fs, export-tar; pull-tar, once it is here.
  *
  * An archive is read by a process that has no rights and sees no files, and written by one whose root directory is the new image. A stream of records is
  * between them (sys/tree-record.h), of which neither trusts the other. */
@@ -86,10 +86,12 @@ static int fill(Transfer *t, Tree *tree, ChildTask source, int source_fd, const 
         p[0] = p[1] = -EBADF;
         if (r >= 0)
                 r = children_wait(t, (Child *[]){ &sender, &receiver }, 2, reterr);
-        if (r >= 0 && t->request.type == TRANSFER_IMPORT_TAR &&
+        if (r >= 0 && source == archive_task &&
             child_number(&receiver, "FILES") == 0) { /* as zeros are at the begin of a disk */
                 r = error_set(reterr, -EBADMSG, ERROR_FAILED, "There is nothing in the archive");
-                error_hint(reterr, "a disk image is imported with 'berth import-raw'");
+                error_hint(reterr, t->request.type == TRANSFER_PULL_TAR
+                                           ? "a disk image is downloaded with 'berth pull-raw'"
+                                           : "a disk image is imported with 'berth import-raw'");
         }
         if (r < 0)
                 return r;
