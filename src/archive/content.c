@@ -89,6 +89,7 @@ static uint64_t number_le(const unsigned char *p, size_t size) {
 #define QCOW2_DATA_FILE 4U /* of the incompatible features */
 #define QCOW2_L1_MAX (4U << 20)
 #define VMDK_SECTOR 512U
+#define VHD_FOOTER_SIZE 512U
 #define VMDK_DESCRIPTION_MAX (20U * VMDK_SECTOR)
 
 static const char based[] = "is based on another image",
@@ -126,6 +127,21 @@ static const char *refuse_vmdk(const unsigned char *p, size_t n) {
         return NULL;
 }
 
+/* A copy of its footer. */
+static const char *refuse_vhd(const unsigned char *p, size_t n) {
+        if (n < VHD_FOOTER_SIZE)
+                return "is cut";
+        switch (number_be(p + 60, 4)) {
+        case 2:
+        case 3:
+                return NULL;
+        case 4:
+                return based;
+        default:
+                return "is of a kind that is not known";
+        }
+}
+
 const char *content_refusal(ContentKind kind, const void *bytes, size_t n) {
         const unsigned char *p = bytes;
         switch (kind) {
@@ -135,6 +151,8 @@ const char *content_refusal(ContentKind kind, const void *bytes, size_t n) {
                 return refuse_vmdk(p, n);
         case CONTENT_VDI: /* dynamic and static ones alone */
                 return n < 80 ? "is cut" : IN_SET(number_le(p + 76, 4), 1, 2) ? NULL : based;
+        case CONTENT_VHD:
+                return refuse_vhd(p, n);
         default:
                 return NULL;
         }

@@ -110,6 +110,29 @@ TEST(refusals) {
 
         ASSERT_NULL(refusal_with(CONTENT_VDI, vdi, 76, "\2", 1));
         ASSERT_STREQ(refusal_with(CONTENT_VDI, vdi, 76, "\4", 1), "is based on another image");
+
+        static char vhd[CONTENT_SIZE] = "conectix"; /* 2: fixed, 3: dynamic, 4: differencing */
+        static const struct {
+                const char *type, *refusal;
+        } types[] = {
+                { "\0\0\0\2", NULL },
+                { "\0\0\0\3", NULL },
+                { "\0\0\0\4", "is based on another image" },
+                { "\0\0\0\0", "is of a kind that is not known" },
+                { "\3\0\0\0", "is of a kind that is not known" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                memcpy(vhd + 60, types[i].type, 4);
+                const char *refusal = content_refusal(CONTENT_VHD, vhd, 512);
+                if (types[i].refusal)
+                        ASSERT_STREQ(refusal, types[i].refusal);
+                else
+                        ASSERT_NULL(refusal);
+        }
+        vhd[60] = 0;
+        vhd[63] = 3;
+        ASSERT_NULL(content_refusal(CONTENT_VHD, vhd, sizeof(vhd)));
+        ASSERT_STREQ(content_refusal(CONTENT_VHD, vhd, 511), "is cut");
         ASSERT_NULL(content_refusal(CONTENT_DISK, "", 0));
 }
 

@@ -51,6 +51,8 @@ for format in qcow2 vmdk vdi vhdx; do
         qemu-img convert -f raw -O "$format" disk.raw "disk.$format" || fail "qemu-img makes no $format"
         taken "$format" "disk.$format"
 done
+qemu-img convert -f raw -O vpc -o force_size=on disk.raw disk.vpc || fail "qemu-img makes no vpc"
+taken vpc disk.vpc
 qemu-img convert -c -f raw -O qcow2 disk.raw compressed.qcow2
 taken compressed compressed.qcow2
 qemu-img convert -f raw -O vmdk -o subformat=streamOptimized disk.raw stream.vmdk
@@ -75,6 +77,9 @@ qemu-img create -q -f vmdk -o subformat=monolithicFlat flat.vmdk 10M
 refused "whose contents are in other files" flat.vmdk
 qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s locked.qcow2 10M
 refused "is a qcow2 image that is encrypted" locked.qcow2
+cp disk.vpc based.vpc
+printf '\4' | dd of=based.vpc bs=1 seek=63 conv=notrunc status=none # differencing: zeros where its parent has data
+refused "'based.vpc' is a vhd image that is based on another image" based.vpc
 
 # what is cut, lies, or is too large
 head -c 2000000 disk.qcow2 >cut.qcow2
