@@ -136,6 +136,9 @@ static int find_checksum(const Transfer *t, uint8_t ret[static SHA256_SIZE], Err
 
 static int open_unnamed(const Transfer *t, Error *reterr) {
         const char *pool = t->pool.path ?: IMAGE_POOL;
+        int r = mkdir_parents(pool, 0700); /* the first image */
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_FAILED, "Making '%s' failed", pool);
         int fd = open(pool, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         if (fd < 0 && errno != ENOENT) { /* a file system that has no files without names */
                 _cleanup_free_ char *path = path_join(pool, ".#download.XXXXXX");

@@ -88,6 +88,9 @@ def test_checksums(server):
     host = server
     url, right = f"{HTTP}/file/plain/t-big.tar", host.run("cut -c1-64 /srv/t/www/plain/SHA256SUMS").out
     wrong = "0" * 64
+    # the first image of all, where nothing was made yet
+    there = host.berth("pull-tar", "-q", "--verify=no", url, "t-first", env={"BERTH_POOL": "/srv/t/none/pool"})
+    assert host.run("stat -c %a /srv/t/none/pool; cmp /srv/t/tree/blob /srv/t/none/pool/t-first/blob; rm -r /srv/t/none").out == "700", there
     assert host.berth("pull-tar", "--verify=checksum", url, "t-sum").out.endswith("verified by checksum")
     assert host.run(f"cmp /srv/t/tree/blob {POOL}/t-sum/blob", check=False).returncode == 0
     for option in (f"--sha256={right.upper()}", f"--verify={right}"):
@@ -105,6 +108,15 @@ def test_checksums(server):
     r = host.berth("pull-raw", "--verify=checksum", f"{HTTP}/file/plain/t-disk.raw.xz")
     assert r.out.startswith(f"{POOL}/t-disk.raw: ") and r.out.endswith("verified by checksum"), r
     host.run(f"cmp /srv/t/disk {POOL}/t-disk.raw && rm {POOL}/t-disk.raw")
+    # an empty disk, or one with a file system, begins with what ends an archive: the image that was there stays
+    host.berth("pull-tar", "-q", "--verify=no", url, "t-old")
+    host.run("cd /srv/t/www/plain; truncate -s 8M t-none.raw t-ext4.raw; mkfs.ext4 -q -O ^has_journal t-ext4.raw; head -c 1000 /srv/t/disk >t-odd.raw")
+    for name, said in (("none", "There is nothing in the archive"), ("ext4", "is a disk image with ext4, not a tar archive")):
+        r = host.berth("pull-tar", "--force", "--verify=no", f"{HTTP}/file/plain/t-{name}.raw", "t-old", check=False)
+        assert r.returncode == 1 and said in r.err and "berth pull-raw" in r.err, r
+        host.run(f"cmp /srv/t/tree/blob {POOL}/t-old/blob")
+    assert "no multiple of 512 bytes" in host.berth("pull-raw", "--verify=no", f"{HTTP}/file/plain/t-odd.raw").err
+    host.run(f"rm -r {POOL}/t-old {POOL}/t-odd.raw")
     # what is no archive, but what it should be
     host.run("echo text >/srv/t/www/plain/t-text.tar")
     refused(host, "is no tar archive", "--verify=no", f"{HTTP}/file/plain/t-text.tar")
