@@ -195,7 +195,7 @@ def test_by_name_as_unit_and_over_the_bus(host, pool, clean):
         r = host.run(f"{call} third 2 Image s /etc/passwd Parameters as 1 /bin/true 0", check=False)
         assert r.returncode != 0 and "no file system that is known" in r.stderr, r
     finally:
-        host.run("berth terminate disk second usr 2>/dev/null; systemctl stop berth@disk 2>/dev/null; :")
+        host.run("berth terminate disk second usr 2>/dev/null; systemctl stop berth@disk 2>/dev/null; systemctl reset-failed berth@disk 2>/dev/null; :")
 
 
 def crc_fixed(image, header, change):

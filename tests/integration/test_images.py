@@ -120,7 +120,7 @@ def test_in_use(host, ready, pool):
         host.berth("terminate", "web", check=False)
         p.wait(60)
         host.end(p)
-    p = host.spawn(f"exec systemd-nspawn -q --register=no --keep-unit -M web -D {POOL}/web sleep 300")
+    p = host.spawn(f"exec systemd-nspawn -q --register=no -M web -D {POOL}/web sleep 300")
     try:
         host.wait_for(f"test -e {POOL}/.#web.lck && pgrep -x sleep", 60)
         for words in (["remove", "web"], ["rename", "web", "db"]):

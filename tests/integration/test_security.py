@@ -86,11 +86,12 @@ for member, words in CALLS.items():
     if "NAME" not in words:
         continue
     for name in names:
-        if "Image" in member and name == ".host":
-            continue        # is one: the host itself
+        of_images = "Image" in member or "Snapshot" in member
+        if of_images and name == ".host" or member == "ListSnapshots" and not name:
+            continue        # is one: the host itself; those of all images
         signature, args = values(words, name)
         # never asked of polkit, never looked for; images may have names that containers may not, but none of these is there
-        allowed = ("InvalidName", "RootNotFound", "Unsupported", "AccessDenied") if "Image" in member else ("InvalidName",)
+        allowed = ("InvalidName", "RootNotFound", "Unsupported", "AccessDenied") if of_images else ("InvalidName",)
         expect(f"{member} {name!r}", allowed, member, signature, *args)
 if UID == 0:
     invalid = ("InvalidSetting", "Protocol", "LimitExceeded", "Conflict")
