@@ -180,7 +180,9 @@ static int choose_name(const Invocation *v, TransferType type, const char *from,
                 return error_set(reterr, -EINVAL, ERROR_USAGE,
                                  "An import from standard input needs a name: berth %s - NAME",
                                  transfer_type_to_string(type));
-        r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' makes no name for an image", from);
+        _cleanup_free_ char *shown = url_is_valid(from) ? url_for_display(from) : strdup(from);
+        r = error_set(reterr, -EINVAL, ERROR_USAGE, "'%s' makes no name for an image",
+                      strempty(shown));
         error_hint(reterr, "give a name as another argument");
         return r;
 }

@@ -114,8 +114,10 @@ static int find_checksum(const Transfer *t, uint8_t ret[static SHA256_SIZE], Err
         _cleanup_free_ char *file = NULL, *all = url_beside(q->remote, "SHA256SUMS"),
                             *own = url_append(q->remote, ".sha256");
         int r = all && own ? url_file(q->remote, &file) : -ENOMEM;
-        if (r == -EINVAL)
-                return error_set(reterr, r, ERROR_USAGE, "'%s' names no file", q->remote);
+        if (r == -EINVAL) {
+                _cleanup_free_ char *shown = url_for_display(q->remote);
+                return error_set(reterr, r, ERROR_USAGE, "'%s' names no file", strempty(shown));
+        }
         if (r < 0)
                 return error_oom(reterr);
         r = ask_list(t, all, file, false, ret, reterr);
@@ -219,7 +221,17 @@ static int pull(Transfer *t, int (*import_of)(Transfer *t, int fd, StrBuf *answe
         if (r < 0)
                 return r;
         _cleanup_close_ int fd = transfer_download(t, answer, reterr);
-        return fd < 0 ? fd : import_of(t, fd, answer, reterr);
+        if (fd < 0)
+                return fd;
+        /* what errors call it from here on: without a password */
+        const char *url = t->request.remote;
+        _cleanup_free_ char *shown = url_for_display(url);
+        if (!shown)
+                return error_oom(reterr);
+        t->request.remote = shown;
+        r = import_of(t, fd, answer, reterr);
+        t->request.remote = url;
+        return r;
 }
 
 int transfer_pull_tar(Transfer *t, StrBuf *answer, Error *reterr) {

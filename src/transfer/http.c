@@ -436,10 +436,12 @@ static int follow(Get *g, Error *reterr) {
                                  "Downloading '%s' failed: it is redirected to '%.200s', which is "
                                  "neither http nor https",
                                  g->shown, to ?: "nowhere");
-        if (url_is_https(g->url) && !url_is_https(to))
+        if (url_is_https(g->url) && !url_is_https(to)) {
+                _cleanup_free_ char *shown = url_for_display(to);
                 return error_set(reterr, -EPERM, ERROR_FAILED,
                                  "Downloading '%s' failed: it is redirected from https to '%.200s'",
-                                 g->shown, to);
+                                 g->shown, strempty(shown));
+        }
         return free_and_strdup(&g->url, to) < 0 ? error_oom(reterr) : 0;
 }
 

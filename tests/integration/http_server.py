@@ -44,7 +44,7 @@ def answer(send, path, headers, tls):
         count, _, rest = name.partition("/")
         return send(head("302 Found", "Content-Length: 0", f"Location: /{rest}" if count == "0" else f"Location: /redirect/{int(count) - 1}/{rest}"))
     if how == "to-plain":
-        return send(head("301 Moved", "Content-Length: 0", f"Location: http://127.0.0.1:{PORT}/file/{name}"))
+        return send(head("301 Moved", "Content-Length: 0", f"Location: http://me:secret@127.0.0.1:{PORT}/file/{name}"))
     if how == "to-file":
         return send(head("302 Found", "Content-Length: 0", "Location: file:///etc/passwd"))
     if how == "error":
