@@ -143,7 +143,7 @@ static int execute(const char *program, char *const *words, bool all,
         for (ssize_t n = 1; n > 0 && size<OUTPUT_MAX - 1; size += n> 0 ? (size_t) n : 0)
                 n = read(p[0], output + size, OUTPUT_MAX - 1 - size);
         output[size] = '\0';
-        p[0] = fd_close(p[0]); /* one that says more ends by that */
+        p[0] = fd_close(p[0]); /* what more it says is lost; its time is limited */
         if (waitpid(pid, &status, 0) < 0)
                 return -errno;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
