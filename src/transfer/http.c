@@ -14,6 +14,7 @@
 
 #include "basic/fd.h"
 #include "basic/format.h"
+#include "basic/http-part.h"
 #include "basic/parse.h"
 #include "basic/str.h"
 #include "basic/time.h"
@@ -185,7 +186,10 @@ typedef struct Get {
         char error[ERROR_SIZE]; /* the library's words */
         /* of this answer */
         bool begun;
-        uint64_t from, length; /* UINT64_MAX: not said */
+        bool ranged;     /* a part was asked for */
+        HttpPart part;   /* {}: none is said */
+        uint64_t end;    /* of the part: no byte comes behind it */
+        uint64_t length; /* UINT64_MAX: not said */
         char etag[256], modified[64];
         int write_error;       /* negative errno */
         bool too_large, other; /* it is longer than it may be; it is not what was asked for */
@@ -224,7 +228,8 @@ static size_t on_header(const char *text, size_t one, size_t n, void *userdata) 
         memcpy(line, text, size);
         line[size] = '\0';
         if (startswith(line, "HTTP/")) { /* of a proxy before, perhaps */
-                g->from = g->length = UINT64_MAX;
+                g->length = UINT64_MAX;
+                g->part = (HttpPart){ 0 };
                 g->etag[0] = g->modified[0] = '\0';
         } else if ((value = header_value(line, "ETag")))
                 take_header(g->etag, sizeof(g->etag), value);
@@ -232,28 +237,47 @@ static size_t on_header(const char *text, size_t one, size_t n, void *userdata) 
                 take_header(g->modified, sizeof(g->modified), value);
         else if ((value = header_value(line, "Content-Length")))
                 (void) sscanf(value, "%" SCNu64, &g->length);
-        else if ((value = header_value(line, "Content-Range")))
-                (void) sscanf(value, "bytes %" SCNu64, &g->from);
+        else if ((value = header_value(line, "Content-Range"))) {
+                if (http_part_parse(value, &g->part) < 0)
+                        g->part = (HttpPart){ 0 };
+        }
         return size;
+}
+
+/* From the beginning, and all of it. */
+static void forget(Get *g) {
+        g->size = 0;
+        g->total = UINT64_MAX;
+        g->validator = mfree(g->validator);
+}
+
+/* Is it the rest of what is there, of the same file? Servers have said what they like. */
+static bool is_rest(const Get *g) {
+        return g->ranged && http_part_continues(&g->part, g->size, g->total) &&
+               streq(g->validator, g->validator[0] == '"' ? g->etag : g->modified);
 }
 
 /* The first bytes of a file: do they go on with what is there? */
 static int begin_answer(Get *g) {
         const long status = status_of(g);
         g->begun = true;
-        if (status == 206 && g->from != g->size)
-                return -EBADMSG;
-        if (status != 206) { /* the whole file */
-                if (ftruncate(g->file->fd, 0) < 0 || lseek(g->file->fd, 0, SEEK_SET) < 0)
-                        return -errno;
-                g->size = 0;
-                g->validator = mfree(g->validator);
+        g->end = UINT64_MAX;
+        if (status == 206) {
+                if (!is_rest(g))
+                        return -EBADMSG;
+                g->end = g->part.end;
+                g->total = g->part.total != UINT64_MAX ? g->part.total : g->total;
+        } else { /* the whole file */
+                forget(g);
+                g->total = g->length;
                 /* one that is weak is of no use for parts */
                 if (g->etag[0] == '"' || g->modified[0])
                         g->validator = strdup(g->etag[0] == '"' ? g->etag : g->modified);
         }
-        g->total = g->length == UINT64_MAX ? UINT64_MAX : g->size + g->length;
-        return 0;
+        return ftruncate(g->file->fd, (off_t) g->size) < 0 ||
+                               lseek(g->file->fd, (off_t) g->size, SEEK_SET) < 0
+                       ? -errno
+                       : 0;
 }
 
 static void tell(Get *g) {
@@ -278,6 +302,8 @@ static size_t on_bytes(const char *bytes, size_t one, size_t n, void *userdata) 
         if (status != 200 && status != 206)
                 return size; /* a page for people */
         int r = g->begun ? 0 : begin_answer(g);
+        if (r >= 0 && size > g->end - g->size)
+                r = -EBADMSG;
         g->other = r == -EBADMSG;
         g->too_large = r >= 0 && (size > g->file->size_max || g->size > g->file->size_max - size ||
                                   (g->total != UINT64_MAX && g->total > g->file->size_max));
@@ -403,9 +429,11 @@ static int request(Get *g) {
         g->begun = g->too_large = g->other = false;
         g->write_error = 0;
         g->error[0] = '\0';
-        g->from = g->length = UINT64_MAX;
+        g->length = UINT64_MAX;
+        g->part = (HttpPart){ 0 };
         g->etag[0] = g->modified[0] = '\0';
-        if (g->size > 0 && g->validator) {
+        g->ranged = g->size > 0 && g->validator;
+        if (g->ranged) {
                 condition = strjoin("If-Range: ", g->validator);
                 range = strf("%" PRIu64 "-", g->size);
                 if (!condition || !range)
@@ -445,6 +473,29 @@ static int follow(Get *g, Error *reterr) {
         return free_and_strdup(&g->url, to) < 0 ? error_oom(reterr) : 0;
 }
 
+static int begin_anew(Get *g, Error *reterr) {
+        forget(g);
+        (void) write_failed(g, reterr);
+        return -EAGAIN;
+}
+
+/* The answer has ended: the file, too? 1; -EAGAIN: no. */
+static int complete(Get *g, Error *reterr) {
+        g->write_error = g->begun ? 0 : begin_answer(g); /* of an answer without a byte */
+        g->other = g->write_error == -EBADMSG;
+        if (g->other)
+                return begin_anew(g, reterr);
+        if (g->write_error < 0)
+                return write_failed(g, reterr);
+        if (g->total == UINT64_MAX || g->size >= g->total)
+                return 1;
+        (void) error_set(reterr, -EREMOTEIO, ERROR_FAILED,
+                         "Downloading '%s' failed: the server sends %" PRIu64 " of %" PRIu64
+                         " bytes",
+                         g->shown, g->size, g->total);
+        return -EAGAIN;
+}
+
 /* With redirections. 1, 0: see http_get(); -EAGAIN: it may go on later, *reterr says what happened. */
 static int attempt(Get *g, Error *reterr) {
         g->redirects = 0;
@@ -456,11 +507,8 @@ static int attempt(Get *g, Error *reterr) {
                         return error_oom(reterr);
                 if (g->too_large || g->write_error < 0)
                         return write_failed(g, reterr);
-                if (g->other) { /* begin anew */
-                        g->size = 0;
-                        (void) write_failed(g, reterr);
-                        return -EAGAIN;
-                }
+                if (g->other)
+                        return begin_anew(g, reterr);
                 const long status = status_of(g);
                 if (code == 0 && status >= 300 && status < 400 && status != 304) {
                         r = follow(g, reterr);
@@ -476,8 +524,7 @@ static int attempt(Get *g, Error *reterr) {
                                        : r;
                 }
                 if (status == 416 && g->size > 0) {
-                        g->validator = mfree(g->validator); /* the whole file, then */
-                        g->size = 0;
+                        forget(g);
                         (void) status_failed(g, status, reterr);
                         return -EAGAIN;
                 }
@@ -487,9 +534,7 @@ static int attempt(Get *g, Error *reterr) {
                         r = status_failed(g, status, reterr);
                         return IN_SET(status, 429L, 502L, 503L, 504L) ? -EAGAIN : r;
                 }
-                if (!g->begun && status == 200 && begin_answer(g) < 0) /* an empty file */
-                        return write_failed(g, reterr);
-                return 1;
+                return complete(g, reterr);
         }
 }
 
@@ -501,15 +546,16 @@ int http_get(Http *h, const HttpFile *f, Error *reterr) {
         g.shown = url_for_display(f->url);
         if (r >= 0 && !g.shown)
                 r = error_oom(reterr);
+        uint64_t most = 0; /* bytes that were there at a time: less is no progress */
         for (unsigned failures = 0, attempts = 0; r >= 0;) {
                 _cleanup_error_ Error e = ERROR_NULL;
-                const uint64_t before = g.size;
                 r = attempt(&g, &e);
                 if (r != -EAGAIN) {
                         r = r < 0 ? error_take(reterr, &e) : r;
                         break;
                 }
-                failures = g.size > before ? 1 : failures + 1;
+                failures = g.size > most ? 1 : failures + 1;
+                most = MAX(g.size, most);
                 if (failures > HTTP_RETRIES_MAX || ++attempts >= HTTP_ATTEMPTS_MAX)
                         r = error_take(reterr, &e);
                 else {

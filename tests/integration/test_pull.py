@@ -137,9 +137,9 @@ def test_broken_connections(server):
     size = int(host.run("stat -c %s /srv/t/www/plain/t-big.tar").out)
     checksum = host.run("cut -c1-64 /srv/t/www/plain/SHA256SUMS").out
     # all at once, since each waits for a while before it goes on
-    host.run("for how in breaks changes shifts busy; do "
+    host.run("for how in breaks changes shifts busy unasked parts mixes; do "
              f"berth pull-tar --sha256={checksum} {HTTP}/$how/plain/t-big.tar t-$how >/srv/t/$how.out 2>&1 & done; wait")
-    for how in ("breaks", "changes", "shifts", "busy"):
+    for how in ("breaks", "changes", "shifts", "busy", "unasked", "parts", "mixes"):
         assert host.run(f"cmp /srv/t/tree/blob {POOL}/t-{how}/blob", check=False).returncode == 0, host.read(f"/srv/t/{how}.out")
     asked = log(host)
     # half of it, half of the rest, and the end
@@ -147,6 +147,10 @@ def test_broken_connections(server):
     # the file has changed meanwhile: from its beginning
     assert [line.split()[1] for line in asked if line.startswith("/changes")][1] == f"bytes={size // 2}-"
     assert len([line for line in asked if line.startswith("/busy")]) == 3
+    # what the server says of its parts is not believed: each is asked for, and one that is of no use is followed by the whole file
+    for how, parts in (("unasked", ["-", "half", "-", "-"]), ("parts", ["-", "half", "more", "more"]), ("mixes", ["-", "half", "-", "-"])):
+        ranges = {"-": "-", "half": f"bytes={size // 2}-", "more": f"bytes={size // 2 + 1000}-"}
+        assert [line.split()[1] for line in asked if line.startswith(f"/{how}")][:4] == [ranges[p] for p in parts], asked
     host.run(f"rm -r {POOL}/t-*")
     refused(host, "no connection", "--verify=no", "http://127.0.0.1:1/t-x.tar")
     refused(host, "the host was not found", "--verify=no", "http://nothing.invalid/t-x.tar")
