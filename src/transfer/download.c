@@ -15,7 +15,8 @@
 #include "transfer/http.h"
 #include "transfer/transfer.h"
 
-#define LIST_SIZE_MAX (4U << 20)   /* of checksums, and of a signature */
+#define LIST_SIZE_MAX (4U << 20) /* of checksums, and of a signature */
+#define LIST_SECONDS_MAX 300
 #define HTTP_MEMORY_MAX (1U << 30) /* address space: threads have much of that */
 
 typedef struct Download {
@@ -46,11 +47,15 @@ static int download_task(void *userdata, char **ret_text, Error *reterr) {
 
 /* 1; 0: the server has none. */
 static int get(const Transfer *t, const char *url, int fd, uint64_t size_max, int progress_fd,
-               Error *reterr) {
+               unsigned seconds_max, Error *reterr) {
         _cleanup_(child_done) Child c = CHILD_NULL;
         Download d = {
                 .transfer = t,
-                .file = { .url = url, .fd = fd, .size_max = size_max, .progress_fd = progress_fd },
+                .file = { .url = url,
+                          .fd = fd,
+                          .size_max = size_max,
+                          .seconds_max = seconds_max,
+                          .progress_fd = progress_fd },
         };
         int r = child_start(download_task, &d, (int[]){ fd, progress_fd }, 2, &c, reterr);
         if (r >= 0)
@@ -64,7 +69,7 @@ static int get_small(const Transfer *t, const char *url, int *ret_fd, Error *ret
         if (fd < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "Preparing a download failed");
-        int r = get(t, url, fd, LIST_SIZE_MAX, -EBADF, reterr);
+        int r = get(t, url, fd, LIST_SIZE_MAX, -EBADF, LIST_SECONDS_MAX, reterr);
         if (r > 0)
                 *ret_fd = TAKE_FD(fd);
         return r;
@@ -91,6 +96,22 @@ static int check_signature(const Transfer *t, const char *list_url, const char *
         return r;
 }
 
+/* What is signed must say of which file it is: else that of any other file would do. 1; 0: it is not in there. */
+static int read_list(const Transfer *t, int fd, const char *shown, const char *file, bool only,
+                     uint8_t ret[static SHA256_SIZE], Error *reterr) {
+        const bool must_name = t->request.verify == TRANSFER_VERIFY_SIGNATURE;
+        int r = verify_list(t, fd, shown, file, only && !must_name, ret, reterr);
+        if (r == 0 && only && must_name && verify_list(t, fd, shown, file, true, ret, reterr) > 0) {
+                r = error_set(reterr, -EBADMSG, ERROR_FAILED,
+                              "'%s' has a checksum, but not the name '%s': a signature of it could "
+                              "be that of another file",
+                              shown, file);
+                error_hint(reterr, "sign lists as sha256sum makes them; --verify=checksum takes "
+                                   "this one, and then nothing tells who made the image");
+        }
+        return r;
+}
+
 /* From this list, if it is there and has it: 1, else 0. */
 static int ask_list(const Transfer *t, const char *list_url, const char *file, bool only,
                     uint8_t ret[static SHA256_SIZE], Error *reterr) {
@@ -99,7 +120,7 @@ static int ask_list(const Transfer *t, const char *list_url, const char *file, b
         uint8_t found[SHA256_SIZE];
         int r = shown ? get_small(t, list_url, &fd, reterr) : error_oom(reterr);
         if (r > 0)
-                r = verify_list(t, fd, shown, file, only, found, reterr);
+                r = read_list(t, fd, shown, file, only, found, reterr);
         if (r > 0 && t->request.verify == TRANSFER_VERIFY_SIGNATURE) {
                 r = check_signature(t, list_url, shown, fd, reterr);
                 r = r < 0 ? r : 1;
@@ -193,7 +214,7 @@ int transfer_download(Transfer *t, StrBuf *answer, Error *reterr) {
         else if (r >= 0 && known)
                 r = find_checksum(t, expected, reterr);
         if (r >= 0)
-                r = get(t, q->remote, fd, limits.bytes_max, t->progress_fd, reterr);
+                r = get(t, q->remote, fd, limits.bytes_max, t->progress_fd, 0, reterr);
         if (r == 0)
                 r = error_set(reterr, -ENOENT, ERROR_FAILED,
                               "Downloading '%s' failed: the server has no such file (404)", shown);

@@ -8,8 +8,6 @@
 #include <nss.h>
 #include <stdio.h>
 #include <strings.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -19,20 +17,18 @@
 #include "basic/str.h"
 #include "basic/time.h"
 #include "basic/url.h"
-#include "sys/mount-api.h"
+#include "transfer/http-root.h"
 
 #define CONNECT_SECONDS 30L
 #define SLOW_BYTES 100L /* a second, for so many seconds: it is broken off */
 #define SLOW_SECONDS 60L
 #define PROGRESS_USEC (100 * USEC_PER_MSEC)
-#define CONFIG_FILE_MAX (64U << 10)
-#define CERTIFICATES_MAX (16U << 20)
-#define ROOT_SIZE "20m"
-#define CERTIFICATES "certificates.pem" /* in the root directory */
-#define ERROR_SIZE 256                  /* CURL_ERROR_SIZE */
+#define DISCARDED_MAX (1U << 20) /* of pages for people, and of headers */
+#define ERROR_SIZE 256           /* CURL_ERROR_SIZE */
 
 /* CURLOPT_… */
 enum {
+        OPTION_TIMEOUT = 13,
         OPTION_LOW_SPEED_LIMIT = 19,
         OPTION_LOW_SPEED_TIME = 20,
         OPTION_NOPROGRESS = 43,
@@ -94,70 +90,13 @@ static int open_library(Http *h, Error *reterr) {
         return r;
 }
 
-static int put_file(int root_fd, const char *name, const char *text, size_t size) {
-        _cleanup_close_ int fd =
-                openat(root_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-        return fd < 0 ? -errno : fd_write_full(fd, text, size);
-}
-
-/* One that is not there is not needed. */
-static int copy_file(int root_fd, const char *path, const char *name, size_t limit) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        int r = file_read_all(AT_FDCWD, path, limit, &text, &size);
-        if (r == -ENOENT)
-                return 0;
-        if (r >= 0)
-                r = put_file(root_fd, name, text, size);
-        return r < 0 ? r : 1;
-}
-
-/* As curl(1) has them from the environment; else where distributions have them. */
-static int copy_certificates(int root_fd) {
-        const char *places[] = { secure_getenv("CURL_CA_BUNDLE"),
-                                 secure_getenv("SSL_CERT_FILE"),
-                                 "/etc/ssl/certs/ca-certificates.crt",
-                                 "/etc/pki/tls/certs/ca-bundle.crt",
-                                 "/etc/ssl/ca-bundle.pem",
-                                 "/etc/ssl/cert.pem" };
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                int r = isempty(places[i])
-                                ? 0
-                                : copy_file(root_fd, places[i], CERTIFICATES, CERTIFICATES_MAX);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int make_root(int *ret) {
-        static const char *const files[] = { "etc/resolv.conf", "etc/hosts", "etc/host.conf",
-                                             "etc/gai.conf" };
-        const MountOption options[] = { { "mode", "0555" }, { "size", ROOT_SIZE }, { 0 } };
-        _cleanup_close_ int fd = mount_new(
-                "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL);
-        if (fd < 0)
-                return fd;
-        int r = mkdirat(fd, "etc", 0555) < 0 ? -errno : 0;
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(files); i++) {
-                _cleanup_free_ char *path = strjoin("/", files[i]);
-                r = path ? copy_file(fd, path, files[i], CONFIG_FILE_MAX) : -ENOMEM;
-        }
-        if (r >= 0)
-                r = copy_certificates(fd);
-        if (r >= 0)
-                *ret = TAKE_FD(fd);
-        return r;
-}
-
 int http_open(Http *h, Error *reterr) {
         int r = open_library(h, reterr);
         if (r < 0)
                 return r;
-        r = make_root(&h->root_fd);
+        r = http_make_root(&h->root_fd, reterr);
         if (r < 0)
-                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                                       "Preparing a download failed");
+                return r;
         /* others would load libraries, and ask services, that are not there any more */
         (void) __nss_configure_lookup("hosts",
                                       "files dns"); /* else names are not found, and that is told */
@@ -182,14 +121,16 @@ typedef struct Get {
         uint64_t size;    /* bytes in the file */
         uint64_t total;   /* as the server says; UINT64_MAX: it does not */
         usec_t told_usec; /* of the progress */
+        usec_t end_usec;  /* it is given up then; USEC_INFINITY: never */
         unsigned redirects;
         char error[ERROR_SIZE]; /* the library's words */
         /* of this answer */
-        bool begun;
-        bool ranged;     /* a part was asked for */
-        HttpPart part;   /* {}: none is said */
-        uint64_t end;    /* of the part: no byte comes behind it */
-        uint64_t length; /* UINT64_MAX: not said */
+        bool answered, begun; /* with a status; with bytes of the file */
+        size_t discarded;     /* bytes that are none of the file */
+        bool ranged;          /* a part was asked for */
+        HttpPart part;        /* {}: none is said */
+        uint64_t end;         /* of the part: no byte comes behind it */
+        uint64_t length;      /* UINT64_MAX: not said */
         char etag[256], modified[64];
         int write_error;       /* negative errno */
         bool too_large, other; /* it is longer than it may be; it is not what was asked for */
@@ -223,11 +164,15 @@ static size_t on_header(const char *text, size_t one, size_t n, void *userdata) 
         char line[512];
         const char *value;
         const size_t size = one * n;
+        g->discarded += size;
+        if (g->discarded > DISCARDED_MAX)
+                return 0;
         if (size >= sizeof(line))
                 return size;
         memcpy(line, text, size);
         line[size] = '\0';
         if (startswith(line, "HTTP/")) { /* of a proxy before, perhaps */
+                g->answered = true;
                 g->length = UINT64_MAX;
                 g->part = (HttpPart){ 0 };
                 g->etag[0] = g->modified[0] = '\0';
@@ -299,8 +244,10 @@ static size_t on_bytes(const char *bytes, size_t one, size_t n, void *userdata) 
         Get *g = userdata;
         const size_t size = one * n;
         const long status = status_of(g);
-        if (status != 200 && status != 206)
-                return size; /* a page for people */
+        if (status != 200 && status != 206) { /* a page for people */
+                g->discarded += size;
+                return g->discarded > DISCARDED_MAX ? 0 : size;
+        }
         int r = g->begun ? 0 : begin_answer(g);
         if (r >= 0 && size > g->end - g->size)
                 r = -EBADMSG;
@@ -367,6 +314,13 @@ static int get_failed(const Get *g, int code, Error *reterr) {
         return r;
 }
 
+static int page_failed(const Get *g, Error *reterr) {
+        return error_set(reterr, -EREMOTEIO, ERROR_FAILED,
+                         "Downloading '%s' failed: the server sends more than 1M that is not of "
+                         "the file",
+                         g->shown);
+}
+
 static int status_failed(const Get *g, long status, Error *reterr) {
         const char *words = status == 401   ? " (it wants a password)"
                             : status == 403 ? " (it is forbidden)"
@@ -417,8 +371,16 @@ static int set_options(Get *g) {
         bad |= set(h, OPTION_WRITEDATA, (void *) g);
         bad |= set(h, OPTION_HEADERFUNCTION, on_header);
         bad |= set(h, OPTION_HEADERDATA, (void *) g);
-        bad |= set(h, OPTION_CAINFO, "/" CERTIFICATES);
+        bad |= set(h, OPTION_CAINFO, "/" HTTP_CERTIFICATES);
         return bad ? -EINVAL : 0;
+}
+
+/* At least one, since 0 is without an end for the library. */
+static long seconds_left(const Get *g) {
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+        if (g->end_usec == USEC_INFINITY)
+                return 0;
+        return g->end_usec <= now ? 1 : (long) ((g->end_usec - now) / USEC_PER_SEC) + 1;
 }
 
 /* One request. The library's result, or a negative errno. */
@@ -426,7 +388,8 @@ static int request(Get *g) {
         const EasySetopt set = CALL(g->http, EasySetopt, "curl_easy_setopt");
         _cleanup_free_ char *condition = NULL, *range = NULL;
         void *h = g->http->handle, *headers = NULL;
-        g->begun = g->too_large = g->other = false;
+        g->answered = g->begun = g->too_large = g->other = false;
+        g->discarded = 0;
         g->write_error = 0;
         g->error[0] = '\0';
         g->length = UINT64_MAX;
@@ -443,6 +406,7 @@ static int request(Get *g) {
                         return -ENOMEM;
         }
         int r = set(h, OPTION_URL, g->url) || set(h, OPTION_RANGE, range) ||
+                                set(h, OPTION_TIMEOUT, seconds_left(g)) ||
                                 set(h, OPTION_HTTPHEADER, headers)
                         ? -ENOMEM
                         : CALL(g->http, EasyPerform, "curl_easy_perform")(h);
@@ -509,14 +473,17 @@ static int attempt(Get *g, Error *reterr) {
                         return write_failed(g, reterr);
                 if (g->other)
                         return begin_anew(g, reterr);
-                const long status = status_of(g);
+                /* one that was an error is that, however its page ends */
+                const long status = g->answered ? status_of(g) : 0;
                 if (code == 0 && status >= 300 && status < 400 && status != 304) {
                         r = follow(g, reterr);
                         if (r < 0)
                                 return r;
                         continue;
                 }
-                if (code != 0) {
+                if (code != 0 && status < 400) {
+                        if (g->discarded > DISCARDED_MAX)
+                                return page_failed(g, reterr);
                         r = get_failed(g, code, reterr);
                         const struct Result *k = result_of(code);
                         return k && (k->retry == LATER || (k->retry == BEGUN && g->size > 0))
@@ -539,7 +506,9 @@ static int attempt(Get *g, Error *reterr) {
 }
 
 int http_get(Http *h, const HttpFile *f, Error *reterr) {
-        Get g = { .http = h, .file = f, .total = UINT64_MAX };
+        Get g = { .http = h, .file = f, .total = UINT64_MAX, .end_usec = USEC_INFINITY };
+        if (f->seconds_max > 0)
+                g.end_usec = now_usec(CLOCK_MONOTONIC) + f->seconds_max * USEC_PER_SEC;
         int r = set_options(&g) < 0 ? error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                                                 "libcurl is too old for a download")
                                     : 0;
@@ -556,7 +525,8 @@ int http_get(Http *h, const HttpFile *f, Error *reterr) {
                 }
                 failures = g.size > most ? 1 : failures + 1;
                 most = MAX(g.size, most);
-                if (failures > HTTP_RETRIES_MAX || ++attempts >= HTTP_ATTEMPTS_MAX)
+                if (failures > HTTP_RETRIES_MAX || ++attempts >= HTTP_ATTEMPTS_MAX ||
+                    now_usec(CLOCK_MONOTONIC) >= g.end_usec)
                         r = error_take(reterr, &e);
                 else {
                         (void) usleep(250000U << failures); /* 0.5, 1, 2, 4 seconds */

@@ -13,7 +13,8 @@ typedef struct HttpFile {
         const char *url; /* valid (basic/url.h) */
         int fd;          /* of an empty file, for writing */
         uint64_t size_max;
-        int progress_fd; /* "0 BYTES TOTAL" lines; or -EBADF */
+        unsigned seconds_max; /* that it may take in all; 0: as long as it takes */
+        int progress_fd;      /* "0 BYTES TOTAL" lines; or -EBADF */
 } HttpFile;
 
 typedef struct Http {

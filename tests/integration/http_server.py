@@ -65,6 +65,10 @@ def answer(send, path, headers, tls):
         return send(head("302 Found", "Content-Length: 0", "Location: file:///etc/passwd"))
     if how == "error":
         return send(head(f"{name.partition('/')[0]} Oops", "Content-Length: 3") + b"no\n")
+    if how == "endless":
+        send(head(f"{name.partition('/')[0]} Oops", "Location: /"))
+        while True:
+            send(b"no" * 50000)
     if how == "busy" and n < 3:
         return send(head("503 Busy", "Retry-After: 0", "Content-Length: 0"))
     if how == "huge":

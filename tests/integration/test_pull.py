@@ -18,7 +18,9 @@ ENTRIES = [("etc/os-release", "f", ""), ("bin", "l", "usr/bin")]
 SUM = "d8cdd451a0b43e309c02da5779be68fa1e7843494b345b9d88160897b4285f93"
 LIST_SIGNATURE = ("iHUEABYIAB0WIQS23ggngJDAjkS5QO0tRv4uWOwgjQUCXgvhAAAKCRAtRv4uWOwgjZoMAP9lKVruP7cD2cz7d6Sss1KVJF89KoMW3aJAFZWgCou1rwD9HQkpM7MMiiXPDkg3fYHs"
                   "mXmWp5i+btt64y3XqdUkLwE=")
-OWN_SIGNATURE = ("LS0tLS1CRUdJTiBQR1AgU0lHTkFUVVJFLS0tLS0KCmlIVUVBQllJQUIwV0lRUzIzZ2duZ0pEQWprUzVRTzB0UnY0dVdPd2dqUVVDWGd2aEFBQUtDUkF0UnY0dVdPd2cKalJJRkFQ"
+OWN_SIGNATURE = base64.b64encode(f"-----BEGIN PGP SIGNATURE-----\n\n{LIST_SIGNATURE}\n=oDIL\n-----END PGP SIGNATURE-----\n".encode()).decode()
+#: Of the checksum alone, without a name.
+BARE_SIGNATURE = ("LS0tLS1CRUdJTiBQR1AgU0lHTkFUVVJFLS0tLS0KCmlIVUVBQllJQUIwV0lRUzIzZ2duZ0pEQWprUzVRTzB0UnY0dVdPd2dqUVVDWGd2aEFBQUtDUkF0UnY0dVdPd2cKalJJRkFQ"
                  "OTNucHJVeXVTenZYcm9ITitDWTBxWEFvS0UzQzloNE9KU3Y2NElIRXJqK1FFQXFRRHc4R1VsZllJSApYTWpneU12UW4rWW9GdlVBUWJsZTVXSW1jSFppeEF3PQo9L0s4cQotLS0t"
                  "LUVORCBQR1AgU0lHTkFUVVJFLS0tLS0K")
 
@@ -32,7 +34,7 @@ def server(host, clean):
     host.run("python3 - >/srv/t/www/signed/t-web.tar", input=MAKE.replace("ENTRIES", repr(ENTRIES)))
     host.run("cp /srv/t/www/signed/t-web.tar /srv/t/www/own")
     host.write("/srv/t/www/signed/SHA256SUMS", f"{SUM}  t-web.tar\n")
-    host.write("/srv/t/www/own/t-web.tar.sha256", f"{SUM}\n")
+    host.write("/srv/t/www/own/t-web.tar.sha256", f"{SUM}  t-web.tar\n")
     for path, text in (("signed/SHA256SUMS.gpg", LIST_SIGNATURE), ("own/t-web.tar.sha256.asc", OWN_SIGNATURE)):
         host.write(f"/srv/t/www/{path}", base64.b64decode(text))
     host.write("/srv/t/server.py", (Path(__file__).parent / "http_server.py").read_text())
@@ -73,6 +75,14 @@ def test_signatures(server):
     r = json.loads(host.berth("pull-tar", "--json=short", "--force", f"{HTTP}/file/own/t-web.tar?x=/y").stdout)
     assert (r["name"], r["path"], r["verified"]) == ("t-web", f"{POOL}/t-web", "signature")
     host.run(f"rm -r {POOL}/t-web")
+    # a name is signed, too: with a checksum alone, that of another file would be as good
+    host.write("/srv/t/www/own/t-web.tar.sha256", f"{SUM}\n")
+    host.write("/srv/t/www/own/t-web.tar.sha256.asc", base64.b64decode(BARE_SIGNATURE))
+    r = refused(host, f"'{HTTP}/file/own/t-web.tar.sha256' has a checksum, but not the name 't-web.tar'", f"{HTTP}/file/own/t-web.tar")
+    assert "--verify=checksum" in r.err
+    assert host.berth("pull-tar", "--verify=checksum", f"{HTTP}/file/own/t-web.tar").out.endswith("verified by checksum")
+    host.run(f"rm -r {POOL}/t-web")
+    host.write("/srv/t/www/own/t-web.tar.sha256", f"{SUM}  t-web.tar\n")
     # of something else; none at all; what was signed has another checksum
     refused(host, "does not match", f"{HTTP}/file/plain/t-big.tar")
     host.run("rm /srv/t/www/plain/SHA256SUMS.gpg")
@@ -148,13 +158,16 @@ def test_broken_connections(server):
     assert [line.split()[1] for line in asked if line.startswith("/changes")][1] == f"bytes={size // 2}-"
     assert len([line for line in asked if line.startswith("/busy")]) == 3
     # what the server says of its parts is not believed: each is asked for, and one that is of no use is followed by the whole file
-    for how, parts in (("unasked", ["-", "half", "-", "-"]), ("parts", ["-", "half", "more", "more"]), ("mixes", ["-", "half", "-", "-"])):
+    for how, parts in (("unasked", ["-", "half", "-", "-"]), ("parts", ["-", "half", "more", "more"]), ("mixes", ["-", "half", "-"])):
         ranges = {"-": "-", "half": f"bytes={size // 2}-", "more": f"bytes={size // 2 + 1000}-"}
         assert [line.split()[1] for line in asked if line.startswith(f"/{how}")][:4] == [ranges[p] for p in parts], asked
     host.run(f"rm -r {POOL}/t-*")
     refused(host, "no connection", "--verify=no", "http://127.0.0.1:1/t-x.tar")
     refused(host, "the host was not found", "--verify=no", "http://nothing.invalid/t-x.tar")
     refused(host, "the server answers 403 (it is forbidden)", "--verify=no", f"{HTTP}/error/403/t-x.tar")
+    # pages without an end: of errors, and of what is none
+    refused(host, "the server has no such file (404)", "--verify=no", f"{HTTP}/endless/404/t-x.tar")
+    refused(host, "the server sends more than 1M that is not of the file", "--verify=no", f"{HTTP}/endless/302/t-x.tar")
 
 
 @pytest.mark.campaign
@@ -176,6 +189,17 @@ def test_redirections_and_encryption(server):
     refused(host, "is redirected to 'file:///etc/passwd', which is neither http nor https", "--verify=no", f"{HTTP}/to-file/t-x.tar")
     refused(host, "is redirected from https to 'http://127.0.0.1:18080/", "--verify=no", f"{HTTPS}/to-plain/plain/t-big.tar", env=trust)
     refused(host, "the server's certificate is not trusted", "--verify=no", f"{HTTPS}/file/plain/t-big.tar")
+    # nobody else is trusted instead of whom the environment names
+    for variable in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        r = refused(host, f"'/srv/t/none.pem', the file of certificates that ${variable} names, does not exist", "--verify=no", f"{HTTPS}/file/plain/t-big.tar",
+                    env={**trust, variable: "/srv/t/none.pem"})
+    try:    # many hosts; more than there may be
+        host.run("cp /etc/hosts /srv/t/hosts; yes '127.0.0.2 some.host.invalid' | head -c 1000000 >>/etc/hosts")
+        host.berth("pull-tar", "-q", "--verify=no", f"{HTTP}/file/plain/t-big.tar", "t-a")
+        host.run(f"rm -r {POOL}/t-a; truncate -s 9M /etc/hosts")
+        refused(host, "'/etc/hosts' is larger than 8M", "--verify=no", f"{HTTP}/file/plain/t-big.tar")
+    finally:
+        host.run("cat /srv/t/hosts >/etc/hosts")
     refused(host, "the proxy was not found", "--verify=no", f"{HTTP}/file/plain/t-big.tar", env={"http_proxy": "http://proxy.invalid:3128"})
 
 
