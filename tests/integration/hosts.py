@@ -78,7 +78,7 @@ class Terminal:
         self.text += chunk.decode(errors="replace")
         return bool(chunk)
 
-    def expect(self, pattern, timeout=20):
+    def expect(self, pattern, timeout=30):
         """Wait for text that matches; returns the match. What came before it is skipped."""
         deadline = time.monotonic() + timeout
         while True:
@@ -195,8 +195,9 @@ class Host:
         """A command on a pseudo-terminal of the host, without a pager; a Terminal."""
         command = args[0] if len(args) == 1 else shlex.join(str(a) for a in args)
         # the shell outlives the command, to tell its exit status, and the telling: what is still in a terminal
-        # when its last process ends may be lost; socat relays the terminal
-        inner = f'stty rows {rows} cols {columns}\n({command}\n)\nprintf "\\n[exit %s]\\n" "$?"\nsleep 60'
+        # when its last process ends may be lost, and so may what a command says after Ctrl-C when its shell dies of that;
+        # socat relays the terminal
+        inner = f'trap : INT QUIT\nstty rows {rows} cols {columns}\n({command}\n)\nprintf "\\n[exit %s]\\n" "$?"\nsleep 60'
         script = f"/run/terminal-{self.name}-{self._next()}"
         self.write(script, f"rm -f {script}\nexport TERM={term} SYSTEMD_PAGER=\n{inner}\n")
         return Terminal(self.spawn("socat", "-t0.2", "-", f"EXEC:sh {script},pty,setsid,ctty,stderr",
@@ -262,7 +263,7 @@ class Host:
         out = self.run("python3", "-c", script, timeout=60).stdout
         return {tuple(line.split("\t", 1)) for line in out.splitlines()}
 
-    def leaks(self, before, timeout=5, ignore=None):
+    def leaks(self, before, timeout=30, ignore=None):
         """What is there now and was not there `before`; waits a while for things to go."""
         deadline = time.monotonic() + timeout
         while True:

@@ -11,7 +11,7 @@ def console(host, busybox, clean):
     p = host.spawn("berth", "run", "-q", "--console=read-only", "-M", "talk", "-D", busybox, "--", "/bin/sh", "-c", "echo first words; exec sh -i",
                    stdout=subprocess.DEVNULL)
     host.wait_for("berth show -p State --value talk 2>/dev/null | grep -qx running", 20)
-    host.wait_for("berth attach --history talk | grep -q 'first words'", 10)
+    host.wait_for("berth attach --history talk | grep -q 'first words'", 30)
     yield "talk"
     host.berth("terminate", "talk", check=False)
     host.end(p)
@@ -23,9 +23,9 @@ def test_history_is_read_back(host, console):
     # whoever has no terminal looks on, until he is ended
     host.run(f"setsid berth attach {console} </dev/null >/run/viewed 2>&1 &")
     try:
-        host.wait_for("grep -q 'first words' /run/viewed", 10)
+        host.wait_for("grep -q 'first words' /run/viewed", 30)
         host.run(f"pkill -TERM -xf 'berth attach {console}'")
-        host.wait_for(f"! pgrep -xf 'berth attach {console}'", 10)
+        host.wait_for(f"! pgrep -xf 'berth attach {console}'", 30)
     finally:
         host.run(f"pkill -KILL -xf 'berth attach {console}'; rm -f /run/viewed", check=False)
 
@@ -61,7 +61,7 @@ def test_attach_and_leave(host, console):
         t.expect("20 80")
         t.send("exit 3\n")
         assert t.wait() == 0      # the container has ended, and that is no failure
-    host.wait_for("! berth list --no-legend | grep talk", 10)
+    host.wait_for("! berth list --no-legend | grep talk", 30)
 
 
 def test_the_second_takes_over(host, console):
@@ -84,7 +84,7 @@ def test_who_does_not_keep_up_is_left(host, console):
     """A viewer that stops reading holds nobody up: neither the payload nor the next one."""
     host.run(f"setsid berth attach {console} </dev/null >/run/viewed 2>&1 &")
     try:
-        host.wait_for("grep -q 'first words' /run/viewed", 10)
+        host.wait_for("grep -q 'first words' /run/viewed", 30)
         pid = host.run(f"pgrep -xf 'berth attach {console}'").out
         host.run(f"kill -STOP {pid}")
         with host.terminal(f"berth exec -t {console} sh") as t:
@@ -92,7 +92,7 @@ def test_who_does_not_keep_up_is_left(host, console):
             t.expect("done=9", 30)
             t.send("exit\n")
         host.run(f"kill -CONT {pid}")
-        host.wait_for(f"! kill -0 {pid} 2>/dev/null", 10)
+        host.wait_for(f"! kill -0 {pid} 2>/dev/null", 30)
         assert "did not keep up" in host.run("tail -n 2 /run/viewed").stdout
     finally:
         host.run("pkill -KILL -xf 'berth attach talk'; rm -f /run/viewed", check=False)
@@ -119,14 +119,14 @@ def test_service_console(host, machine, clean):
     host.write("/etc/berth/serve.berth", "[Exec]\nPrivateUsers=no\nKillSignal=SIGKILL\n")
     try:
         host.berth("start", "serve", timeout=60)
-        host.wait_for("berth attach --history serve | grep -q 'up and ready'", 10)
+        host.wait_for("berth attach --history serve | grep -q 'up and ready'", 30)
         with host.terminal("berth attach serve") as t:
             t.expect("up and ready")
             t.send("hello\n")
             t.expect("got hello")
             t.send("\x1d\x1d\x1d")
             assert t.wait() == 0
-        host.wait_for("berth logs serve | grep -q 'got hello'", 10)
+        host.wait_for("berth logs serve | grep -q 'got hello'", 30)
     finally:
         host.systemctl("stop", "berth@serve.service", check=False, timeout=60)
         host.run("rm -f /etc/berth/serve.berth; systemctl reset-failed berth@serve.service 2>/dev/null; :")

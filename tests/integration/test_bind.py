@@ -179,7 +179,7 @@ def test_a_container_that_ends_or_stands_still(host, running, shared):
     out = p.communicate(timeout=30)[0].decode()
     # wherever in the middle it was
     assert re.fullmatch(f"berth: (Container '{name}' has ended|No container named '{name}' is running\nHint: 'berth list' shows those that are)\n", out), out
-    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
 
 
 def test_who_may(host, running, shared):

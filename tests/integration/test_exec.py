@@ -76,7 +76,7 @@ def test_confined_like_the_payload(host, running, options):
     theirs = host.run(f"grep -E '{interesting}' /proc/{leader}/status; cat /proc/{leader}/limits /proc/{leader}/oom_score_adj /proc/{leader}/cgroup")
     # looked at from outside, with the same eyes
     p = host.spawn("berth", "exec", name, "sleep", "777")
-    host.wait_for("pgrep -f '^sleep 777' >/dev/null", 5)
+    host.wait_for("pgrep -f '^sleep 777' >/dev/null", 30)
     pid = host.run("pgrep -f '^sleep 777'").out
     ours = host.run(f"grep -E '{interesting}' /proc/{pid}/status; cat /proc/{pid}/limits /proc/{pid}/oom_score_adj /proc/{pid}/cgroup")
     namespaces = [host.run(f"cd /proc/{i}/ns; readlink cgroup ipc mnt net pid time user uts; readlink /proc/{i}/root").out for i in (leader, pid)]
@@ -100,25 +100,25 @@ def test_ends_in_time(host, running):
 def test_ends_with_its_caller_and_its_container(host, running):
     name = running()
     p = host.spawn("berth", "exec", name, "sleep", "4321")
-    host.wait_for("pgrep -f '^sleep 4321' >/dev/null", 5)
+    host.wait_for("pgrep -f '^sleep 4321' >/dev/null", 30)
     host.run("pkill -9 -f '^berth exec box sleep 4321'")
-    host.wait_for("! pgrep -f '^sleep 4321' >/dev/null", 5)
+    host.wait_for("! pgrep -f '^sleep 4321' >/dev/null", 30)
     host.end(p)
     p = host.spawn("berth", "exec", name, "sleep", "4322")
-    host.wait_for("pgrep -f '^sleep 4322' >/dev/null", 5)
+    host.wait_for("pgrep -f '^sleep 4322' >/dev/null", 30)
     host.run("pkill -TERM -f '^berth exec box sleep 4322'")    # passed on
     assert p.wait(10) == 128 + 15
     p = host.spawn("berth", "exec", name, "sleep", "4323")
-    host.wait_for("pgrep -f '^sleep 4323' >/dev/null", 5)
+    host.wait_for("pgrep -f '^sleep 4323' >/dev/null", 30)
     host.berth("terminate", name)
     assert p.wait(10) == 128 + 9
-    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
 
 
 def test_goes_on_without_the_manager(host, running):
     name = running()
     p = host.spawn("berth", "exec", name, "sh", "-c", "sleep 3; echo late; exit 5")
-    host.wait_for("pgrep -f '^sleep 3' >/dev/null", 5)
+    host.wait_for("pgrep -f '^sleep 3' >/dev/null", 30)
     host.systemctl("restart", "berthd.service")
     out, _ = p.communicate(timeout=20)
     assert p.returncode == 5 and b"late" in out
@@ -130,9 +130,9 @@ def test_many_at_once(host, running, request):
     before = host.run("ls /proc/$(pidof berthd)/fd | wc -l").out
     r = host.run(f"for i in $(seq {n}); do (berth exec {name} true; echo $?) & done; wait", timeout=120)
     assert r.out.split() == ["0"] * n, r.stderr[-2000:]
-    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
     assert int(host.run("ls /proc/$(pidof berthd)/fd | wc -l").out) <= int(before) + 1
-    host.wait_for("! ps -eo stat,comm | grep '^Z.*berth'", 5)
+    host.wait_for("! ps -eo stat,comm | grep '^Z.*berth'", 30)
 
 
 def test_paused_container(host, running):
@@ -204,17 +204,17 @@ def test_shell_without_systemd(host, running):
         t.expect(r"42\r\n/dev/pts/\d+")
         t.send("\x1d\x1d\x1d")
         assert t.wait() == 0
-    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
 
 
 def test_shell_is_hung_up(host, running):
     name = running()
     with host.terminal("berth", "exec", "-t", name, "sh", "-c", "sleep 5432; :") as t:
-        host.wait_for("pgrep -f '^sleep 5432' >/dev/null", 5)
+        host.wait_for("pgrep -f '^sleep 5432' >/dev/null", 30)
         host.run("pkill -9 -f '^berth exec -t'")
         t.wait()
-    host.wait_for("! pgrep -f '^sleep 5432' >/dev/null", 5)
-    host.wait_for("! pgrep berth-worker >/dev/null", 5)
+    host.wait_for("! pgrep -f '^sleep 5432' >/dev/null", 30)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
 
 
 @pytest.mark.parametrize("options", MODES)
@@ -412,10 +412,10 @@ def test_copy_ends_with_its_caller(host, running):
     host.run("rm -rf /tmp/back")
     host.berth("exec", name, "sh", "-c", "head -c 300M /dev/zero >/big 2>/dev/null || dd if=/dev/zero of=/big bs=1M count=300")
     p = host.spawn("berth", "copy-from", name, "/big", "/tmp/back")
-    host.wait_for("pgrep berth-worker >/dev/null", 5, every=0.01)
+    host.wait_for("pgrep berth-worker >/dev/null", 30, every=0.01)
     host.run("pkill -9 -f '^berth copy-from'")
     host.end(p)
-    host.wait_for("! pgrep berth-worker >/dev/null", 10)
+    host.wait_for("! pgrep berth-worker >/dev/null", 30)
     assert not host.run("ls -a /tmp | grep -e berth-copy || :").out
 
 

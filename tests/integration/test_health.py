@@ -57,11 +57,11 @@ def test_states(host, service):
         assert [c["health"] for c in json.loads(host.berth("list", "--json=short").stdout)] == ["healthy"]
         # the start period is over with the first success
         inside(host, "rm /run/good")
-        host.wait_for("berth show -p Health --value web | grep -qx unhealthy", 10)
+        host.wait_for("berth show -p Health --value web | grep -qx unhealthy", 30)
         assert "unhealthy" in host.berth("list").stdout
         assert "running, ready, unhealthy" in host.berth("status", "web").stdout
         inside(host, "touch /run/good")
-        host.wait_for("berth show -p Health --value web | grep -qx healthy", 10)
+        host.wait_for("berth show -p Health --value web | grep -qx healthy", 30)
         log = host.journal("-u", "berthd", "-n", "50")
         assert "Container 'web' is unhealthy: 'test' has exited with status 1" in log
         assert "Container 'web' is healthy again" in log
@@ -87,7 +87,7 @@ def test_one_at_a_time_and_none_while_paused(host, service):
     assert host.run(f"wc -l </proc/{leader}/root/run/begun").out == begun
     assert health(host) == "unhealthy"
     host.berth("resume", "web")
-    host.wait_for(f"test $(wc -l </proc/{leader}/root/run/begun) -gt {begun}", 10)
+    host.wait_for(f"test $(wc -l </proc/{leader}/root/run/begun) -gt {begun}", 30)
 
 
 @pytest.mark.parametrize("action", ["restart", "stop", "kill"])
@@ -106,7 +106,7 @@ def test_action(host, service, action):
         assert host.systemctl("is-failed", "berth@web.service", check=False).out == "inactive"
         return
     host.wait_for(f"n=$(berth show -p Supervisor --value web 2>/dev/null) && test $n -gt 0 && test $n != {first}", 20)
-    host.wait_for("berth show -p Health --value web | grep -qx starting", 10)
+    host.wait_for("berth show -p Health --value web | grep -qx starting", 30)
     if action == "kill":
         assert host.properties("berth@web.service", "NRestarts")["NRestarts"] == "1"
 

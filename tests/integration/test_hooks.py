@@ -16,14 +16,14 @@ def noted(host, clean):
 
     def read(count=None):
         if count is not None:
-            host.wait_for(f"test $(wc -l <{LOG}) -ge {count}", 15)
+            host.wait_for(f"test $(wc -l <{LOG}) -ge {count}", 30)
         lines = host.run(f"cat {LOG} 2>/dev/null; :").stdout.splitlines()
         return [dict(zip(["hook", "name", "root", "unit", "state", "leader", "argument", "cgroup", "result"],
                          [w.split("=", 1)[1] for w in line.split(" ", 8)])) for line in lines]
 
     yield read
     host.systemctl("stop", "berth@web.service", check=False, timeout=60)
-    host.wait_for("! systemctl list-units --all --plain --no-legend 'berth-p*' | grep -q .", 15)
+    host.wait_for("! systemctl list-units --all --plain --no-legend 'berth-p*' | grep -q .", 30)
     host.run(f"rm -f {NOTE} {LOG} /etc/berth/web.berth; systemctl reset-failed 'berth@web.service' 2>/dev/null; :")
 
 

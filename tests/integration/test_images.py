@@ -105,7 +105,7 @@ def test_objects(host, ready, pool):
 
 def test_in_use(host, ready, pool):
     """Nobody works on what somebody else has: berth, systemd-nspawn and machinectl agree."""
-    p = host.spawn("exec berth run -q -P web -- sleep 300")
+    p = host.spawn("exec berth run -q -P web -- sleep 4710")
     try:
         host.wait_for("berth list --no-legend | grep -q '^web .*running'", 60)
         for words in (["remove", "web"], ["rename", "web", "db"], ["read-only", "web"], ["clone", "web", "db"]):
@@ -120,16 +120,16 @@ def test_in_use(host, ready, pool):
         host.berth("terminate", "web", check=False)
         p.wait(60)
         host.end(p)
-    p = host.spawn(f"exec systemd-nspawn -q --register=no -M web -D {POOL}/web sleep 300")
+    p = host.spawn(f"exec systemd-nspawn -q --register=no -M web -D {POOL}/web sleep 4710")
     try:
-        host.wait_for(f"test -e {POOL}/.#web.lck && pgrep -x sleep", 60)
+        host.wait_for(f"test -e {POOL}/.#web.lck && pgrep -xf 'sleep 4710'", 60)
         for words in (["remove", "web"], ["rename", "web", "db"]):
             r = host.berth(*words, check=False)
             assert r.returncode == 1 and "Image 'web' is in use by 'web' since " in r.stderr, r
         r = host.berth("run", "-q", "-P", "-M", "x", "-D", f"{POOL}/web", "--", "true", check=False)
         assert r.returncode == 125 and "is in use by 'web' since " in r.stderr, r
     finally:
-        host.run("pkill -KILL -x sleep", check=False)
+        host.run("pkill -KILL -xf 'sleep 4710'", check=False)
         p.wait(60)      # it tidies up
         host.end(p)
     host.run(f"mkdir -p {POOL}/web/mnt; mount -t tmpfs x {POOL}/web/mnt")

@@ -191,7 +191,7 @@ def test_notify_ready_gates_the_unit(host, service):
         r = service("busybox", service_text)
         assert r.returncode != 0 and time.monotonic() - start >= 3
         assert host.properties("berth@web.service", "Result") == {"Result": "timeout"}
-        host.wait_for("! berth show web >/dev/null 2>&1", 10)
+        host.wait_for("! berth show web >/dev/null 2>&1", 30)
     finally:
         host.run("rm -r /run/systemd/system/berth@web.service.d; systemctl daemon-reload")
 
@@ -204,9 +204,9 @@ def test_killed_supervisor_leaves_nothing(host, busybox, options, clean):
     wait_state(host, "web", "running", 20)
     shown = info(host, "web")
     host.run("kill", "-9", str(shown["Supervisor"]))
-    host.wait_for(f"! test -d /proc/{shown['Leader']}", 5)
+    host.wait_for(f"! test -d /proc/{shown['Leader']}", 30)
     p.communicate(timeout=10)
-    host.wait_for("! berth show web >/dev/null 2>&1", 5)
+    host.wait_for("! berth show web >/dev/null 2>&1", 30)
     # the name is free at once
     assert host.berth("run", "-q", "-P", "-M", "web", "-D", busybox, *options, "--", "/bin/true").returncode == 0
 
@@ -218,7 +218,7 @@ def test_manager_killed_or_restarted_forgets_nothing(host, busybox, clean):
         before = info(host, "web")
         for how in ("systemctl kill -s KILL berthd.service", "systemctl restart berthd.service", "systemctl stop berthd.service"):
             host.run(how, check=False)
-            host.wait_for("berth show -p State --value web | grep -qx running", 15)
+            host.wait_for("berth show -p State --value web | grep -qx running", 30)
             after = info(host, "web")
             assert {k: after[k] for k in ("Leader", "Supervisor", "Unit", "Id")} == {k: before[k] for k in ("Leader", "Supervisor", "Unit", "Id")}
         host.berth("stop", "web", timeout=120)
@@ -242,11 +242,11 @@ def test_manager_that_comes_late_logs_the_start_once(host, busybox, clean):
     p = host.spawn("berth", "run", "-q", "-P", "-M", "early", "-D", busybox, "--", "/bin/sleep", "60")
     said = "journalctl --sync; test $(journalctl -b -o cat CONTAINER=early | grep -c \"'early' runs\") = {}"
     try:
-        host.wait_for("systemctl is-active machine-early.scope", 10)
+        host.wait_for("systemctl is-active machine-early.scope", 30)
         host.run("systemctl unmask --runtime berthd.service berthd-control.socket; systemctl start berthd-control.socket")
         before = int(host.run("journalctl -b -o cat CONTAINER=early | grep -c \"'early' runs\"", check=False).out)
         wait_state(host, "early", "running", 20)
-        host.wait_for(said.format(before + 1), 10)
+        host.wait_for(said.format(before + 1), 30)
         host.run("systemctl restart berthd.service")
         wait_state(host, "early", "running", 20)
         host.run(said.format(before + 1))
@@ -262,7 +262,7 @@ def test_scope_that_a_crash_left_behind(host, busybox, clean):
              "busctl call -q org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' "
              "machine-quick.scope fail 3 PIDs au 1 $! Slice s machine.slice Controller s :1.999999 0")
     try:
-        host.wait_for("systemctl is-active machine-quick.scope && grep -l berth-holder /proc/[0-9]*/comm", 10)
+        host.wait_for("systemctl is-active machine-quick.scope && grep -l berth-holder /proc/[0-9]*/comm", 30)
         r = host.berth("run", "-P", "-M", "quick", "-D", busybox, "--", "/bin/echo", "hello", timeout=20)
         assert r.out == "hello" and "was left behind" in r.stderr, r
     finally:
@@ -279,7 +279,7 @@ def test_payload_that_ends_at_once_many_times(host, busybox, clean):
         stamps = [int(line) / 1e6 for line in r.stdout.splitlines()]
         times[how] = sorted(b - a for a, b in zip(stamps, stamps[1:]))[20]
     assert times["the same name"] < 3 * times["another name"] + 100, times
-    host.wait_for("! systemctl list-units --plain --no-legend 'machine-*.scope' | grep .", 5)
+    host.wait_for("! systemctl list-units --plain --no-legend 'machine-*.scope' | grep .", 30)
 
 
 # ---- terminal, pipes ----
@@ -297,7 +297,7 @@ def test_interactive_terminal(host, busybox, clean):
 
 def test_escape_ends_the_container(host, busybox, clean):
     with host.terminal(f"berth run -M term -D {busybox} -- /bin/sleep 1000") as t:
-        host.wait_for("berth show -p State --value term | grep -qx running", 10)
+        host.wait_for("berth show -p State --value term | grep -qx running", 30)
         t.send("\x1d\x1d\x1d")
         assert t.wait(10) != 0
 
@@ -348,7 +348,7 @@ def test_excludes_and_is_excluded_by_nspawn(host, busybox, clean):
     """Both take the same lock on a root."""
     p = host.spawn("systemd-nspawn", "-q", "--register=no", "-D", busybox, "/bin/sleep", "1000")
     try:
-        host.wait_for(f"pgrep -f '^/bin/sleep 1000$'", 10)
+        host.wait_for(f"pgrep -f '^/bin/sleep 1000$'", 30)
         r = host.berth("run", "-q", "-P", "-D", busybox, "--", "/bin/true", check=False)
         assert r.returncode == 125 and "in use" in r.stderr, r
     finally:

@@ -326,7 +326,7 @@ def test_killed_client_leaves_nothing(host, running):
     host.wait_for("pgrep -f '^/bin/sleep 4711'")
     host.end(p)
     host.run("pkill -KILL -f '[m]achinectl shell web' || :")
-    host.wait_for("! pgrep -f '^/bin/sleep 4711'", 10)
+    host.wait_for("! pgrep -f '^/bin/sleep 4711'", 30)
 
 
 def test_signals(host, berthd, busybox):
@@ -532,7 +532,7 @@ def test_pause(host, berthd, busybox):
     time.sleep(0.5)
     assert host.run(beat).out == then
     host.run("machinectl", "resume", "still")
-    host.wait_for(f"test $({beat}) != {then}", 10)
+    host.wait_for(f"test $({beat}) != {then}", 30)
     host.run("machinectl", "terminate", "still")
     p.wait(20)
     assert not host.exists("/run/systemd/machine/berth.still")

@@ -51,24 +51,24 @@ def test_pause_and_resume(host, beating):
     assert r.returncode == 125 and "paused" in r.stderr and "berth resume still" in r.stderr, r
     # a manager that has just come hears of it
     host.systemctl("restart", "berthd.service")
-    host.wait_for("berth show -p State --value still | grep -qx paused", 15)
+    host.wait_for("berth show -p State --value still | grep -qx paused", 30)
     assert host.run(beating).out == then
     host.berth("resume", "still")
     assert state(host) == "running"
-    host.wait_for(f"test $({beating}) != {then}", 10)
+    host.wait_for(f"test $({beating}) != {then}", 30)
     host.berth("resume", "still")
     assert host.berth("exec", "still", "echo", "hello").out == "hello"
     # it is stopped as others are
     host.berth("pause", "still")
     host.berth("stop", "still", timeout=30)
-    host.wait_for("! berth show still 2>/dev/null | grep .", 10)
+    host.wait_for("! berth show still 2>/dev/null | grep .", 30)
 
 
 @pytest.mark.parametrize("beating", ["scope-userns", "service"], indirect=True)
 def test_terminate_of_a_paused_one(host, beating):
     host.berth("pause", "still")
     host.berth("terminate", "still", timeout=30)
-    host.wait_for("! berth list --no-legend | grep still", 10)
+    host.wait_for("! berth list --no-legend | grep still", 30)
 
 
 @pytest.mark.parametrize("beating", ["scope-userns", "service-userns"], indirect=True)
@@ -79,7 +79,7 @@ def test_payload_cannot_evade(host, beating):
     assert state(host) == "paused"
     then = host.run(beating).out
     host.berth("resume", "still")
-    host.wait_for(f"test $({beating}) != {then}", 10)
+    host.wait_for(f"test $({beating}) != {then}", 30)
 
 
 @pytest.mark.parametrize("beating", ["scope"], indirect=True)
@@ -87,7 +87,7 @@ def test_pause_is_an_event(host, beating):
     p = host.spawn("exec berth events still >/run/events")
     try:
         # again and again, until it listens
-        host.wait_for("berth pause still; berth resume still; grep -q 'state.*paused' /run/events && grep -q 'state.*running' /run/events", 10)
+        host.wait_for("berth pause still; berth resume still; grep -q 'state.*paused' /run/events && grep -q 'state.*running' /run/events", 30)
     finally:
         host.end(p)
         host.run("rm -f /run/events")
@@ -100,10 +100,10 @@ def test_restart(host, machine, clean):
     host.write("/etc/berth/again.berth", "[Exec]\nPrivateUsers=no\nKillSignal=SIGKILL\n")
     try:
         host.berth("restart", "again", timeout=60)      # starts what does not run
-        host.wait_for("berth show -p State --value again 2>/dev/null | grep -qx running", 10)
+        host.wait_for("berth show -p State --value again 2>/dev/null | grep -qx running", 30)
         first = host.berth("show", "-p", "Supervisor", "--value", "again").out
         host.berth("restart", "again", timeout=60)
-        host.wait_for("berth show -p State --value again 2>/dev/null | grep -qx running", 10)
+        host.wait_for("berth show -p State --value again 2>/dev/null | grep -qx running", 30)
         assert host.berth("show", "-p", "Supervisor", "--value", "again").out != first
         assert host.properties("berth@again.service", "NRestarts") == {"NRestarts": "0"}
     finally:
@@ -121,11 +121,11 @@ def test_stop_all_at_once_and_say_what_is_waited_for(host, busybox, machine, cle
         host.run("sleep 0.5")       # for the traps
         began = time.monotonic()
         with host.terminal("berth stop one two nosuch") as t:
-            t.expect("No container named 'nosuch'", 3)
-            t.expect("Waiting for 'one'.*berth terminate one.*Waiting for 'two'", 6)
+            t.expect("No container named 'nosuch'", 30)
+            t.expect("Waiting for 'one'.*berth terminate one.*Waiting for 'two'", 30)
             assert t.wait() == 1
             assert time.monotonic() - began < 9.5      # not one after the other
-        host.wait_for("! berth list --no-legend | grep .", 5)
+        host.wait_for("! berth list --no-legend | grep .", 30)
         assert [p.wait(10) for p in running] == [0, 0]
     finally:
         for name, p in zip(("one", "two"), running):

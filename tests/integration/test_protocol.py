@@ -408,7 +408,7 @@ def test_reboot_of_a_command_starts_it_anew(host, busybox, options, clean):
 def test_request_stop_of_the_scope(host, busybox, clean):
     """systemctl stop asks the supervisor, who knows the payload's own signal."""
     p = host.spawn("berth", "run", "-q", "-P", "-M", "proto", "-D", busybox, "--kill-signal=USR1", "--", "/bin/sh", "-c", TRAPS)
-    host.wait_for("berth show -p State --value proto | grep -qx running", 10)
+    host.wait_for("berth show -p State --value proto | grep -qx running", 30)
     start = time.monotonic()
     host.systemctl("stop", "machine-proto.scope")
     out, _ = p.communicate(timeout=10)
@@ -714,7 +714,7 @@ def test_service_is_ready_when_the_payload_is(host, service):
     r = service(f"""[Container]\nDirectory=/lab/{host.suite}\n[Files]\nReadOnly=yes\nBindReadOnly=/run/proto:/mnt
         [Exec]\nBoot=no\nNotifyReady=yes\nParameters=perl -e 'require "/mnt/speaker.pl"; nap(0.7); report("READY=1"); report("STATUS=at work"); sleep 1000'\n""")
     assert r.returncode == 0 and time.monotonic() - start > 0.7, host.journal("-u", "berth@proto.service")
-    host.wait_for("test \"$(systemctl show -P StatusText berth@proto.service)\" = 'Container running: at work'", 5)
+    host.wait_for("test \"$(systemctl show -P StatusText berth@proto.service)\" = 'Container running: at work'", 30)
     assert host.berth("show", "-p", "StatusText", "--value", "proto").out == "at work"
     host.systemctl("restart", "berthd.service")     # the next manager is told again
     host.wait_for("test \"$(berth show -p StatusText --value proto)\" = 'at work'", 30)
@@ -728,8 +728,8 @@ def test_service_watchdog(host, service):
     time.sleep(2.2)
     assert host.systemctl("is-active", "berth@proto.service").out == "active"
     host.run("kill", "-STOP", supervisor)
-    host.wait_for("test $(systemctl show -P Result berth@proto.service) = watchdog", 10)
-    host.wait_for(f"! test -d /proc/{leader}", 5)
+    host.wait_for("test $(systemctl show -P Result berth@proto.service) = watchdog", 30)
+    host.wait_for(f"! test -d /proc/{leader}", 30)
 
 
 def test_payload_watchdog(host, notifications, clean):
@@ -781,12 +781,12 @@ def test_service_reboot_and_poweroff(host, service):
     assert service("[Exec]\nBoot=yes\n").returncode == 0
     first = host.berth("show", "-p", "Leader", "--value", "proto").out
     host.berth("reboot", "proto")
-    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 1 && systemctl is-active berth@proto.service", 10)
-    host.wait_for(f"l=$(berth show -p Leader --value proto) && test \"$l\" -gt 0 && test \"$l\" != {first}", 10)
+    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 1 && systemctl is-active berth@proto.service", 30)
+    host.wait_for(f"l=$(berth show -p Leader --value proto) && test \"$l\" -gt 0 && test \"$l\" != {first}", 30)
     # the kernel's own word for it, from inside
     leader = host.berth("show", "-p", "Leader", "--value", "proto").out
     host.run(f"nsenter -t {leader} -a /bin/busybox reboot -f", check=False)
-    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 2 && systemctl is-active berth@proto.service", 10)
-    host.wait_for("berth show -p State --value proto | grep -qx running", 10)
+    host.wait_for("test $(systemctl show -P NRestarts berth@proto.service) = 2 && systemctl is-active berth@proto.service", 30)
+    host.wait_for("berth show -p State --value proto | grep -qx running", 30)
     host.berth("poweroff", "proto")
     assert host.properties("berth@proto.service", "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}

@@ -82,6 +82,8 @@ def test_it_boots(host, pool, debian):
     assert r.returncode == 1 and "Image 't-deb' is in use" in r.err and host.run("ls -A /srv/t").out == ""
     host.berth("terminate", "t-deb")
     host.wait_for("! berth show t-deb 2>/dev/null", 30)
+    host.wait_for("! systemctl is-active -q berth@t-deb", 30)
+    host.systemctl("reset-failed", "berth@t-deb", check=False)
 
 
 #: Archives, made by a program in the host's perl-less, pickle-less Python: name, type, link target.
@@ -209,7 +211,7 @@ def test_no_room(host, pool):
 def test_given_up(host, pool):
     """Ctrl-C, a client that is killed, and a transfer that is killed."""
     host.run("mkfifo /srv/t/slow.tar; mkdir /srv/t/d; head -c 200000 /dev/urandom >/srv/t/d/f; tar c -C /srv/t/d . >/srv/t/whole.tar")
-    slow = "(head -c 150000 /srv/t/whole.tar; sleep 600) >/srv/t/slow.tar & P=$!; trap 'kill $P' EXIT; "
+    slow = "(head -c 150000 /srv/t/whole.tar; exec sleep 300) >/srv/t/slow.tar & "
     begun = f"ls -d {POOL}/.#t-slow.????????/f"
     gone = f"! ls -d {POOL}/.#t-slow.* 2>/dev/null && ! pgrep -x berth-transfer"
     with host.terminal(f"{slow} berth import-tar /srv/t/slow.tar t-slow; echo status $?") as t:
@@ -227,7 +229,6 @@ def test_given_up(host, pool):
             host.wait_for("! pgrep -x berth-transfer", 60)
             host.berth("import-tar", "-q", "/srv/t/whole.tar", "t-next")
             assert leftovers(host) == ""
-        host.run("pkill -x sleep", check=False)
         host.end(p)
     host.run(f"test ! -e {POOL}/t-slow")
 

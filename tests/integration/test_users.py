@@ -31,7 +31,7 @@ def held(host):
     def start(root, *options, name="users"):
         p = host.spawn("berth", "run", "-q", "-P", "-M", name, "-D", root, *options, "--", "/bin/sleep", "1000")
         running.append((name, p))
-        host.wait_for(f"berth show -p State --value {name} | grep -qx running", 10)
+        host.wait_for(f"berth show -p State --value {name} | grep -qx running", 30)
         return host.berth("show", "-p", "Leader", "--value", name).out
 
     yield start
@@ -98,7 +98,7 @@ def test_ranges_of_two_containers(host, machine, busybox, clean, held):
     # what passwd and subuid have is not for containers
     host.run(f"cp -a /etc/subuid /run/subuid.saved; echo eve:{maps['users']}:65536 >>/etc/subuid")
     try:
-        host.wait_for("! berth show users >/dev/null 2>&1", 5)
+        host.wait_for("! berth show users >/dev/null 2>&1", 30)
         lines = run(host, busybox, "-U", script="cat /proc/self/uid_map")
         assert uid_map(lines)[0][1] not in maps.values()
     finally:
