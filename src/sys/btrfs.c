@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Subvolumes of btrfs.
  *
- * Calls: statfs; ioctl GET_SUBVOL_INFO, GET_SUBVOL_ROOTREF and INO_LOOKUP_USER (Linux 4.18), SUBVOL_CREATE, SNAP_CREATE_V2, SNAP_DESTROY,
+ * Calls: statfs; ioctl GET_SUBVOL_INFO, GET_SUBVOL_ROOTREF and INO_LOOKUP_USER (Linux 4.18), INO_LOOKUP (CAP_SYS_ADMIN), openat2, SUBVOL_CREATE, SNAP_CREATE_V2, SNAP_DESTROY,
  * SUBVOL_GETFLAGS/SETFLAGS; QUOTA_CTL, QGROUP_LIMIT, and TREE_SEARCH of the tree of quotas, which needs CAP_SYS_ADMIN. */
 #include "sys/btrfs.h"
 
@@ -19,8 +19,10 @@
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "basic/time.h"
+#include "sys/syscalls.h"
 
 #define NESTED_MAX 16 /* subvolumes in subvolumes in … */
+#define TRIES_MAX 16  /* to open one that somebody moves */
 
 bool btrfs_is_subvolume(const char *path, const struct stat *st) {
         struct statfs fs;
@@ -35,6 +37,11 @@ bool btrfs_is_on(int fd) {
 
 int btrfs_subvolume_read(int fd, BtrfsSubvolume *ret) {
         struct btrfs_ioctl_get_subvol_info_args args = { 0 };
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_ino != BTRFS_FIRST_FREE_OBJECTID) /* it would be told of the one that it is in */
+                return -ENOTTY;
         if (ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &args) < 0)
                 return -errno;
         *ret = (BtrfsSubvolume){ .id = args.treeid,
@@ -76,18 +83,18 @@ int btrfs_subvolume_destroy(int parent_fd, const char *name, int fd) {
         return ioctl(parent_fd, BTRFS_IOC_SNAP_DESTROY, &args) < 0 ? -errno : 0;
 }
 
-typedef int (*ChildVisit)(int fd, const char *path, const char *name, void *userdata);
+/* ---- what is in a subvolume ---- */
 
-static int visit_child(int fd, uint64_t tree, uint64_t directory, ChildVisit visit,
-                       void *userdata) {
-        struct btrfs_ioctl_ino_lookup_user_args at = { .treeid = tree, .dirid = directory };
-        if (ioctl(fd, BTRFS_IOC_INO_LOOKUP_USER, &at) < 0)
-                return errno == ENOENT ? 0 : -errno; /* it may have gone meanwhile */
-        return visit(fd, at.path, at.name, userdata);
-}
+/* A subvolume right in another one: its number, and that of the directory that it is in. Who works in the other one can move both, and put links in their
+ * place, at any time: so paths are opened without links and only within it, and of what was opened the number counts. */
+typedef struct Child {
+        uint64_t tree, directory;
+} Child;
 
-/* Each subvolume right in this one: "a/b/" or "", and its name. */
-static int for_each_child(int fd, ChildVisit visit, void *userdata) {
+typedef int (*ChildVisit)(int fd, const Child *c, void *userdata);
+
+/* In the order of their numbers, which is that of their making. */
+static int for_each_child(int fd, uint64_t newest, ChildVisit visit, void *userdata) {
         _cleanup_free_ struct btrfs_ioctl_get_subvol_rootref_args *refs =
                 new0(struct btrfs_ioctl_get_subvol_rootref_args, 1);
         if (!refs)
@@ -97,22 +104,53 @@ static int for_each_child(int fd, ChildVisit visit, void *userdata) {
                 if (more && errno != EOVERFLOW)
                         return -errno;
                 for (size_t i = 0; i < refs->num_items; i++) {
-                        int r = visit_child(fd, refs->rootref[i].treeid, refs->rootref[i].dirid,
-                                            visit, userdata);
-                        if (r < 0)
+                        const Child c = { refs->rootref[i].treeid, refs->rootref[i].dirid };
+                        int r = c.tree <= newest ? visit(fd, &c, userdata) : 0;
+                        if (r < 0 || c.tree > newest)
                                 return r;
                 }
         }
         return 0;
 }
 
-static int open_child(int fd, const char *path, const char *name) {
-        _cleanup_free_ char *full = strjoin(path, name);
-        if (!full)
-                return -ENOMEM;
-        int child = openat(fd, full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return child < 0 ? -errno : child;
+/* A subvolume has a st_dev of its own, but is no mount. */
+static int open_beneath(int fd, const char *path) {
+        int found = sys_openat2(fd, isempty(path) ? "." : path,
+                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0,
+                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+        return found >= 0 ? found : errno == EXDEV ? -EBUSY : -errno;
 }
+
+/* Where a child is: "a/b/" or "", and its name. Too large for the stack. */
+typedef struct btrfs_ioctl_ino_lookup_user_args Place;
+
+/* -ENOENT: it is gone, or in another directory. *ret is allocated, and may be NULL. */
+static int open_child(int fd, const Child *c, Place **ret) {
+        _cleanup_free_ Place *at = new0(Place, 1);
+        if (!at)
+                return -ENOMEM;
+        for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+                BtrfsSubvolume v;
+                at->treeid = c->tree;
+                at->dirid = c->directory;
+                if (ioctl(fd, BTRFS_IOC_INO_LOOKUP_USER, at) < 0)
+                        return -errno;
+                _cleanup_free_ char *path = strjoin(at->path, at->name);
+                if (!path)
+                        return -ENOMEM;
+                _cleanup_close_ int child = open_beneath(fd, path);
+                if (child < 0 && !IN_SET(child, -ENOENT, -ENOTDIR, -ELOOP))
+                        return child;
+                if (child >= 0 && btrfs_subvolume_read(child, &v) >= 0 && v.id == c->tree) {
+                        if (ret)
+                                *ret = TAKE_PTR(at);
+                        return TAKE_FD(child);
+                }
+        }
+        return -ENOENT; /* somebody goes on moving it */
+}
+
+/* ---- snapshots ---- */
 
 typedef struct Snapshot {
         int fd; /* of the new subvolume */
@@ -121,21 +159,48 @@ typedef struct Snapshot {
 
 static int snapshot(int fd, int parent_fd, const char *name, unsigned depth);
 
-/* In the snapshot an empty directory stands for it. */
-static int snapshot_child(int fd, const char *path, const char *name, void *userdata) {
-        const Snapshot *s = userdata;
-        _cleanup_close_ int child = open_child(fd, path, name);
-        _cleanup_close_ int parent = openat(s->fd, isempty(path) ? "." : path,
-                                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (child < 0 || parent < 0)
-                return child < 0 ? child : -errno;
-        if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+/* The directory that the child was in at the moment of the snapshot, wherever both are now. -ENOENT: there was none. path is where it is
+ * now, for who is not permitted to ask. */
+static int open_place(const Snapshot *s, const Child *c, const char *path) {
+        struct btrfs_ioctl_ino_lookup_args at = { .objectid = c->directory };
+        struct stat st;
+        const bool known = ioctl(s->fd, BTRFS_IOC_INO_LOOKUP, &at) >= 0;
+        if (!known && errno != EPERM)
                 return -errno;
-        return snapshot(child, parent, name, s->depth + 1);
+        _cleanup_close_ int fd = open_beneath(s->fd, known ? at.name : path);
+        if (fd < 0)
+                return IN_SET(fd, -ENOTDIR, -ELOOP) ? -ENOENT : fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return st.st_ino == c->directory ? TAKE_FD(fd) : -ENOENT;
+}
+
+/* In the snapshot an empty directory stands for it, and does further on if it has gone or moved meanwhile. */
+static int snapshot_child(int fd, const Child *c, void *userdata) {
+        const Snapshot *s = userdata;
+        _cleanup_free_ Place *at = NULL;
+        struct stat st;
+        _cleanup_close_ int child = open_child(fd, c, &at);
+        if (child < 0)
+                return child == -ENOENT ? 0 : child;
+        _cleanup_close_ int parent = open_place(s, c, at->path);
+        if (parent < 0)
+                return parent == -ENOENT ? 0 : parent;
+        if (fstatat(parent, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (st.st_ino != BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
+                return 0;
+        if (unlinkat(parent, at->name, AT_REMOVEDIR) < 0)
+                return -errno;
+        int r = snapshot(child, parent, at->name, s->depth + 1);
+        if (r == -ENOENT && (mkdirat(parent, at->name, 0755) >= 0 || errno == EEXIST))
+                return 0;
+        return r;
 }
 
 static int snapshot(int fd, int parent_fd, const char *name, unsigned depth) {
         struct btrfs_ioctl_vol_args_v2 args = { .fd = fd };
+        BtrfsSubvolume v;
         if (depth >= NESTED_MAX)
                 return -ELOOP;
         int r = set_name(args.name, sizeof(args.name), name);
@@ -145,10 +210,11 @@ static int snapshot(int fd, int parent_fd, const char *name, unsigned depth) {
                 return -errno;
         _cleanup_close_ int made =
                 openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (made < 0)
-                return -errno;
+        r = made < 0 ? -errno : btrfs_subvolume_read(made, &v);
+        if (r < 0)
+                return r;
         Snapshot s = { .fd = made, .depth = depth };
-        return for_each_child(fd, snapshot_child, &s);
+        return for_each_child(fd, /* newest= */ v.id, snapshot_child, &s);
 }
 
 int btrfs_subvolume_snapshot(int fd, int parent_fd, const char *name) {
@@ -157,21 +223,31 @@ int btrfs_subvolume_snapshot(int fd, int parent_fd, const char *name) {
 
 /* ---- read-only ---- */
 
-static int set_child_read_only(int fd, const char *path, const char *name, void *userdata) {
-        _cleanup_close_ int child = open_child(fd, path, name);
-        return child < 0 ? child : btrfs_subvolume_set_read_only(child, *(const bool *) userdata);
+static int set_child_read_only(int fd, const Child *c, void *userdata) {
+        _cleanup_close_ int child = open_child(fd, c, NULL);
+        if (child < 0)
+                return child == -ENOENT ? 0 : child;
+        return btrfs_subvolume_set_read_only(child, *(const bool *) userdata);
 }
 
+static int set_flags(int fd, uint64_t before, uint64_t flags) {
+        return before != flags && ioctl(fd, BTRFS_IOC_SUBVOL_SETFLAGS, &flags) < 0 ? -errno : 0;
+}
+
+/* While it is read-only nothing in it moves. */
 int btrfs_subvolume_set_read_only(int fd, bool read_only) {
         uint64_t flags;
         if (ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) < 0)
                 return -errno;
-        int r = for_each_child(fd, set_child_read_only, &read_only);
+        const uint64_t on = flags | BTRFS_SUBVOL_RDONLY,
+                       off = flags & ~(uint64_t) BTRFS_SUBVOL_RDONLY;
+        int r = read_only ? set_flags(fd, flags, on) : 0;
         if (r < 0)
                 return r;
-        const uint64_t wanted =
-                read_only ? flags | BTRFS_SUBVOL_RDONLY : flags & ~(uint64_t) BTRFS_SUBVOL_RDONLY;
-        return wanted != flags && ioctl(fd, BTRFS_IOC_SUBVOL_SETFLAGS, &wanted) < 0 ? -errno : 0;
+        r = for_each_child(fd, UINT64_MAX, set_child_read_only, &read_only);
+        if (r < 0 && read_only)
+                (void) set_flags(fd, on, flags); /* as it was; the first error counts */
+        return r < 0 || read_only ? r : set_flags(fd, flags, off);
 }
 
 /* ---- quotas ---- */

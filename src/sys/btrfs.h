@@ -16,12 +16,13 @@ typedef struct BtrfsSubvolume {
 
 bool btrfs_is_subvolume(const char *path, const struct stat *st);
 bool btrfs_is_on(int fd); /* is fd a file of btrfs? */
-/* -ENOTTY: it is none of btrfs. */
+/* -ENOTTY: fd is none, nor is a directory in one. */
 int btrfs_subvolume_read(int fd, BtrfsSubvolume *ret);
 
 /* A new, empty one. -EOPNOTSUPP: not on btrfs. */
 int btrfs_subvolume_create(int parent_fd, const char *name);
-/* A snapshot that can be written, as parent_fd/name, with snapshots of the subvolumes in it. -EXDEV: on another file system. */
+/* A snapshot that can be written, as parent_fd/name, with snapshots of the subvolumes in it; who works in fd meanwhile can have it that one of these is
+ * an empty directory, but not that anything outside is reached. -EXDEV: on another file system; -EBUSY: one of these is covered by a mount. */
 int btrfs_subvolume_snapshot(int fd, int parent_fd, const char *name);
 /* Those in it follow. */
 int btrfs_subvolume_set_read_only(int fd, bool read_only);

@@ -11,6 +11,7 @@
 
 #include "image/image-lock.h"
 #include "kill-at.h"
+#include "mount-btrfs.h"
 #include "pool.h"
 
 typedef struct Care {
@@ -509,21 +510,9 @@ TEST(killed_at_every_call_of_a_removal) {
 
 /* ---- btrfs ---- */
 
-static void mount_btrfs(const char *at) {
-        _cleanup_free_ char *command = strf(
-                "exec >/dev/null 2>&1; mkdir -p %s && mount -t tmpfs -o size=300m tmpfs %s && truncate -s 256M %s/disk && "
-                "mkfs.btrfs -q %s/disk >/dev/null && mkdir %s/fs && mount -o loop %s/disk %s/fs",
-                at, at, at, at, at, at, at);
-        if (access("/dev/loop-control", F_OK) < 0 ||
-            system("command -v mkfs.btrfs >/dev/null") != 0)
-                TEST_SKIP("no loop devices, or no mkfs.btrfs");
-        if (system(command) != 0)
-                TEST_SKIP("no btrfs can be mounted");
-}
-
 TEST(subvolumes) {
         Care c;
-        mount_btrfs("/mnt/k");
+        mount_btrfs("/mnt/k", "256M");
         care_begin_in(&c, "/mnt/k/fs");
         shell(&c,
               "cd first; btrfs -q subvolume create web; mkdir web/a; echo x >web/a/f\n"
@@ -580,8 +569,7 @@ TEST(subvolumes) {
         assert_entries(&c, "first", "plain");
         shell(&c, "test -z \"$(btrfs subvolume list -o .)\" ");
         care_end(&c);
-        ASSERT_OK(umount("/mnt/k/fs"));
-        ASSERT_OK(umount("/mnt/k"));
+        unmount_btrfs("/mnt/k");
 }
 
 int main(int argc, char **argv) {

@@ -8,6 +8,7 @@
 
 #include "image/image-lock.h"
 #include "kill-at.h"
+#include "mount-btrfs.h"
 #include "pool.h"
 
 typedef struct Care {
@@ -413,13 +414,7 @@ TEST(killed_at_every_call_of_a_removal) {
 
 TEST(subvolumes) {
         Care c;
-        if (access("/dev/loop-control", F_OK) < 0 ||
-            system("command -v mkfs.btrfs >/dev/null") != 0)
-                TEST_SKIP("no loop devices, or no mkfs.btrfs");
-        if (system("exec >/dev/null 2>&1; mkdir -p /mnt/k && mount -t tmpfs -o size=300m tmpfs /mnt/k && cd /mnt/k && "
-                   "truncate -s 256M disk && mkfs.btrfs -q disk && mkdir fs && mount -o loop disk fs") !=
-            0)
-                TEST_SKIP("no btrfs can be mounted");
+        mount_btrfs("/mnt/k", "256M");
         care_begin_in(&c, "/mnt/k/fs");
         shell(&c,
               "cd first; btrfs -q subvolume create web; btrfs -q subvolume create web/inner; echo 1 >web/f; echo 1 >web/inner/g");
@@ -443,8 +438,7 @@ TEST(subvolumes) {
         ASSERT_OK(image_remove(&c.pool, db, NULL));
         shell(&c, "test -z \"$(ls -A first)\"; test -z \"$(btrfs subvolume list -o .)\"");
         care_end(&c);
-        ASSERT_OK(umount("/mnt/k/fs"));
-        ASSERT_OK(umount("/mnt/k"));
+        unmount_btrfs("/mnt/k");
 }
 
 int main(int argc, char **argv) {
