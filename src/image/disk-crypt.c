@@ -19,13 +19,15 @@
 #include "basic/str.h"
 
 #define LIBRARY "libcryptsetup.so.12"
-#define PREFIX "berth-" /* then the process ID of who makes it, for who finds it left */
+#define PREFIX \
+        "berth-" /* then the process ID of who makes it, for who finds it left, "-", digits */
 #define ACTIVATE_READONLY (1U << 0)
 #define ACTIVATE_PRIVATE (1U << 4) /* udev's rules look the other way */
 #define ACTIVATE_CORRUPTED (1U << 5)
 #define DEACTIVATE_DEFERRED (1U << 0)
 #define LEVEL_ERROR 1
 #define NAME_MAX_SIZE 64
+#define RANDOM_DIGITS 16U
 
 typedef struct ActiveDevice { /* struct crypt_active_device */
         uint64_t offset, iv_offset, size;
@@ -86,12 +88,57 @@ Crypt *crypt_close(Crypt *c) {
 
 /* ---- what others left ---- */
 
+bool crypt_is_ours(const char *name, const char *uuid, pid_t *ret_pid) {
+        static const char *const types[] = { "CRYPT-VERITY-", "CRYPT-LUKS1-", "CRYPT-LUKS2-" };
+        const char *pid = startswith(name, PREFIX), *dash = pid ? strchr(pid, '-') : NULL;
+        bool known = false;
+        long number;
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                known = known || startswith(uuid, types[i]);
+        if (!known || !dash || strspn(pid, "0123456789") != (size_t) (dash - pid) ||
+            dash - pid > 9 || strlen(dash + 1) != RANDOM_DIGITS ||
+            strspn(dash + 1, "0123456789abcdef") != RANDOM_DIGITS || !endswith(uuid, name))
+                return false;
+        number = strtol(pid, NULL, 10); /* at most 9 digits */
+        if (number <= 1)
+                return false;
+        *ret_pid = (pid_t) number;
+        return true;
+}
+
+/* No other device lies on it. */
+static bool has_no_holders(const char *device) {
+        char path[300];
+        bool empty = true;
+
+        (void) snprintf(path, sizeof(path), "/sys/block/%s/holders", device); /* it fits */
+        DIR *d = opendir(path);
+        if (!d)
+                return false;
+        for (struct dirent *e = readdir(d); e && empty; e = readdir(d))
+                empty = e->d_name[0] == '.';
+        (void) closedir(d); /* was only read */
+        return empty;
+}
+
+static int read_attribute(const char *device, const char *attribute, char **ret) {
+        char path[300];
+        (void) snprintf(path, sizeof(path), "/sys/block/%s/dm/%s", device, attribute); /* it fits */
+        int r = file_read_all(AT_FDCWD, path, 4096, ret, NULL);
+        if (r >= 0)
+                strstrip(*ret);
+        return r;
+}
+
 /* Made by a process that is gone, and was killed before it could release it. Of one that is in use nothing changes. */
-static void remove_left(Crypt *c, const char *name) {
-        const char *pid = startswith(name, PREFIX);
-        char *end;
-        const long number = pid ? strtol(pid, &end, 10) : 0;
-        if (number > 1 && *end == '-' && kill((pid_t) number, 0) < 0 && errno == ESRCH)
+static void remove_left(Crypt *c, const char *device) {
+        _cleanup_free_ char *name = NULL, *uuid = NULL;
+        pid_t pid;
+
+        if (read_attribute(device, "name", &name) >= 0 &&
+            read_attribute(device, "uuid", &uuid) >= 0 && crypt_is_ours(name, uuid, &pid) &&
+            kill(pid, 0) < 0 && errno == ESRCH && has_no_holders(device))
                 (void) c->crypt_deactivate_by_name(NULL, name, DEACTIVATE_DEFERRED);
 }
 
@@ -99,16 +146,9 @@ static void remove_all_left(Crypt *c) {
         DIR *d = opendir("/sys/block");
         if (!d)
                 return;
-        for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-                char path[300];
-                _cleanup_free_ char *name = NULL;
-                if (!startswith(e->d_name, "dm-"))
-                        continue;
-                (void) snprintf(path, sizeof(path), "/sys/block/%s/dm/name",
-                                e->d_name); /* it fits */
-                if (file_read_all(AT_FDCWD, path, 4096, &name, NULL) >= 0)
-                        remove_left(c, strstrip(name));
-        }
+        for (struct dirent *e = readdir(d); e; e = readdir(d))
+                if (startswith(e->d_name, "dm-"))
+                        remove_left(c, e->d_name);
         (void) closedir(d); /* was only read */
 }
 

@@ -10,6 +10,8 @@ typedef struct Crypt Crypt;
 Crypt *crypt_close(Crypt *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Crypt *, crypt_close)
 
+/* A device that a process of ours made, by the name and the UUID that the device-mapper has: *ret_pid is that process. */
+bool crypt_is_ours(const char *name, const char *uuid, pid_t *ret_pid);
 /* Opens the library. What a killed process has left, and nobody uses, is removed. name: of the image, for sentences. */
 int crypt_open(const char *name, Crypt **ret, Error *reterr);
 /* Makes a device: path is what to mount. Until crypt_release() a signal of the parent's death does not end this process. */

@@ -108,6 +108,11 @@ static bool is_named_after(const DiskPartition *p, const DiskVerity *v, bool has
         return memcmp(&p->uuid, half, sizeof(p->uuid)) == 0;
 }
 
+/* Its label says that nothing is in it: an update is to fill it. */
+static bool is_empty(const DiskPartition *p) {
+        return streq_ptr(p->label, "_empty");
+}
+
 static bool is_signature_of(const DiskPartition *p, const DiskVerity *v) {
         uint8_t hash[DISK_HASH_MAX];
         size_t size;
@@ -154,7 +159,7 @@ static void adopt_signature(Choice *c, const DiskPolicy *policy) {
                 for (size_t k = 0; k < c->facts->n_partitions; k++) {
                         const DiskPartition *p = c->facts->partitions + k;
                         if (disk_role(p->type, &architecture) != places[i].role || !p->signature ||
-                            (p->flags & DISK_FLAG_NO_AUTO) ||
+                            (p->flags & DISK_FLAG_NO_AUTO) || is_empty(p) ||
                             disk_architecture_rank(c->native, architecture) == 0)
                                 continue;
                         c->signed_ = (DiskVerity){ .place = places[i].place,
@@ -212,7 +217,7 @@ static void consider_gpt(Choice *c, const DiskPartition *p) {
         const uint64_t left_alone =
                 role == DISK_ROLE_ESP ? DISK_FLAG_NO_BLOCK_IO : DISK_FLAG_NO_AUTO;
 
-        if ((p->flags & left_alone) || streq_ptr(p->label, "_empty") || consider_verity(c, role, p))
+        if ((p->flags & left_alone) || is_empty(p) || consider_verity(c, role, p))
                 return;
         if (role == DISK_ROLE_LINUX) {
                 c->plain = c->plain ?: p;

@@ -170,7 +170,7 @@ static int verity_of(const Mounting *m, const DiskMount *d, DiskVerity *ret, Err
         if (m->verity->root_hash_size > 0) {
                 memcpy(ret->root_hash, m->verity->root_hash, sizeof(ret->root_hash));
                 ret->root_hash_size = m->verity->root_hash_size;
-        } else if (disk_hash_parse(s->root_hash, ret->root_hash, &ret->root_hash_size) < 0)
+        } else if (!s || disk_hash_parse(s->root_hash, ret->root_hash, &ret->root_hash_size) < 0)
                 return error_set(reterr, -EBADMSG, ERROR_NOT_A_ROOT, "Image '%s' has no root hash",
                                  m->name);
         if (m->verity->signature) {

@@ -322,9 +322,12 @@ def test_verity(host, pool, protected, images, clean):
     host.write(f"{POOL}/usr-verity.usrhash", protected["usr-verity"] + "\n")
     try:
         # left by one that was killed at the worst moment: the next one removes it
-        host.run("dmsetup create berth-999999999-0 --table '0 8 zero'")
+        host.run(f"veritysetup open {POOL}/file.raw berth-999999999-0123456789abcdef {POOL}/file.verity {protected['file']} && "
+                 "dmsetup create berth-999999999-backup --table '0 8 zero'")
         start("file")
-        assert "berth-" not in host.run("dmsetup ls").out
+        # but not what is somebody else's
+        assert "berth-999999999-backup" in host.run("dmsetup ls && dmsetup remove berth-999999999-backup").out
+        host.wait_for("! dmsetup ls | grep berth-")
         start("gpt-verity", f"--root-hash={protected['gpt-verity']}", "--image-policy=root=verity")
         r = start("usr-verity", command="grep ' /usr ' /proc/mounts; cat /usr/lib/os-release", check=False)
         assert r.stdout.startswith("/dev/mapper/berth-") and "ID=usr" in r.stdout, r
