@@ -28,7 +28,7 @@ static bool same_directory(int a_fd, int b_fd) {
 
 static int attach_error(const ContainerSpec *spec, int code, Error *reterr) {
         return error_set_errno(reterr, code, ERROR_MOUNT_FAILED,
-                               "attaching the root of image '%s' failed", spec->root.image);
+                               "attaching the root of image '%s' failed", spec_root_path(spec));
 }
 
 int disk_root_open(const ContainerSpec *spec, int *ret_fd, Error *reterr) {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reading a stack of layers, and mounting it.
  *
- * Calls: readdir of the stack, realpath of what it has (entries may be links, of whoever made the stack); overlayfs as overlay-mounts.c makes it, with
+ * Calls: readdir of the stack, entries as mstack-entry.c opens them; locks of all that lies below the root; overlayfs as overlay-mounts.c makes it, with
  * attributes in "user.": systemd's way, so that a stack can be run by either; open_tree(CLONE), mount_setattr and move_mount of what is bound. */
 #include "rootfs/mstack.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -15,41 +14,43 @@
 #include "basic/alloc.h"
 #include "basic/path.h"
 #include "basic/str.h"
-#include "basic/strv.h"
 #include "basic/version.h"
+#include "image/disk-mount.h"
 #include "rootfs/idmap.h"
+#include "rootfs/mstack-entry.h"
 #include "rootfs/overlay-mounts.h"
 #include "sys/caps.h"
+#include "sys/lock-holder.h"
+#include "sys/lock.h"
 #include "sys/mount-api.h"
 #include "sys/resolve.h"
-#include "sys/version-pick.h"
-
-typedef struct Layer {
-        char *id, *path;
-} Layer;
 
 typedef struct Reading {
         const char *path; /* of the stack */
+        int directory_fd;
+        bool has_images; /* those in it are mounted at DISK_MOUNT_POINT, each with the name of its entry */
         Mstack *m;
-        Layer *layers;
-        size_t n_layers;
 } Reading;
 
 static void reading_done(Reading *k) {
-        for (size_t i = 0; i < k->n_layers; i++) {
-                free(k->layers[i].id);
-                free(k->layers[i].path);
-        }
-        free(k->layers);
         mstack_free(k->m);
 }
 
 Mstack *mstack_free(Mstack *m) {
         if (!m)
                 return NULL;
-        strv_free(m->layers);
+        for (size_t i = 0; i < m->n_layers; i++) {
+                free(m->layers[i].id);
+                free(m->layers[i].path);
+                fd_close(m->layers[i].fd);
+                fd_close(m->layers[i].lock_fd);
+        }
+        free(m->layers);
         free(m->upper);
+        fd_close(m->upper_fd);
+        fd_close(m->upper_lock_fd);
         fd_close(m->root_fd);
+        fd_close(m->root_lock_fd);
         for (size_t i = 0; i < m->n_binds; i++) {
                 free(m->binds[i].where);
                 fd_close(m->binds[i].fd);
@@ -103,65 +104,40 @@ static int unescape_where(const char *s, char **ret) {
         return 0;
 }
 
-/* Without links; of a directory of versions the newest. *ret_name: of the entry, without ".v". */
-static int find_entry(const Reading *k, const char *name, char **ret_name, char **ret_path,
-                      Error *reterr) {
-        _cleanup_free_ char *path = path_join(k->path, name), *picked = NULL, *inner = NULL;
-        const char *end = endswith(name, ".v");
-        struct stat st;
-
-        *ret_name = end ? strndup(name, (size_t) (end - name)) : strdup(name);
-        if (!path || !*ret_name)
-                return error_oom(reterr);
-        if (endswith(*ret_name, ".raw")) {
-                error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                          "'%s' in the stack '%s' is a disk image, which is not supported yet",
-                          name, k->path);
-                error_hint(reterr, "use a directory with what is in the image");
-                return -EOPNOTSUPP;
-        }
-        if (end) {
-                int r = version_pick(path, *ret_name, "", S_IFDIR, &picked);
-                if (r < 0)
-                        return refuse(k, name, "has no version for this machine in it", reterr);
-                inner = path_join(path, picked);
-                if (!inner)
-                        return error_oom(reterr);
-        }
-        *ret_path = realpath(inner ?: path, NULL);
+/* What the worker has mounted of a disk image; O_PATH. */
+static int open_image(const Reading *k, const char *entry, char **ret_path, Error *reterr) {
+        *ret_path = path_join(DISK_MOUNT_POINT, entry);
         if (!*ret_path)
-                return error_set_errno(reterr, -errno, ERROR_NOT_A_ROOT,
-                                       "'%s' in the stack '%s' cannot be used", name, k->path);
-        if (stat(*ret_path, &st) >= 0 && !S_ISDIR(st.st_mode))
-                return refuse(k, name, "is not a directory", reterr);
-        return 0;
-}
-
-static int open_entry(const Reading *k, const char *name, const char *path, Error *reterr) {
-        int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? error_set_errno(reterr, -errno, ERROR_NOT_A_ROOT,
-                                        "opening '%s' in the stack '%s' failed", name, k->path)
+                return error_oom(reterr);
+        int fd = k->has_images ? open(*ret_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                               : -EBADF;
+        return fd < 0 ? refuse(k, entry, "came while the container was about to start", reterr)
                       : fd;
 }
 
-static int add_layer(Reading *k, const char *name, const char *id, char **take_path,
+static int add_layer(Reading *k, const char *name, const char *id, char **take_path, int *take_fd,
                      Error *reterr) {
-        for (size_t i = 0; i < k->n_layers; i++)
-                if (streq(k->layers[i].id, id))
+        Mstack *m = k->m;
+
+        for (size_t i = 0; i < m->n_layers; i++)
+                if (streq(m->layers[i].id, id))
                         return refuse(k, name, "is there twice", reterr);
-        if (k->n_layers >= SPEC_LAYERS_MAX)
+        if (m->n_layers >= MSTACK_LAYERS_MAX)
                 return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
                                  "the stack '%s' has more than %u layers", k->path,
-                                 SPEC_LAYERS_MAX);
-        Layer *l = ARRAY_APPEND(k->layers, k->n_layers);
+                                 MSTACK_LAYERS_MAX);
+        MstackLayer *l = ARRAY_APPEND(m->layers, m->n_layers);
         if (!l)
                 return error_oom(reterr);
-        *l = (Layer){ .id = strdup(id), .path = TAKE_PTR(*take_path) };
+        *l = (MstackLayer){ .id = strdup(id),
+                            .path = TAKE_PTR(*take_path),
+                            .fd = TAKE_FD(*take_fd),
+                            .lock_fd = -EBADF };
         return l->id ? 0 : error_oom(reterr);
 }
 
-static int add_bind(Reading *k, const char *name, const char *where, bool read_only,
-                    const char *path, Error *reterr) {
+static int add_bind(Reading *k, const char *name, const char *where, bool read_only, int *take_fd,
+                    Error *reterr) {
         _cleanup_free_ char *place = NULL;
         Mstack *m = k->m;
 
@@ -180,44 +156,49 @@ static int add_bind(Reading *k, const char *name, const char *where, bool read_o
         MstackBind *b = ARRAY_APPEND(m->binds, m->n_binds);
         if (!b)
                 return error_oom(reterr);
-        *b = (MstackBind){ .where = TAKE_PTR(place), .fd = -EBADF, .read_only = read_only };
-        b->fd = r = open_entry(k, name, path, reterr);
-        return r < 0 ? r : 0;
+        *b = (MstackBind){
+                .where = TAKE_PTR(place),
+                .fd = TAKE_FD(*take_fd),
+                .read_only = read_only,
+        };
+        return 0;
 }
 
-static int add_entry(Reading *k, const char *entry, Error *reterr) {
-        _cleanup_free_ char *name = NULL, *path = NULL;
+static int add_entry(Reading *k, const char *name, Error *reterr) {
+        _cleanup_(mstack_entry_done) MstackEntry e = { 0 };
+        _cleanup_free_ char *path = NULL;
         Mstack *m = k->m;
-        const char *rest;
 
-        if (!startswith(entry, "layer@") && !startswith(entry, "bind@") &&
-            !startswith(entry, "robind@") && !startswith(entry, "rw") && !startswith(entry, "root"))
-                return refuse(k, entry, "is nothing that a stack can have", reterr);
-        int r = find_entry(k, entry, &name, &path, reterr);
+        int r = mstack_entry_parse(k->path, name, &e, reterr);
         if (r < 0)
                 return r;
-        if ((rest = startswith(name, "layer@")) && *rest)
-                return add_layer(k, entry, rest, &path, reterr);
-        if ((rest = startswith(name, "bind@")) && *rest)
-                return add_bind(k, entry, rest, /* read_only= */ false, path, reterr);
-        if ((rest = startswith(name, "robind@")) && *rest)
-                return add_bind(k, entry, rest, /* read_only= */ true, path, reterr);
-        if (streq(name, "rw")) {
+        _cleanup_close_ int fd =
+                e.is_image ? open_image(k, name, &path, reterr)
+                           : mstack_entry_open(k->path, k->directory_fd, name, &e, &path, reterr);
+        if (fd < 0)
+                return fd;
+        switch (e.kind) {
+        case MSTACK_LAYER:
+                return add_layer(k, name, e.id, &path, &fd, reterr);
+        case MSTACK_BIND:
+        case MSTACK_ROBIND:
+                return add_bind(k, name, e.id, e.kind == MSTACK_ROBIND, &fd, reterr);
+        case MSTACK_RW:
                 if (m->upper)
-                        return refuse(k, entry, "is there twice", reterr);
+                        return refuse(k, name, "is there twice", reterr);
                 m->upper = TAKE_PTR(path);
+                m->upper_fd = TAKE_FD(fd);
                 return 0;
+        case MSTACK_ROOT:
+                if (m->root_fd >= 0)
+                        return refuse(k, name, "is there twice", reterr);
+                m->root_fd = TAKE_FD(fd);
         }
-        if (!streq(name, "root"))
-                return refuse(k, entry, "is nothing that a stack can have", reterr);
-        if (m->root_fd >= 0)
-                return refuse(k, entry, "is there twice", reterr);
-        m->root_fd = r = open_entry(k, entry, path, reterr);
-        return r < 0 ? r : 0;
+        return 0;
 }
 
 static int compare_layers(const void *a, const void *b) {
-        const Layer *x = a, *y = b;
+        const MstackLayer *x = a, *y = b;
         int r = version_compare(x->id, y->id);
         return r != 0 ? r : strcmp(x->id, y->id);
 }
@@ -226,8 +207,8 @@ static int compare_binds(const void *a, const void *b) {
         return strcmp(((const MstackBind *) a)->where, ((const MstackBind *) b)->where);
 }
 
-static int read_entries(Reading *k, int directory_fd, Error *reterr) {
-        int r = 0, again = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static int read_entries(Reading *k, Error *reterr) {
+        int r = 0, again = openat(k->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *d = again < 0 ? NULL : fdopendir(again);
         if (!d) {
                 r = -errno;
@@ -243,29 +224,82 @@ static int read_entries(Reading *k, int directory_fd, Error *reterr) {
 }
 
 int mstack_read(const ContainerSpec *spec, int directory_fd, Mstack **ret, Error *reterr) {
-        _cleanup_(reading_done) Reading k = { .path = spec->root.mstack, .m = new0(Mstack, 1) };
+        _cleanup_(reading_done) Reading k = {
+                .path = spec->root.mstack,
+                .directory_fd = directory_fd,
+                .has_images = spec->root.fd >= 0,
+                .m = new0(Mstack, 1),
+        };
 
         if (!k.m)
                 return error_oom(reterr);
-        k.m->root_fd = -EBADF;
-        int r = read_entries(&k, directory_fd, reterr);
+        k.m->root_fd = k.m->root_lock_fd = k.m->upper_fd = k.m->upper_lock_fd = -EBADF;
+        int r = read_entries(&k, reterr);
         if (r < 0)
                 return r;
-        if (k.n_layers == 0 && !k.m->upper && k.m->root_fd < 0) {
+        if (k.m->n_layers == 0 && !k.m->upper && k.m->root_fd < 0) {
                 error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
                           "the stack '%s' has no layer@ID, no rw and no root", k.path);
                 error_hint(reterr, "see systemd.mstack(7)");
                 return -ENOENT;
         }
-        if (k.n_layers > 0)
-                qsort(k.layers, k.n_layers, sizeof(Layer), compare_layers);
-        for (size_t i = 0; i < k.n_layers; i++)
-                if (strv_extend(&k.m->layers, k.layers[i].path) < 0)
-                        return error_oom(reterr);
+        if (k.m->n_layers > 0)
+                qsort(k.m->layers, k.m->n_layers, sizeof(MstackLayer), compare_layers);
         if (k.m->n_binds > 0)
                 qsort(k.m->binds, k.m->n_binds, sizeof(MstackBind), compare_binds);
         *ret = TAKE_PTR(k.m);
         return 0;
+}
+
+/* ---- locks ---- */
+
+/* As those who start from such a directory take them: what lies in a stack is not changed elsewhere. */
+static int lock_directory(const ContainerSpec *spec, int fd, const char *path, bool written,
+                          int *ret_fd, Error *reterr) {
+        struct stat st, host;
+        int r;
+
+        if (fstat(fd, &st) < 0 || stat("/", &host) < 0)
+                return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
+                                       "looking at '%s' in the stack '%s' failed", path,
+                                       spec->root.mstack);
+        if (written && st.st_dev == host.st_dev && st.st_ino == host.st_ino) {
+                r = error_set(reterr, -EBUSY, ERROR_CONFLICT,
+                              "'%s' in the stack '%s' is the root directory of the running system",
+                              path, spec->root.mstack);
+                error_hint(reterr, "add --read-only, so that the container cannot change it");
+                return r;
+        }
+        *ret_fd = r = lock_take_inode(&st, written ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
+        if (r == -EBUSY) {
+                char lock[LOCK_INODE_PATH_MAX];
+                lock_inode_path(&st, lock);
+                _cleanup_free_ char *holder = lock_describe_holder(lock, "another container");
+                r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                              "'%s' in the stack '%s' is in use by %s", path, spec->root.mstack,
+                              strempty(holder));
+                error_hint(reterr, "stop that container first");
+                return r;
+        }
+        return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "locking '%s' in the stack '%s' failed", path,
+                                       spec->root.mstack)
+                     : 0;
+}
+
+int mstack_lock(const ContainerSpec *spec, Mstack *m, Error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < m->n_layers; i++)
+                r = lock_directory(spec, m->layers[i].fd, m->layers[i].path, /* written= */ false,
+                                   &m->layers[i].lock_fd, reterr);
+        if (r >= 0 && m->upper)
+                r = lock_directory(spec, m->upper_fd, m->upper, !spec->root.read_only,
+                                   &m->upper_lock_fd, reterr);
+        if (r >= 0 && m->root_fd >= 0)
+                r = lock_directory(spec, m->root_fd, "root", !spec->root.read_only,
+                                   &m->root_lock_fd, reterr);
+        return r;
 }
 
 /* ---- mounting ---- */
@@ -301,57 +335,52 @@ static int clone_directory(const ContainerSpec *spec, Rootfs *r, int fd, const c
         return k < 0 ? failed(spec, k, what, reterr) : TAKE_FD(tree_fd);
 }
 
-/* rw/data, made with the first start. */
-static int make_upper(const ContainerSpec *spec, const char *upper, char **ret, Error *reterr) {
+/* rw/data, made with the first start; -ENOENT: it never was written, and is not going to be. */
+static int open_data(const ContainerSpec *spec, const Mstack *m, Error *reterr) {
+        const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         struct stat st;
-        *ret = path_join(upper, "data");
-        if (!*ret)
-                return error_oom(reterr);
-        if (mkdir(*ret, 0755) < 0)
-                return errno == EEXIST ? 0 : failed(spec, -errno, "rw", reterr);
-        if (stat(upper, &st) < 0 || chown(*ret, st.st_uid, st.st_gid) < 0)
-                return failed(spec, -errno, "rw", reterr);
-        return 0;
+
+        int fd = openat(m->upper_fd, "data", flags);
+        if (fd >= 0 || (errno == ENOENT && spec->root.read_only))
+                return fd < 0 ? -ENOENT : fd;
+        if (errno != ENOENT)
+                return failed(spec, -errno, "rw/data", reterr);
+        if (fstat(m->upper_fd, &st) < 0 || mkdirat(m->upper_fd, "data", 0755) < 0)
+                return failed(spec, -errno, "rw/data", reterr);
+        fd = openat(m->upper_fd, "data", flags);
+        if (fd < 0 || fchownat(fd, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0) {
+                int k = -errno;
+                fd_close(fd);
+                return failed(spec, k, "rw/data", reterr);
+        }
+        return fd;
 }
 
 /* All layers as one, detached; one that is alone as it is. */
 static int make_layers(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const Mstack *m = r->mstack;
-        _cleanup_strv_free_ char **layers = NULL;
-        _cleanup_free_ char *upper = NULL, *data = NULL;
-        const size_t n = strv_length(m->layers);
-        struct stat st;
-        int k = 0;
+        _cleanup_free_ OverlayLayer *layers = new0(OverlayLayer, m->n_layers + 1);
+        _cleanup_free_ char *data = path_join(strempty(m->upper), "data");
+        _cleanup_close_ int data_fd = -EBADF;
+        size_t n = 0;
 
-        if (n + (m->upper != NULL) == 1) {
-                const char *only = n > 0 ? m->layers[0] : m->upper;
-                _cleanup_close_ int fd = open(only, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                return fd < 0 ? failed(spec, -errno, only, reterr)
-                              : clone_directory(spec, r, fd, only, n > 0 || spec->root.read_only,
-                                                reterr);
-        }
-        STRV_FOREACH(l, m->layers)
-                if (strv_extend(&layers, *l) < 0)
-                        return error_oom(reterr);
-        if (m->upper && !spec->root.read_only)
-                k = make_upper(spec, m->upper, &upper, reterr);
-        else if (m->upper) {
-                data = path_join(m->upper, "data");
-                if (!data)
-                        return error_oom(reterr);
-                if (stat(data, &st) >= 0) /* else it was never written */
-                        upper = TAKE_PTR(data);
-        }
-        if (k >= 0 && upper && strv_extend(&layers, upper) < 0)
+        if (!layers || !data)
                 return error_oom(reterr);
-        if (k >= 0 && strv_length(layers) == 1) {
-                _cleanup_close_ int fd = open(layers[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
-                return fd < 0 ? failed(spec, -errno, layers[0], reterr)
-                              : clone_directory(spec, r, fd, layers[0], true, reterr);
+        for (; n < m->n_layers; n++)
+                layers[n] = (OverlayLayer){ .name = m->layers[n].path, .fd = m->layers[n].fd };
+        if (n == 0) /* all of it is taken, not its data */
+                return clone_directory(spec, r, m->upper_fd, m->upper, spec->root.read_only,
+                                       reterr);
+        if (m->upper) {
+                data_fd = open_data(spec, m, reterr);
+                if (data_fd < 0 && data_fd != -ENOENT)
+                        return data_fd;
+                if (data_fd >= 0)
+                        layers[n++] = (OverlayLayer){ .name = data, .fd = data_fd };
         }
-        return k < 0 ? k
-                     : overlay_root_make(spec, layers, !m->upper || spec->root.read_only, r,
-                                         reterr);
+        return n == 1 ? clone_directory(spec, r, layers[0].fd, layers[0].name, true, reterr)
+                      : overlay_root_make(spec, layers, n, !m->upper || spec->root.read_only, r,
+                                          reterr);
 }
 
 /* mount_fd is detached, and has what goes there below `below`. */
@@ -374,7 +403,7 @@ static int attach_usr(const ContainerSpec *spec, Rootfs *r, int layers_fd, Error
 
 static int attach(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         const Mstack *m = r->mstack;
-        const bool has_layers = m->layers || m->upper;
+        const bool has_layers = m->n_layers > 0 || m->upper;
         _cleanup_close_ int layers_fd = has_layers ? make_layers(spec, r, reterr) : -EBADF;
         int k = has_layers ? MIN(layers_fd, 0) : 0;
 

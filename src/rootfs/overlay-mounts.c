@@ -38,7 +38,7 @@ typedef struct Making {
         char *upper_name; /* in the directory of the last of r->overlay_works */
         struct stat upper_stat;
         int upper_fd, work_fd;
-        bool is_stack; /* overlay_root_make() */
+        const OverlayLayer *given; /* the same as m->layers, opened already: overlay_root_make() */
 } Making;
 
 static void making_done(Making *k) {
@@ -63,6 +63,8 @@ static int failed(const SpecMount *m, int code, const char *words, Error *reterr
                 error_hint(reterr,
                            "a layer is on a file system that overlayfs cannot use (see dmesg), "
                            "or is itself an overlay of overlays");
+        else if (code == -ELOOP)
+                error_hint(reterr, "a layer is there twice, or lies in another one");
         return code;
 }
 
@@ -107,9 +109,11 @@ static int stage_begin(Making *k, Error *reterr) {
         return k->layers_fd < 0 ? failed(k->m, k->layers_fd, NULL, reterr) : 0;
 }
 
-static int open_layer(const Making *k, const char *layer, Error *reterr) {
-        int fd = *layer == '+' ? resolve_in_root(k->r->root_fd, layer + 1, O_PATH | O_DIRECTORY)
-                               : open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int open_layer(const Making *k, size_t i, Error *reterr) {
+        const char *layer = k->m->layers[i];
+        int fd = k->given        ? fcntl(k->given[i].fd, F_DUPFD_CLOEXEC, 3)
+                 : *layer == '+' ? resolve_in_root(k->r->root_fd, layer + 1, O_PATH | O_DIRECTORY)
+                                 : open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0)
                 return fd;
         return layer_failed(k->m, layer, *layer == '+' ? fd : -errno, reterr);
@@ -143,10 +147,11 @@ static int clone_mapped(const Making *k, const char *layer, int fd, Error *reter
         return r < 0 ? layer_failed(k->m, layer, r, reterr) : TAKE_FD(clone_fd);
 }
 
-static int add_lower(Making *k, const char *layer, Error *reterr) {
+static int add_lower(Making *k, size_t i, Error *reterr) {
+        const char *layer = k->m->layers[i];
         struct stat st;
 
-        _cleanup_close_ int fd = open_layer(k, layer, reterr);
+        _cleanup_close_ int fd = open_layer(k, i, reterr);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
@@ -224,8 +229,9 @@ static OverlayWork *new_work(Rootfs *r) {
 }
 
 /* Before the stage is covered: the locks are files in it. */
-static int reserve_upper(Making *k, const char *layer, Error *reterr) {
-        _cleanup_close_ int fd = open_layer(k, layer, reterr);
+static int reserve_upper(Making *k, size_t i, Error *reterr) {
+        const char *layer = k->m->layers[i];
+        _cleanup_close_ int fd = open_layer(k, i, reterr);
         char name[NAME_MAX + 1];
 
         if (fd < 0)
@@ -250,7 +256,7 @@ static int reserve_upper(Making *k, const char *layer, Error *reterr) {
         if (r < 0)
                 return layer_failed(k->m, layer, r, reterr);
         k->upper_name = strdup(name);
-        work->name = k->is_stack ? strdup("work") : strf(".#%s.work", name);
+        work->name = k->given ? strdup("work") : strf(".#%s.work", name);
         return k->upper_name && work->name ? 0 : error_oom(reterr);
 }
 
@@ -315,13 +321,13 @@ static int make(Making *k, Error *reterr) {
         if (!k->fds)
                 return error_oom(reterr);
         const bool top_is_lower = k->m->read_only && *last;
-        int r = top_is_lower || !*last ? 0 : reserve_upper(k, last, reterr);
+        int r = top_is_lower || !*last ? 0 : reserve_upper(k, n - 1, reterr);
         if (r >= 0)
                 r = stage_begin(k, reterr);
         for (size_t i = 0; r >= 0 && i < n - 1; i++)
-                r = add_lower(k, k->m->layers[i], reterr);
+                r = add_lower(k, i, reterr);
         if (r >= 0)
-                r = top_is_lower ? add_lower(k, last, reterr) : make_upper(k, last, reterr);
+                r = top_is_lower ? add_lower(k, n - 1, reterr) : make_upper(k, last, reterr);
         if (r < 0)
                 return r;
         const Overlay overlay = {
@@ -330,7 +336,7 @@ static int make(Making *k, Error *reterr) {
                 .upper_fd = k->upper_fd,
                 .work_fd = k->work_fd,
                 .redirects = isempty(last),
-                .user_xattrs = k->is_stack,
+                .user_xattrs = k->given != NULL,
                 .place_fd = k->stage_fd,
         };
         int fd = overlay_new(&overlay, OVERLAY_WAY_AUTO,
@@ -351,12 +357,17 @@ int overlay_mount_make(const ContainerSpec *spec, const SpecMount *m, Rootfs *r,
         return make(&k, reterr);
 }
 
-int overlay_root_make(const ContainerSpec *spec, char **layers, bool read_only, Rootfs *r,
-                      Error *reterr) {
+int overlay_root_make(const ContainerSpec *spec, const OverlayLayer *layers, size_t n_layers,
+                      bool read_only, Rootfs *r, Error *reterr) {
+        _cleanup_free_ char **names = new0(char *, n_layers + 1);
+        if (!names)
+                return error_oom(reterr);
+        for (size_t i = 0; i < n_layers; i++)
+                names[i] = (char *) layers[i].name; /* only read */
         const SpecMount m = {
                 .kind = MOUNT_OVERLAY,
                 .target = (char *) "/",
-                .layers = layers,
+                .layers = names,
                 .read_only = read_only,
         };
         _cleanup_(making_done) Making k = {
@@ -367,7 +378,7 @@ int overlay_root_make(const ContainerSpec *spec, char **layers, bool read_only, 
                 .layers_fd = -EBADF,
                 .upper_fd = -EBADF,
                 .work_fd = -EBADF,
-                .is_stack = true,
+                .given = layers,
         };
         return make(&k, reterr);
 }

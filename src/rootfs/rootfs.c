@@ -126,10 +126,17 @@ static int open_again(int fd, Error *reterr) {
         return TAKE_FD(again);
 }
 
+/* The stack itself, with the disk images in it where they can be found. */
+static int open_mstack(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        _cleanup_close_ int images_fd = -EBADF;
+        int k = spec->root.fd >= 0 ? disk_root_open(spec, &images_fd, reterr) : 0;
+        return k < 0 ? k : mstack_read(spec, r->directory_fd, &r->mstack, reterr);
+}
+
 static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (spec->root.image)
                 return disk_root_open(spec, &r->directory_fd, reterr);
-        if (spec->root.fd >= 0) {
+        if (spec->root.fd >= 0 && !spec->root.mstack) {
                 int fd = open_again(spec->root.fd, reterr);
                 if (fd < 0)
                         return fd;
@@ -143,7 +150,7 @@ static int open_directory(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         r->directory_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (r->directory_fd < 0)
                 return open_error(-errno, path, reterr);
-        return spec->root.mstack ? mstack_read(spec, r->directory_fd, &r->mstack, reterr) : 0;
+        return spec->root.mstack ? open_mstack(spec, r, reterr) : 0;
 }
 
 static const char *root_name(const ContainerSpec *spec) {
@@ -191,7 +198,7 @@ static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         r->lock_fd = lock_take_inode(&r->directory_stat,
                                      written ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
         if (r->lock_fd >= 0)
-                return 0;
+                return r->mstack ? mstack_lock(spec, r->mstack, reterr) : 0;
         if (r->lock_fd == -EBUSY) {
                 char path[LOCK_INODE_PATH_MAX];
                 lock_inode_path(&r->directory_stat, path);

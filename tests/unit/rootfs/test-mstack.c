@@ -12,9 +12,9 @@ static ContainerSpec *stack(const char *script) {
         _cleanup_free_ char *root = fake_root();
         ASSERT_NOT_NULL(root);
         ASSERT_NOT_NULL(mkdtemp(top));
-        _cleanup_free_ char *command =
-                strf("set -e; chmod 755 %s; mv %s %s/root; mkdir %s/s.mstack; cd %s/s.mstack; %s",
-                     top, root, top, top, top, script);
+        _cleanup_free_ char *command = strf(
+                "set -e; umask 022; chmod 755 %s; mv %s %s/root; mkdir %s/s.mstack; cd %s/s.mstack; %s",
+                top, root, top, top, top, script);
         ASSERT_EQ(system(command), 0);
         ContainerSpec *s = fake_spec("/");
         s->root.directory = mfree(s->root.directory);
@@ -139,14 +139,125 @@ TEST(in_use) {
         ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
 }
 
+/* What becomes of another stack, made by a script beside this one's, while the first one is held. */
+static void assert_held(const char *script, const char *other, bool read_only, ErrorId id,
+                        const char *words) {
+        _cleanup_spec_ ContainerSpec *s = stack(script);
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL, r2 = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (attach(s, &r, &e) < 0)
+                TEST_FAIL("'%s': %s", script, error_message(&e));
+        ASSERT_OK(umount2(s->root.mstack, MNT_DETACH));
+        _cleanup_free_ char *top =
+                strndup(s->root.mstack, strlen(s->root.mstack) - strlen("/s.mstack"));
+        _cleanup_free_ char *command =
+                strf("set -e; umask 022; mkdir %s/t.mstack; cd %s/t.mstack; %s", top, top, other);
+        ASSERT_NOT_NULL(command);
+        ASSERT_EQ(system(command), 0);
+        _cleanup_spec_ ContainerSpec *t = fake_spec("/");
+        t->root.directory = mfree(t->root.directory);
+        t->root.mstack = strf("%s/t.mstack", top);
+        t->root.read_only = read_only;
+        int k = attach(t, &r2, &e);
+        if (!words) {
+                if (k < 0)
+                        TEST_FAIL("'%s': %s", other, error_message(&e));
+                return;
+        }
+        if (k >= 0)
+                TEST_FAIL("'%s' is no mistake", other);
+        ASSERT_CONTAINS(error_message(&e), words);
+        ASSERT_EQ(e.id, id);
+}
+
+TEST(what_others_use) {
+        /* who takes the changes does that for one */
+        assert_held("cp -a ../root layer@a; mkdir rw",
+                    "ln -s ../s.mstack/layer@a .; ln -s ../s.mstack/rw rw", false, ERROR_ROOT_BUSY,
+                    "/rw' in the stack");
+        assert_held("cp -a ../root layer@a; mkdir rw",
+                    "ln -s ../s.mstack/layer@a .; ln -s ../s.mstack/rw rw", true, ERROR_ROOT_BUSY,
+                    "/rw' in the stack");
+        assert_held("cp -a ../root rw", "ln -s ../s.mstack/rw rw", false, ERROR_ROOT_BUSY,
+                    "/rw' in the stack");
+        assert_held("cp -a ../root rw", "ln -s ../s.mstack/rw layer@a", false, ERROR_ROOT_BUSY,
+                    "/rw' in the stack");
+        assert_held("cp -a ../root root", "ln -s ../s.mstack/root root", false, ERROR_ROOT_BUSY,
+                    "'root' in the stack");
+        /* what does not change is everybody's */
+        assert_held("cp -a ../root layer@a; mkdir rw", "ln -s ../s.mstack/layer@a .; mkdir rw",
+                    false, 0, NULL);
+        assert_held("cp -a ../root layer@a; mkdir rw",
+                    "ln -s ../s.mstack/layer@a layer@b; mkdir layer@c", true, 0, NULL);
+        /* as a layer, and as a root that is written */
+        assert_held("cp -a ../root layer@a; mkdir rw", "ln -s ../s.mstack/layer@a root", false,
+                    ERROR_ROOT_BUSY, "'root' in the stack");
+}
+
+TEST(a_layer_is_not_changed_elsewhere) {
+        _cleanup_spec_ ContainerSpec *s = stack("ln -s ../root layer@a; mkdir rw");
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL, other = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_OK(attach(s, &r, &e));
+        _cleanup_free_ char *root =
+                strndup(s->root.mstack, strlen(s->root.mstack) - strlen("s.mstack"));
+        _cleanup_free_ char *path = strjoin(root, "root");
+        _cleanup_spec_ ContainerSpec *d = fake_spec(path);
+        ASSERT_ERROR(rootfs_open(d, &other, &e), EBUSY);
+        ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
+        rootfs_done(&other);
+        d->root.read_only = true;
+        ASSERT_OK(rootfs_open(d, &other, NULL));
+}
+
+TEST(links_are_those_of_who_made_the_stack) {
+        static const char leads_out[] =
+                "leads out of it, and others than root may have written that";
+        static const char *const scripts[] = {
+                "ln -s ../root layer@a; chmod 0775 .",
+                "ln -s ../root layer@a; chown 1000 .",
+                "cp -a ../root layer@a; mkdir rw; ln -s / bind@srv; chown 1000 .",
+                "ln -s ../root root; chmod 0777 .",
+                "cp -a ../root layer@a; ln -s / rw; chmod 1777 .",
+                "mkdir layer@a.v; ln -s ../../root layer@a.v/layer@a_1; chown 1000 .",
+        };
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++)
+                assert_refused(scripts[i], ERROR_NOT_A_ROOT, leads_out);
+        /* the same, but within it */
+        _cleanup_spec_ ContainerSpec *s = stack(
+                "cp -a ../root .real; ln -s .real layer@a; mkdir layer@b.v .b; ln -s ../.b layer@b.v/layer@b_1; mkdir rw; chmod 0777 .; chown 1000 .");
+        _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (attach(s, &r, &e) < 0)
+                TEST_FAIL("%s", error_message(&e));
+}
+
 TEST(refused) {
+        /* what takes the changes is not elsewhere, and not the host's root */
+        assert_refused("cp -a ../root layer@a; mkdir rw ../out; ln -s ../../out rw/data",
+                       ERROR_MOUNT_FAILED, "rw/data");
+        assert_refused("cp -a ../root layer@a; mkdir rw ../out; ln -s ../../out rw/work",
+                       ERROR_MOUNT_FAILED, "rw/data");
+        assert_refused("cp -a ../root layer@a; mkdir -p rw; touch rw/data", ERROR_MOUNT_FAILED,
+                       "rw/data");
+        assert_refused("cp -a ../root layer@a; ln -s / root", ERROR_CONFLICT,
+                       "is the root directory of the running system");
+        assert_refused("ln -s / rw", ERROR_CONFLICT, "is the root directory of the running system");
+        assert_refused("cp -a ../root layer@a; mkdir \"$(printf 'bind@a\\033[1m')\"",
+                       ERROR_NOT_A_ROOT, "has no valid path");
+        assert_refused("cp -a ../root layer@a; ln -s layer@a layer@b", ERROR_MOUNT_FAILED,
+                       "Too many levels");
+        assert_refused(
+                "mkdir layer@a layer@b; for i in $(seq 300); do ln -s layer@a layer@$i; done",
+                ERROR_LIMIT_EXCEEDED, "more than 256 layers");
         assert_refused(":", ERROR_NOT_A_ROOT, "has no layer@ID, no rw and no root");
         assert_refused("mkdir .v .hidden bind@usr", ERROR_NOT_A_ROOT, "has no layer@ID");
         assert_refused("mkdir layer@a other", ERROR_NOT_A_ROOT, "'other' in the stack");
         assert_refused("mkdir layer@", ERROR_NOT_A_ROOT, "is nothing that a stack can have");
         assert_refused("mkdir rwx", ERROR_NOT_A_ROOT, "is nothing that a stack can have");
         assert_refused("touch layer@a", ERROR_NOT_A_ROOT, "is not a directory");
-        assert_refused("touch layer@a.raw", ERROR_UNSUPPORTED, "is a disk image");
+        assert_refused("mkdir layer@a; touch layer@b.raw", ERROR_NOT_A_ROOT,
+                       "'layer@b.raw' in the stack");
         assert_refused("ln -s /nowhere layer@a", ERROR_NOT_A_ROOT, "cannot be used");
         assert_refused("mkdir -p layer@a layer@a.v/layer@a_1", ERROR_NOT_A_ROOT, "is there twice");
         assert_refused("mkdir -p layer@a.v", ERROR_NOT_A_ROOT, "has no version for this machine");
