@@ -271,21 +271,27 @@ int mkdir_parents(const char *path, mode_t mode) {
         return mkdir_one(p, mode);
 }
 
-int memfd_new_sealed(const char *name, const void *bytes, size_t n) {
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+int memfd_new(const char *name) {
+        int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
         if (fd < 0 && errno == EINVAL)
                 fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        return fd < 0 ? -errno : fd;
+}
+
+int memfd_seal(int fd) {
+        return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) <
+                                       0 ||
+                               lseek(fd, 0, SEEK_SET) < 0
+                       ? -errno
+                       : 0;
+}
+
+int memfd_new_sealed(const char *name, const void *bytes, size_t n) {
+        _cleanup_close_ int fd = memfd_new(name);
         if (fd < 0)
-                return -errno;
-        r = fd_write_full(fd, bytes, n);
-        if (r < 0)
-                return r;
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-                return -errno;
-        if (lseek(fd, 0, SEEK_SET) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+                return fd;
+        int r = fd_write_full(fd, bytes, n);
+        if (r >= 0)
+                r = memfd_seal(fd);
+        return r < 0 ? r : TAKE_FD(fd);
 }

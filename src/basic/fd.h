@@ -46,5 +46,8 @@ int file_read_regular(int dir_fd, const char *path, size_t limit, char **ret);
 int file_write_at(int dir_fd, const char *path, const char *text);
 /* Like mkdir -p for host paths of ours. */
 int mkdir_parents(const char *path, mode_t mode);
+/* A memfd that can be sealed; sealing it: no write, grow, shrink, seal, and position 0. */
+int memfd_new(const char *name);
+int memfd_seal(int fd);
 /* A sealed memfd (no write, grow, shrink, seal) that holds the bytes, position 0. Returns the fd. */
 int memfd_new_sealed(const char *name, const void *bytes, size_t n);

@@ -72,5 +72,8 @@ int manager1_prune_snapshots(sd_bus *bus, const char *name, uint64_t keep, usec_
                              ImageRemoved removed, void *userdata, Error *reterr);
 /* snapshot NULL: the newest. change: A, M, D; kind: d, f, l, …; path: harmless on terminals */
 typedef int (*SnapshotChanged)(char change, char kind, const char *path, void *userdata);
-int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot,
+/* by_file: where descriptors can be passed; else only some thousand changes can be listed. */
+int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot, bool by_file,
                               SnapshotChanged changed, void *userdata, Error *reterr);
+/* What OpenSnapshotChanges has returned. -EBADMSG: it is no such file, or not sealed; what `changed` has returned. */
+int snapshot_changes_read(int fd, SnapshotChanged changed, void *userdata);

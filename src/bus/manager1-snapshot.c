@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Client of org.berth.Containers1: snapshots of images. */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/str.h"
@@ -142,11 +145,58 @@ int manager1_prune_snapshots(sd_bus *bus, const char *name, uint64_t keep, usec_
         return r < 0 ? bad_reply(r, reterr) : 0;
 }
 
-int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot,
+/* Another one's file cannot change under us only if it is sealed. */
+static int map_changes(int fd, const char **ret, size_t *ret_size) {
+        struct stat st;
+        const int seals = fcntl(fd, F_GET_SEALS);
+        if (seals < 0 || (seals & (F_SEAL_WRITE | F_SEAL_SHRINK)) != (F_SEAL_WRITE | F_SEAL_SHRINK))
+                return -EBADMSG;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret_size = (size_t) st.st_size;
+        if (st.st_size == 0)
+                return 0;
+        void *p = mmap(NULL, *ret_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+                return -errno;
+        *ret = p;
+        return 0;
+}
+
+int snapshot_changes_read(int fd, SnapshotChanged changed, void *userdata) {
+        const char *map = NULL;
+        size_t size = 0;
+        int r = map_changes(fd, &map, &size);
+        if (r >= 0 && size > 0 && map[size - 1] != '\0')
+                r = -EBADMSG;
+        for (const char *p = map; r >= 0 && p < map + size; p += strlen(p) + 1) {
+                if (!p[0] || !p[1] || !p[2]) {
+                        r = -EBADMSG;
+                        break;
+                }
+                _cleanup_free_ char *safe = str_escape_for_display(p + 2);
+                r = safe ? changed(p[0], p[1], safe, userdata) : -ENOMEM;
+        }
+        if (map)
+                (void) munmap((void *) map, size); /* was only read */
+        return r;
+}
+
+static int read_changes(sd_bus_message *m, SnapshotChanged changed, void *userdata) {
+        const char *change, *kind, *path;
+        int r = sd_bus_message_enter_container(m, 'a', "(sss)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &change, &kind, &path)) > 0) {
+                _cleanup_free_ char *safe = str_escape_for_display(path);
+                r = safe ? changed(change[0], kind[0], safe, userdata) : -ENOMEM;
+        }
+        return r;
+}
+
+int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapshot, bool by_file,
                               SnapshotChanged changed, void *userdata, Error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        const char *change, *kind, *path;
-        int r = manager1_new_call(bus, "CompareSnapshot", &m, reterr);
+        int fd, r = manager1_new_call(bus, by_file ? "OpenSnapshotChanges" : "CompareSnapshot", &m,
+                                      reterr);
         if (r < 0)
                 return r;
         if (sd_bus_message_append(m, "ss", name, strempty(snapshot)) < 0)
@@ -154,10 +204,12 @@ int manager1_compare_snapshot(sd_bus *bus, const char *name, const char *snapsho
         r = manager1_call(bus, m, NO_TIMEOUT, &reply, reterr);
         if (r < 0)
                 return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &change, &kind, &path)) > 0) {
-                _cleanup_free_ char *safe = str_escape_for_display(path);
-                r = safe ? changed(change[0], kind[0], safe, userdata) : -ENOMEM;
+        if (!by_file)
+                r = read_changes(reply, changed, userdata);
+        else {
+                r = sd_bus_message_read(reply, "h", &fd);
+                if (r >= 0)
+                        r = snapshot_changes_read(fd, changed, userdata); /* the message's */
         }
         return r < 0 ? bad_reply(r, reterr) : 0;
 }

@@ -117,7 +117,8 @@ int verb_diff(const Invocation *v, Error *reterr) {
         int r = verb_connect(v, &bus, reterr);
         if (r >= 0)
                 r = manager1_compare_snapshot(bus, v->arguments[0], v->arguments[1],
-                                              plain ? print_change : on_change, &t, reterr);
+                                              !verb_is_remote(v), plain ? print_change : on_change,
+                                              &t, reterr);
         return r < 0 || plain ? r : table_print(&t, stdout, &style, reterr);
 }
 

@@ -49,7 +49,8 @@ typedef enum OperationType {
         OPERATION_SNAPSHOT_ROLL_BACK, /* text: the name of what was kept */
         OPERATION_SNAPSHOT_REMOVE,    /* nothing */
         OPERATION_SNAPSHOT_PRUNE,     /* as IMAGE_CLEAN */
-        OPERATION_SNAPSHOT_COMPARE, /* fds: a file, for each change its letter, that of the kind (as of find(1): d, f, l, …), the path inside, NUL */
+        OPERATION_SNAPSHOT_COMPARE, /* fds: a file, for each change its letter, that of the kind (as of find(1): d, f, l, …), the path inside, NUL; without
+                                     * OPERATION_ALL as many as fit in a message (-E2BIG), and the paths are harmless on terminals */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
         OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
         _OPERATION_TYPE_MAX,
@@ -66,7 +67,12 @@ static inline bool operation_is_of_images(OperationType t) {
 /* A snapshot in an answer: image, name, "yes" or "no" (named by somebody), when it was taken in microseconds, kind, bytes (UINT64_MAX: not
  * known), path. */
 #define SNAPSHOT_ROW_FIELDS 7
-#define IMAGE_ANSWER_MAX (16U << 20)
+/* What the manager makes a message of: that is at most four times as long, and the bus takes 32M. */
+#define IMAGE_ANSWER_MAX (4U << 20)
+/* Changes in one message, which the manager makes in one round of its loop; and in a file, which it only passes on. */
+#define CHANGES_MESSAGE_MAX 4096U
+#define CHANGES_MESSAGE_SIZE_MAX (1U << 20)
+#define CHANGES_SIZE_MAX (UINT64_C(1) << 30)
 
 typedef enum OperationFlags {
         OPERATION_REPLACE = 1 << 0, /* copy: what is there goes; else code -EEXIST */
@@ -81,7 +87,9 @@ typedef enum OperationFlags {
         /* copy, as by machined: a link is copied as one, directories on the way are not made */
         OPERATION_AS_MACHINED = 1 << 6,
         OPERATION_WITH_HOST = 1 << 7, /* image list: also ".host", the host itself */
-        OPERATION_ALL = 1 << 8, /* image list: hidden ones, too; clean: not only hidden ones */
+        OPERATION_ALL =
+                1
+                << 8, /* image list: hidden ones, too; clean: not only hidden ones; snapshot compare: however many */
 } OperationFlags;
 
 /* What to do; all borrowed. What a type does not need is ignored. */

@@ -248,6 +248,7 @@ const Method manager_methods[] = {
         { "RemoveSnapshot",             ACTION_IMAGES,  "ss",         body_remove_snapshot, NULL, true },
         { "PruneSnapshots",             ACTION_IMAGES,  "stt",        body_prune_snapshots, NULL, true },
         { "CompareSnapshot",            ACTION_IMAGES,  "ss",         body_compare_snapshot, NULL, true },
+        { "OpenSnapshotChanges",        ACTION_IMAGES,  "ss",         body_open_changes,    NULL, true },
         { "CleanPool",                  ACTION_IMAGES,  "",           body_pool_clean,      NULL, true },
         { NULL, NULL, NULL, NULL, NULL, false },
         /* clang-format on */
@@ -329,6 +330,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("RemoveSnapshot", SD_BUS_ARGS("s", name, "s", snapshot), SD_BUS_NO_RESULT, access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PruneSnapshots", SD_BUS_ARGS("s", name, "t", keep, "t", max_age_usec), SD_BUS_RESULT("a(st)", removed), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CompareSnapshot", SD_BUS_ARGS("s", name, "s", snapshot), SD_BUS_RESULT("a(sss)", changes), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenSnapshotChanges", SD_BUS_ARGS("s", name, "s", snapshot), SD_BUS_RESULT("h", changes), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CleanPool", SD_BUS_ARGS("s", mode), SD_BUS_RESULT("a(st)", removed), access_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("s", name, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerReady", SD_BUS_ARGS("s", name, "o", path), 0),

@@ -478,7 +478,7 @@ static int append_changes(sd_bus_message *m, const OperationResult *result) {
         size_t size = 0;
         int r = result->fds[0] < 0 || lseek(result->fds[0], 0, SEEK_SET) < 0 ? -EBADMSG : 0;
         if (r >= 0)
-                r = fd_read_all(result->fds[0], 2 * (size_t) IMAGE_ANSWER_MAX, &text, &size);
+                r = fd_read_all(result->fds[0], CHANGES_MESSAGE_SIZE_MAX, &text, &size);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sss)");
         for (const char *p = text; r >= 0 && p < text + size; p += strlen(p) + 1) {
@@ -490,12 +490,27 @@ static int append_changes(sd_bus_message *m, const OperationResult *result) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int body_compare_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
-        OperationRequest q = { .type = OPERATION_SNAPSHOT_COMPARE };
-        int r = read_changeable(call, &container, reterr);
+/* The worker's file, sealed: it is not copied, however long it is. */
+static int append_file(sd_bus_message *m, const OperationResult *result) {
+        return result->fds[0] < 0 ? -EBADMSG : sd_bus_message_append(m, "h", result->fds[0]);
+}
+
+static int compare(Manager *m, sd_bus_message *call, const char *name, bool all, Error *reterr) {
+        OperationRequest q = { .type = OPERATION_SNAPSHOT_COMPARE,
+                               .flags = all ? OPERATION_ALL : 0U };
+        int r = read_changeable(call, &name, reterr);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(call, "s", &q.destination);
         return r < 0 ? bad_arguments(r, reterr)
-                     : image_operation_start(m, call, &q, container, append_changes, reterr);
+                     : image_operation_start(m, call, &q, name, all ? append_file : append_changes,
+                                             reterr);
+}
+
+int body_compare_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return compare(m, call, container, /* all= */ false, reterr);
+}
+
+int body_open_changes(Manager *m, sd_bus_message *call, const char *container, Error *reterr) {
+        return compare(m, call, container, /* all= */ true, reterr);
 }

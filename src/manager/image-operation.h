@@ -47,6 +47,7 @@ int body_roll_back_image(Manager *m, sd_bus_message *call, const char *container
 int body_remove_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_prune_snapshots(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 int body_compare_snapshot(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
+int body_open_changes(Manager *m, sd_bus_message *call, const char *container, Error *reterr);
 /* of org.freedesktop.machine1 */
 int body_machine_list_images(Manager *m, sd_bus_message *call, const char *container,
                              Error *reterr);

@@ -23,7 +23,8 @@
 #define HOST_IMAGE ".host"
 #define FILE_MAX (64U << 10)
 #define HOSTNAME_FILE_MAX 4096U
-#define LOOK_EVERY 64U /* files: how often is looked whether the caller is gone */
+#define CHANGES_PIECE (64U << 10) /* bytes that are written at a time */
+#define LOOK_EVERY 64U            /* files: how often is looked whether the caller is gone */
 
 typedef struct Work {
         TreeProgress progress;
@@ -371,26 +372,58 @@ static char kind_letter(mode_t mode) {
         }
 }
 
+/* Changes on their way to a file that grows; in text what is not in it yet. */
+typedef struct Changes {
+        int fd;
+        bool all;
+        uint64_t n, written;
+        StrBuf text;
+} Changes;
+
+static int write_changes(Changes *c) {
+        int r = c->text.failed ? -ENOMEM
+                               : fd_write_full(c->fd, strempty(c->text.text), c->text.size);
+        c->written += c->text.size;
+        c->text.size = 0;
+        return r;
+}
+
 static int on_change(void *userdata, char change, const char *path, mode_t mode) {
-        StrBuf *b = userdata;
-        _cleanup_free_ char *safe = str_escape_for_display(path);
+        Changes *c = userdata;
+        _cleanup_free_ char *safe = c->all ? NULL : str_escape_for_display(path);
         const char letters[] = { change, kind_letter(mode) };
-        if (!safe)
+        if (!c->all && !safe)
                 return -ENOMEM;
-        strbuf_add_bytes(b, letters, sizeof(letters));
-        add_string(b, safe);
-        return b->failed ? -ENOMEM : b->size > IMAGE_ANSWER_MAX ? -E2BIG : 0;
+        strbuf_add_bytes(&c->text, letters, sizeof(letters));
+        add_string(&c->text, safe ?: path);
+        const uint64_t size = c->written + c->text.size;
+        if (c->all ? size > CHANGES_SIZE_MAX
+                   : ++c->n > CHANGES_MESSAGE_MAX || size > CHANGES_MESSAGE_SIZE_MAX)
+                return -E2BIG;
+        return c->text.size < CHANGES_PIECE ? 0 : write_changes(c);
+}
+
+static int answer_changes(const Worker *w, Changes *c, Error *reterr) {
+        int r = write_changes(c);
+        if (r >= 0)
+                r = memfd_seal(c->fd);
+        return answered(r < 0 ? r : worker_answer(WORKER_LINK_FD, "", 0, &c->fd, 1), w, reterr);
 }
 
 int operation_snapshot_compare(Worker *w, Error *reterr) {
-        const char *name = w->request.operation.destination;
+        const OperationRequest *q = &w->request.operation;
         _cleanup_(image_freep) Image *i = NULL;
-        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_close_ int fd = memfd_new("berth-changes");
+        Changes c = { .fd = fd, .all = q->flags & OPERATION_ALL };
         Work k;
         begin(w, &k);
-        int r = image_lookup(NULL, w->request.name, &i, reterr);
+        int r = fd < 0 ? answered(fd, w, reterr) : image_lookup(NULL, w->request.name, &i, reterr);
         if (r >= 0)
-                r = snapshot_compare(&k.pool, i, isempty(name) ? NULL : name, on_change, &b,
-                                     reterr);
-        return r < 0 ? r : answer_file(w, &b, reterr);
+                r = snapshot_compare(&k.pool, i, isempty(q->destination) ? NULL : q->destination,
+                                     on_change, &c, reterr);
+        if (r == -E2BIG && !c.all)
+                error_hint(reterr, "'berth diff' on the system itself lists them all");
+        r = r < 0 ? r : answer_changes(w, &c, reterr);
+        strbuf_done(&c.text);
+        return r;
 }

@@ -60,6 +60,7 @@ CALLS = {
     "RemoveSnapshot": ["ss", "NAME", "now"],
     "PruneSnapshots": ["stt", "NAME", "3", "0"],
     "CompareSnapshot": ["ss", "NAME", "now"],
+    "OpenSnapshotChanges": ["ss", "NAME", "now"],
     "CleanPool": ["s", "hidden"],
 }
 

@@ -55,6 +55,23 @@ def test_snapshots(host, web):
     assert not set(host.run(f"ls -A {POOL}").out.split()) & {"db", "db.nspawn", ".#snapshots"}
 
 
+def test_diff_of_many(host, web, campaign):
+    """A list that is too long for a message is handed over as a file; one that must be a message is refused."""
+    n = 1300000 if campaign else 30000
+    host.berth("snapshot", "-q", "web", "first")
+    host.run(f"cd {web}/etc && seq -f 'f%.0f' {n} | xargs touch && printf x >\"$(printf 'z\\nz')\"", timeout=600)
+    lines = host.berth("diff", "web", "first", timeout=600).out.splitlines()
+    assert len(lines) == n + 1 and lines[0] == "A /etc/f1" and lines[-1] == r"A /etc/z\x0az", lines[:3] + lines[-3:]
+    rows = json.loads(host.berth("diff", "--json=short", "web", timeout=600).stdout)
+    assert len(rows) == n + 1 and rows[0] == {"change": "A", "path": "/etc/f1", "type": "f"}, rows[:3]
+    call = ["busctl", "call", "org.berth.Containers1", "/org/berth/Containers1", "org.berth.Containers1.Manager"]
+    r = host.run(*call, "CompareSnapshot", "ss", "web", "first", check=False)
+    assert r.returncode == 1 and "Image 'web' has changed in more places than can be listed" in r.stderr, r
+    host.run(f"find {web}/etc -name 'f*' -delete", timeout=600)
+    r = host.run(*call, "CompareSnapshot", "ss", "web", "first")
+    assert r.out == r'a(sss) 1 "A" "f" "/etc/z\\x0az"', r
+
+
 def test_running(host, web):
     """A copy of what runs is refused, or made with --force; nothing goes back under a container."""
     host.berth("snapshot", "web", "first")

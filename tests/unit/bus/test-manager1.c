@@ -2,7 +2,11 @@
 /* Tests of bus/manager1.c against a manager that means harm, as one in a container may. */
 #include "bus/manager1.h"
 
+#include <stdio.h>
+
+#include "basic/fd.h"
 #include "bus/bus.h"
+#include "bus/manager1-image.h"
 #include "bus/names.h"
 #include "fake/private-bus.h"
 
@@ -45,6 +49,74 @@ TEST(hostile_manager) {
         container_info_done(&info);
         ASSERT_TRUE(manager1_get(bus, "bare", &info, &e) < 0);
         ASSERT_CONTAINS(e.message, "description of 'bare' cannot be read");
+}
+
+typedef struct Heard {
+        size_t n;
+        char change, kind, path[64]; /* of the last one */
+} Heard;
+
+static int hear(char change, char kind, const char *path, void *userdata) {
+        Heard *h = userdata;
+        h->n++;
+        h->change = change;
+        h->kind = kind;
+        (void) snprintf(h->path, sizeof(h->path), "%s", path); /* may be cut */
+        return h->n == 5 && streq(path, "/stop") ? -ECANCELED : 0;
+}
+
+static int changes_file(const char *bytes, size_t n) {
+        const int fd = memfd_new_sealed("test", bytes, n);
+        ASSERT_OK(fd);
+        return fd;
+}
+
+/* Twice as many as a message of the bus could have. */
+TEST(changes_of_a_large_image) {
+        enum {
+                N = 1500000
+        };
+        _cleanup_free_ char *text = malloc(N * STRLEN("Af/usr/share/doc/0000000 ") + 1);
+        Heard heard = { 0 };
+        size_t size = 0;
+        ASSERT_TRUE(text);
+        for (unsigned i = 0; i < N; i++)
+                size += (size_t) sprintf(text + size, "Af/usr/share/doc/%07u", i) + 1;
+        _cleanup_close_ int fd = changes_file(text, size);
+        ASSERT_OK(snapshot_changes_read(fd, hear, &heard));
+        ASSERT_EQ(heard.n, (size_t) N);
+        ASSERT_EQ(heard.change, 'A');
+        ASSERT_EQ(heard.kind, 'f');
+        ASSERT_STREQ(heard.path, "/usr/share/doc/1499999");
+}
+
+TEST(changes_that_are_none) {
+#define BYTES(s) \
+        { s, sizeof(s) - 1 }
+        static const struct {
+                const char *bytes;
+                size_t size;
+        } bad[] = { BYTES("Af/a"), BYTES("\0"), BYTES("A\0"), BYTES("Af\0"), BYTES("Af/a\0\0") };
+        Heard heard = { 0 };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_close_ int fd = changes_file(bad[i].bytes, bad[i].size);
+                ASSERT_ERROR(snapshot_changes_read(fd, hear, &heard), EBADMSG);
+        }
+        _cleanup_close_ int none = changes_file("", 0), open_fd = memfd_new("test"),
+                            two = changes_file("Dd/\x1b\xff\0Ml/b\0", 11),
+                            stop = changes_file("Af/\0Af/\0Af/stop\0Af/\0", 20);
+        heard.n = 0;
+        ASSERT_OK(snapshot_changes_read(none, hear, &heard));
+        ASSERT_EQ(heard.n, 0U);
+        ASSERT_OK(snapshot_changes_read(two, hear, &heard));
+        ASSERT_EQ(heard.n, 2U);
+        ASSERT_STREQ(heard.path, "/b");
+        ASSERT_ERROR(snapshot_changes_read(stop, hear, &heard), ECANCELED); /* the fifth */
+        ASSERT_EQ(heard.n, 5U);
+        /* who has sent it could still change it */
+        ASSERT_OK(fd_write_full(open_fd, "Af/a", 5));
+        ASSERT_ERROR(snapshot_changes_read(open_fd, hear, &heard), EBADMSG);
+        ASSERT_ERROR(snapshot_changes_read(STDIN_FILENO, hear, &heard), EBADMSG);
 }
 
 TEST_MAIN
