@@ -83,7 +83,7 @@ int image_identity(int fd, uint64_t *ret);
 /* -EPERM: others can write to the directory. */
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr);
 /* If this is killed: when there is nothing at `image` (absolute), these files are to be removed, and `from` (or NULL) gets the name `to`.
- * Where image is NULL, the temporary entry gets the name `to`, unless it is still what has this identity: it has changed places
+ * Where image is NULL, the temporary entry gets the name `to`, in the directory where it is, unless it is still what has this identity: it has changed places
  * with an image, and holds what must not be lost. Each call replaces what was said before. */
 typedef struct LeftoverRule {
         const char *image;

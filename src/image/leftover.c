@@ -3,7 +3,7 @@
  *
  * The lock file of an entry has records, each with a NUL behind: "I" and the path of an image, "S" and that of a side-car of the image
  * before it, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
- * "N" and a number: the entry gets the name in the "T" that follows, unless it has this identity.
+ * "N" and a number: the entry gets the name in the "T" that follows, where it is, unless it has this identity.
  *
  * What is found may be anybody's who can write to the directory. So only directories and lock files count that nobody but root can write to, and of what was
  * found there only records that name what goes with an image of this directory. */
@@ -179,7 +179,8 @@ static int keep_entry(const Leftover *l, uint64_t identity, const char *to) {
         if (r < 0 || found == identity)
                 return r;
         r = snapshot_seal_before(fd);
-        if (r >= 0 && renameat2(l->directory_fd, l->name, AT_FDCWD, to, RENAME_NOREPLACE) < 0)
+        if (r >= 0 && renameat2(l->directory_fd, l->name, l->directory_fd, path_last_component(to),
+                                RENAME_NOREPLACE) < 0)
                 r = -errno;
         if (r >= 0)
                 snapshot_seal_behind(fd);
@@ -213,6 +214,13 @@ static bool is_beside_snapshots_of(const char *image, const char *path) {
         return directory && path_extract_directory(directory, &all) >= 0 && is_in(all, path);
 }
 
+/* Of an entry here: the directory itself may have got another name since. */
+static bool is_name_in(const char *directory, const char *text) {
+        return path_is_absolute(text) ? is_in(directory, text)
+                                      : !strchr(text, '/') && !isempty(text) && !streq(text, ".") &&
+                                                !streq(text, "..");
+}
+
 /* May the promise of somebody else's have this record? */
 static bool is_believed(const Leftover *l, const Promise *p, char tag, const char *text) {
         if (!l->found)
@@ -226,7 +234,7 @@ static bool is_believed(const Leftover *l, const Promise *p, char tag, const cha
         case 'F':
                 return p->image && is_snapshots_of(p->image, text);
         case 'T':
-                return p->moves ? is_in(l->directory, text)
+                return p->moves ? is_name_in(l->directory, text)
                                 : p->image && is_beside_snapshots_of(p->image, text);
         default:
                 return true;

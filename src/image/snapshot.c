@@ -2,7 +2,7 @@
 /* Snapshots: made, gone back to, removed.
  *
  * Sequence of a new one: lock of the snapshots; a leftover beside them; the copy under the temporary name, made read-only; syncfs;
- * renameat2(NOREPLACE), the moment at which it counts. Of going back: locks; a leftover, in it a copy of the snapshot; the promise that what is there will
+ * renameat2(NOREPLACE), the moment at which it counts. Of going back: locks; a leftover, in it a copy of the snapshot, with the limits of the image; the promise that what is there will
  * not be lost; syncfs; renameat2(EXCHANGE) with the image, the moment at which it counts; what was the image gets a snapshot's name. */
 #include "image/snapshot.h"
 
@@ -14,6 +14,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "image/image-lock.h"
+#include "sys/btrfs.h"
 
 #define SECONDS_TRIES 120U /* that are tried when there is one of this second */
 
@@ -158,13 +159,24 @@ static int back_begin(const ImagePool *pool, const Image *i, const char *name, B
         return leftover_begin(b->lock.directory, i->name, &b->l, reterr);
 }
 
+/* A limit is the image's, as it is now: the copy has that of the time of the snapshot. */
+static int keep_limits(const Image *i, int copy_fd, Error *reterr) {
+        if (!image_is_tree(i))
+                return 0;
+        _cleanup_close_ int fd = open(i->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : btrfs_quota_copy_limits(fd, copy_fd);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_FAILED,
+                                       "Keeping the limit of image '%s' failed", i->name)
+                     : 0;
+}
+
 /* A copy that can be written, with the promise. */
 static int back_prepare(const ImagePool *pool, const Image *i, const Snapshot *s, Back *b,
                         Error *reterr) {
         const Image source = {
                 .name = i->name, .entry = i->entry, .path = s->path, .kind = s->kind, .st = i->st
         };
-        LeftoverRule rule = { .to = b->path };
+        LeftoverRule rule = { .to = b->file };
         int r = image_copy(pool, &source, &b->l, /* locks= */ false, reterr);
         if (r < 0)
                 return r;
@@ -174,8 +186,10 @@ static int back_prepare(const ImagePool *pool, const Image *i, const Snapshot *s
                 r = -errno;
         if (r >= 0)
                 r = image_identity(fd, &rule.identity);
-        return r < 0 ? failed(r, "Copying the", i, reterr)
-                     : leftover_promise(&b->l, &rule, 1, reterr);
+        if (r < 0)
+                return failed(r, "Copying the", i, reterr);
+        r = keep_limits(i, fd, reterr);
+        return r < 0 ? r : leftover_promise(&b->l, &rule, 1, reterr);
 }
 
 int snapshot_roll_back(const ImagePool *pool, const Image *i, const char *name, char **ret_kept,

@@ -329,3 +329,35 @@ int btrfs_quota_limit(int fd, uint64_t size) {
                 return -errno;
         return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
 }
+
+/* None where there are no quotas, or no subvolume; and who may not ask may not set any either. */
+static int read_limits(int fd, BtrfsQuota *ret) {
+        int r = btrfs_quota_read(fd, ret);
+        if (!IN_SET(r, -ENOTTY, -ENOENT, -EPERM))
+                return r;
+        *ret = (BtrfsQuota){ BTRFS_SIZE_UNKNOWN, BTRFS_SIZE_UNKNOWN, BTRFS_SIZE_UNKNOWN,
+                             BTRFS_SIZE_UNKNOWN };
+        return 0;
+}
+
+int btrfs_quota_copy_limits(int from_fd, int to_fd) {
+        BtrfsSubvolume s;
+        BtrfsQuota from, to;
+        int r = read_limits(from_fd, &from);
+        if (r >= 0)
+                r = read_limits(to_fd, &to);
+        if (r < 0 ||
+            (from.max_referenced == to.max_referenced && from.max_exclusive == to.max_exclusive))
+                return r;
+        r = btrfs_subvolume_read(to_fd, &s);
+        if (r < 0)
+                return r;
+        struct btrfs_ioctl_qgroup_limit_args args = {
+                .qgroupid = s.id,
+                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER | BTRFS_QGROUP_LIMIT_MAX_EXCL,
+                         .max_rfer =
+                                 from.max_referenced, /* what is unknown is the kernel's word for none, too */
+                         .max_excl = from.max_exclusive },
+        };
+        return ioctl(to_fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+}

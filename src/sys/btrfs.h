@@ -37,3 +37,6 @@ typedef struct BtrfsQuota {
 int btrfs_quota_read(int fd, BtrfsQuota *ret);
 /* Limits what the subvolume refers to; quotas are turned on if they are not. BTRFS_SIZE_UNKNOWN: no limit. */
 int btrfs_quota_limit(int fd, uint64_t size);
+/* Gives a subvolume the limits of another one, or takes its own away: a snapshot has those of its source at that time. -ENOTTY: to_fd is none, and
+ * from_fd has a limit. */
+int btrfs_quota_copy_limits(int from_fd, int to_fd);

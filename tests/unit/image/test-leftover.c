@@ -128,6 +128,9 @@ TEST(what_a_promise_may_name) {
                 { "I@/first/none|F@/first/.#snapshots/none|T@/etc/x|", "first/.#snapshots/none",
                   NULL },
                 { "N1|T@/victim/x|", "first/.#x.01234567", NULL },
+                { "N1|T../victim/x|", "first/.#x.01234567", NULL },
+                { "N1|Tweb/x|", "first/.#x.01234567", NULL },
+                { "N1|T..|", "first/.#x.01234567", NULL },
                 /* what belongs to an image that is gone */
                 { "I@/first/none|S@/etc/none.berth|", "victim", "etc/none.berth" },
                 { "I@/first/none.raw|S@/etc/none.berth|", "victim", "etc/none.berth" },
@@ -137,6 +140,7 @@ TEST(what_a_promise_may_name) {
                 { "I@/first/none|F@/first/.#snapshots/none|T@/first/.#snapshots/new|",
                   "first/.#snapshots/new", "first/.#snapshots/none" },
                 { "N1|T@/first/kept|", "first/kept", "first/.#x.01234567" },
+                { "N1|Tkept|", "first/kept", "first/.#x.01234567" },
         };
         for (size_t k = 0; k < ELEMENTSOF(rows); k++) {
                 Care c;

@@ -2,9 +2,14 @@
 /* Snapshots: taken, listed, gone back to, pruned; what follows of them when their image is changed; in memory, and on btrfs. */
 #include "image/snapshot.h"
 
+#include <linux/btrfs.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 
 #include "image/image-lock.h"
 #include "kill-at.h"
@@ -398,6 +403,32 @@ TEST(killed_at_every_call_of_going_back) {
         assert_all_or_nothing(change_back, "S/web/T.a/d/f=1 S/web/T/d/f=2 web/d/f=1");
 }
 
+/* What is left of it is beside the snapshots, whatever they are called by then. */
+TEST(killed_while_going_back_and_renamed) {
+        bool seen[2] = { false, false };
+        bool ended = false;
+        for (unsigned n = 1; !ended; n++) {
+                Care c;
+                care_begin(&c);
+                shell(&c, "mkdir -p first/web/d; echo 1 >first/web/d/f");
+                free(take(&c, "web", "a"));
+                shell(&c, "echo 2 >first/web/d/f");
+                ended = killed_at_call(n, change_back, &c);
+                _cleanup_(image_freep) Image *web = find(&c, "web");
+                ASSERT_OK(image_rename(&c.pool, web, "db", NULL));
+                ASSERT_OK(image_reclaim(&c.pool, NULL));
+                _cleanup_free_ char *found = told(&c);
+                const bool is_old = streq(found, "S/db/T.a/d/f=1 db/d/f=2"),
+                           is_new = streq(found, "S/db/T.a/d/f=1 S/db/T/d/f=2 db/d/f=1");
+                if (!is_old && !is_new)
+                        TEST_FAIL("killed at call %u: '%s'", n, found);
+                seen[0] = seen[0] || is_old;
+                seen[1] = seen[1] || is_new;
+                care_end(&c);
+        }
+        ASSERT_TRUE(seen[0] && seen[1]);
+}
+
 TEST(killed_at_every_call_of_its_removal) {
         assert_all_or_nothing(change_drop, "web/d/f=2");
 }
@@ -412,6 +443,54 @@ TEST(killed_at_every_call_of_a_removal) {
 
 /* ---- btrfs ---- */
 
+static uint64_t limit_of(const Care *c, const char *name) {
+        _cleanup_(image_freep) Image *i = find(c, name);
+        image_read_details(i);
+        return i->limit;
+}
+
+/* No limit can be set any more. */
+static int forbid_limits(void) {
+        const struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) BTRFS_IOC_QGROUP_LIMIT, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTNAM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { ELEMENTSOF(filter), (struct sock_filter *) filter };
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                               prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0
+                       ? -errno
+                       : 0;
+}
+
+static int back_without_limits(const Care *c) {
+        _cleanup_(image_freep) Image *i = find(c, "web");
+        _cleanup_error_ Error e = ERROR_NULL;
+        char *kept = NULL;
+        if (forbid_limits() < 0)
+                return 1;
+        if (snapshot_roll_back(&c->pool, i, "a", &kept, &e) != -ENOTNAM)
+                return 2;
+        return strstr(error_message(&e), "Keeping the limit of image 'web' failed") ? 0 : 3;
+}
+
+static void assert_no_way_back_without_limits(const Care *c) {
+        int status;
+        fflush(NULL);
+        pid_t pid = fork();
+        ASSERT_OK(pid);
+        if (pid == 0)
+                _exit(back_without_limits(c));
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
+        assert_names(c, "web", "a");
+        shell(c,
+              "cd first; test \"$(cat web/f web/inner/g | xargs)\" = '2 2'; test \"$(ls -A .#snapshots/web | wc -l)\" = 1");
+}
+
 TEST(subvolumes) {
         Care c;
         mount_btrfs("/mnt/k", "256M");
@@ -425,14 +504,28 @@ TEST(subvolumes) {
         runs = fd_close(runs);
         shell(&c,
               "cd first; echo 2 >web/f; echo 2 >web/inner/g; ! touch .#snapshots/web/*.a/x 2>/dev/null; ! touch .#snapshots/web/*.a/inner/x 2>/dev/null");
+        ASSERT_OK(image_set_limit(&c.pool, web, 64 << 20, NULL));
+        assert_no_way_back_without_limits(&c);
         _cleanup_free_ char *kept = go_back(&c, "web", "a");
+        ASSERT_EQ(limit_of(&c, "web"), 64 << 20); /* it is the image's */
         shell(&c,
               "cd first; test \"$(cat web/f web/inner/g | xargs)\" = '1 1'; touch web/new web/inner/new\n"
               "test \"$(cat .#snapshots/web/*Z/f .#snapshots/web/*Z/inner/g | xargs)\" = '2 2'; ! touch .#snapshots/web/*Z/x 2>/dev/null");
         _cleanup_(image_freep) Image *again = find(&c, "web");
         ASSERT_EQ(again->kind, IMAGE_SUBVOLUME);
+        ASSERT_OK(image_clone(&c.pool, again, "copy", false, NULL));
+        _cleanup_(image_freep) Image *copy = find(&c, "copy");
+        ASSERT_EQ(limit_of(&c, "copy"), 64 << 20);
+        ASSERT_OK(image_remove(&c.pool, copy, NULL));
         ASSERT_OK(image_rename(&c.pool, again, "db", NULL));
         _cleanup_(image_freep) Image *db = find(&c, "db");
+        ASSERT_EQ(limit_of(&c, "db"), 64 << 20);
+        free(take(&c, "db", "limited"));
+        ASSERT_OK(image_set_limit(&c.pool, db, IMAGE_SIZE_UNKNOWN, NULL));
+        _cleanup_free_ char *limited = go_back(&c, "db", "limited");
+        ASSERT_EQ(limit_of(&c, "db"), IMAGE_SIZE_UNKNOWN);
+        ASSERT_OK(snapshot_remove(&c.pool, db, "limited", NULL));
+        ASSERT_OK(snapshot_remove(&c.pool, db, limited, NULL));
         ASSERT_OK(snapshot_remove(&c.pool, db, kept, NULL));
         assert_names(&c, "db", "a");
         ASSERT_OK(image_remove(&c.pool, db, NULL));
