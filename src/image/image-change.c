@@ -268,7 +268,13 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
         _cleanup_close_ int name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;
+        _cleanup_free_ char *path = strjoin(pool->path ?: IMAGE_POOL, "/", name, suffix_of(source));
+        if (!path)
+                return error_oom(reterr);
+        image_settle(pool, name);
         r = image_check_free(pool, name, reterr);
+        if (r >= 0)
+                r = snapshot_check_none(path, name, reterr);
         if (r >= 0)
                 r = leftover_begin(pool->path ?: IMAGE_POOL, name, &l, reterr);
         return r < 0 ? r : clone_under(pool, source, name, read_only, &l, reterr);
@@ -303,7 +309,10 @@ static int make_from(const Image *source, int fd, const char *directory, const c
         /* of who was killed over the same; it may stay. Elsewhere nobody knows whose it is. */
         if (strv_contains(image_places, place))
                 (void) image_reclaim(&pool, NULL);
-        int r = leftover_begin(place, name, &l, reterr);
+        int r = snapshot_check_none(directory, name, &e);
+        if (r < 0)
+                return access(directory, F_OK) == 0 ? 0 : error_take(reterr, &e);
+        r = leftover_begin(place, name, &l, reterr);
         if (r >= 0)
                 r = copy_tree(&pool, source, fd, &l, /* locks= */ true, reterr);
         if (r < 0)
@@ -387,6 +396,26 @@ static int begin_beside(const Image *i, Leftover *l, Error *reterr) {
                        : leftover_begin(directory, i->name, l, reterr);
 }
 
+static int check_no_snapshots(const Image *i, const char *name, Error *reterr) {
+        _cleanup_free_ char *directory = NULL, *path = NULL;
+        if (path_extract_directory(i->entry, &directory) < 0 ||
+            !(path = strjoin(directory, "/", name,
+                             path_last_component(i->entry) + strlen(i->name))))
+                return error_oom(reterr);
+        return snapshot_check_none(path, name, reterr);
+}
+
+static int check_followed(const SnapshotLock *snapshots, const Image *i, const char *name,
+                          Error *reterr) {
+        if (access(snapshots->directory, F_OK) < 0)
+                return 0;
+        int r = error_set(reterr, -EIO, ERROR_FAILED,
+                          "Image '%s' is '%s' now, but its snapshots could not be moved from '%s'",
+                          i->name, name, snapshots->directory);
+        error_hint(reterr, "'berth clean' tries again");
+        return r;
+}
+
 int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
@@ -400,17 +429,25 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r < 0)
                 return r;
-        _cleanup_close_ int name_lock = image_lock_name(name, reterr);
+        _cleanup_close_ int name_lock = image_lock_name(name, reterr), old_lock = -EBADF;
         if (name_lock < 0)
                 return name_lock;
+        image_settle(pool, name);
         r = image_check_free(pool, name, reterr);
+        if (r >= 0) /* what goes with it is in the way of a new one of the old name, too */
+                r = old_lock = image_lock_name(i->name, reterr);
+        if (r >= 0)
+                r = check_no_snapshots(i, name, reterr);
         if (r >= 0)
                 r = snapshot_lock(i, /* make= */ false, &snapshots, reterr);
-        if (r > 0)
-                r = snapshot_check_none(i, name, reterr);
         if (r >= 0)
                 r = begin_beside(i, &l, reterr);
-        return r < 0 ? r : rename_under(pool, i, name, &l, reterr);
+        if (r >= 0)
+                r = rename_under(pool, i, name, &l, reterr);
+        if (r < 0)
+                return r;
+        leftover_done(&l); /* the snapshots have followed */
+        return snapshots.fd >= 0 ? check_followed(&snapshots, i, name, reterr) : 0;
 }
 
 /* ---- remove ---- */
@@ -465,16 +502,31 @@ static int tick_to_the_end(void *userdata, uint64_t files, uint64_t bytes) {
         return 0;
 }
 
+/* What a new image of the name would take for its own: at once, and nobody makes one meanwhile. */
+static void remove_followers(Leftover *l, char *const *files, int *name_lock) {
+        struct stat st;
+        bool gone = true;
+        side_cars_remove(files);
+        STRV_FOREACH(f, files)
+                gone = gone && lstat(*f, &st) < 0;
+        if (gone &&
+            leftover_promise(l, NULL, 0, NULL) >= 0) /* what has the name is another's now */
+                *name_lock = fd_close(*name_lock);
+}
+
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         _cleanup_strv_free_ char **from = NULL, **to = NULL;
+        _cleanup_close_ int name_lock = -EBADF;
         int r = check_not_versioned(i, reterr);
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r >= 0)
                 r = image_check_unused(i, reterr);
+        if (r >= 0)
+                r = name_lock = image_lock_name(i->name, reterr);
         if (r >= 0)
                 r = begin_beside(i, &l, reterr);
         if (r >= 0)
@@ -490,6 +542,8 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
                 r = rename_away(i, &l, reterr);
         if (r < 0)
                 return r;
+        remove_followers(&l, from, &name_lock);
+        snapshot_lock_done(&snapshots);
         r = tree_delete(l.directory_fd, l.name, tick_to_the_end, (void *) pool);
         if (r < 0 && r != -ENOENT) {
                 r = error_set_errno(reterr, r, ERROR_FAILED,

@@ -116,24 +116,46 @@ int image_measure(const ImagePool *pool, const Image *i, ImageUsage *ret, Error 
 
 /* ---- cleaning ---- */
 
-static int drop_orphans(const ImagePool *pool, Error *reterr) {
+/* *ret_kept: a directory that could not be given to the image that was renamed; allocated. */
+static int drop_orphans(const ImagePool *pool, char **ret_kept, Error *reterr) {
+        _cleanup_free_ char *kept = NULL;
+        int r = 0;
         STRV_FOREACH(place, pool->places ?: image_places) {
                 _cleanup_strv_free_ char **directories = NULL;
                 if (!path_startswith(*place, "/usr") && image_place_is_safe(*place) &&
                     snapshot_directories(*place, &directories) < 0)
                         return error_oom(reterr);
-                STRV_FOREACH(directory, directories)
-                        snapshot_drop_orphan(*directory);
+                STRV_FOREACH(directory, directories) {
+                        if (r >= 0)
+                                r = snapshot_drop_orphan(*directory);
+                        if (r > 0)
+                                r = free_and_strdup(&kept, *directory);
+                }
+                if (r < 0)
+                        return error_oom(reterr);
         }
+        *ret_kept = TAKE_PTR(kept);
         return 0;
+}
+
+static int orphans_stay(const char *kept, Error *reterr) {
+        int r = error_set(
+                reterr, -EBUSY, ERROR_FAILED,
+                "The snapshots in '%s' are of an image that was renamed, and could not be "
+                "given to it",
+                kept);
+        error_hint(reterr, "see whether the file system is full or read-only, and try again; or "
+                           "move them to the directory of the new name beside it");
+        return r;
 }
 
 int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *userdata,
                 Error *reterr) {
         _cleanup_(image_list_done) ImageList l = { 0 };
+        _cleanup_free_ char *kept = NULL;
         int r = image_reclaim(pool, reterr);
         if (r >= 0)
-                r = drop_orphans(pool, reterr);
+                r = drop_orphans(pool, &kept, reterr);
         if (r >= 0)
                 r = image_enumerate(pool->places, /* hidden= */ true, &l, reterr);
         for (size_t k = 0; r >= 0 && k < l.n; k++) {
@@ -150,5 +172,5 @@ int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *u
                 else
                         return error_take(reterr, &e);
         }
-        return r < 0 ? r : 0;
+        return r < 0 ? r : kept ? orphans_stay(kept, reterr) : 0;
 }

@@ -73,8 +73,8 @@ void image_lock_done(ImageLock *l) {
 int image_lock_name(const char *name, Error *reterr) {
         int fd = lock_take_image_name(name, LOCK_MODE_EXCLUSIVE);
         if (fd == -EBUSY) {
-                error_set(reterr, fd, ERROR_ROOT_BUSY, "Another program is making an image '%s'",
-                          name);
+                error_set(reterr, fd, ERROR_ROOT_BUSY,
+                          "Another program is making, renaming or removing an image '%s'", name);
                 error_hint(reterr, "wait for its end, or choose another name");
                 return fd;
         }

@@ -12,6 +12,7 @@
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/str.h"
+#include "image/snapshot.h"
 #include "sys/btrfs.h"
 
 static int failed(int code, const char *what, const ImageNew *n, Error *reterr) {
@@ -99,14 +100,18 @@ static int begin(const ImagePool *pool, const char *name, bool replace, ImageNew
                  Error *reterr) {
         n->name = strdup(name);
         n->file = strjoin(name, n->kind == IMAGE_RAW ? ".raw" : "");
-        if (!n->name || !n->file)
+        _cleanup_free_ char *path = n->file ? path_join(pool->path ?: IMAGE_POOL, n->file) : NULL;
+        if (!n->name || !path)
                 return error_oom(reterr);
         n->name_lock = image_lock_name(name, reterr);
         if (n->name_lock < 0)
                 return n->name_lock;
+        image_settle(pool, name);
         int r = replace ? take_old(pool, n, reterr) : image_check_free(pool, name, reterr);
         if (r == -EEXIST)
                 error_hint(reterr, "choose another name, or replace it with --force");
+        if (r == 0) /* those of what it replaces stay */
+                r = snapshot_check_none(path, name, reterr);
         if (r >= 0)
                 r = leftover_begin(pool->path ?: IMAGE_POOL, name, &n->leftover, reterr);
         return r < 0 ? r : make_empty(n, reterr);

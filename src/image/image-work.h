@@ -49,6 +49,9 @@ int image_clean(const ImagePool *pool, CleanMode mode, CleanVisit visit, void *u
                 Error *reterr);
 /* Leftovers alone; returns how many. Places that others can write to are left alone. */
 int image_reclaim(const ImagePool *pool, Error *reterr);
+/* Only what those who were killed have promised, so that nothing of an image that is gone is taken for a new one's: what takes long is for `clean`. name: one
+ * that the caller has locked. What fails is for `clean`, too. */
+void image_settle(const ImagePool *pool, const char *name);
 
 /* ---- for the files of this folder ---- */
 
@@ -75,6 +78,7 @@ typedef struct Leftover {
         char *directory, *name, *lock_name;
         bool found; /* of somebody who was killed: what he promised is looked at with care */
         char *const *settings; /* as in ImagePool */
+        const char *locked;    /* a name of images that is locked by who puts it right, or NULL */
 } Leftover;
 #define LEFTOVER_NULL \
         { .directory_fd = -EBADF, .lock_fd = -EBADF }
@@ -94,6 +98,8 @@ typedef struct LeftoverRule {
 int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *reterr);
 /* Keeps the promise: what a process that was killed has left is put right, or what was begun is taken back. The temporary entry goes, and the lock file. */
 void leftover_done(Leftover *l);
+/* Is there one in the place, or may there be, that has this directory of snapshots to get another name, or to take some in? */
+bool leftover_names(const char *place, const char *directory);
 
 /* Side-cars of an image: where they are now, and where they are under another name; two lists of the same length. Only those that
  * are there. */

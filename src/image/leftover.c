@@ -4,6 +4,7 @@
  * The lock file of an entry has records, each with a NUL behind: "I" and the path of an image, "S" and that of a side-car of the image
  * before it, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
  * "N" and a number: the entry gets the name in the "T" that follows, where it is, unless it has this identity.
+ * What cannot be done stays to be done, with its lock file. While it is done nobody makes an image of that name.
  *
  * What is found may be anybody's who can write to the directory. So only directories and lock files count that nobody but root can write to, and of what was
  * found there only records that name what goes with an image of this directory. */
@@ -193,7 +194,39 @@ typedef struct Promise {
         const char *image, *from;
         uint64_t identity;
         bool gone, moves; /* the image is; the entry may have to be kept */
+        int name_lock;    /* of the image */
 } Promise;
+#define PROMISE_NULL \
+        { .name_lock = -EBADF }
+
+static void promise_done(Promise *p) {
+        p->name_lock = fd_close(p->name_lock);
+}
+
+/* Who has begun it himself has what locks it takes. */
+static int promise_lock(const Leftover *l, Promise *p) {
+        const char *file = path_last_component(p->image),
+                   *end = endswith(file, ".raw") ?: endswith(file, ".mstack");
+        _cleanup_free_ char *name = end ? strndup(file, (size_t) (end - file)) : strdup(file);
+        if (!name)
+                return -ENOMEM;
+        if (!l->found || (l->locked && streq(name, l->locked)))
+                return 0;
+        p->name_lock = lock_take_image_name(name, LOCK_MODE_EXCLUSIVE);
+        return p->name_lock < 0 ? p->name_lock : 0;
+}
+
+static int promise_begin(const Leftover *l, const char *image, Promise *p) {
+        struct stat st;
+        promise_done(p);
+        *p = (Promise) PROMISE_NULL;
+        p->image = image;
+        int r = image ? promise_lock(l, p) : 0;
+        if (r < 0 || !image || lstat(image, &st) >= 0)
+                return r;
+        p->gone = errno == ENOENT;
+        return p->gone ? 0 : -errno;
+}
 
 static bool is_in(const char *directory, const char *path) {
         _cleanup_free_ char *parent = NULL;
@@ -243,15 +276,13 @@ static bool is_believed(const Leftover *l, const Promise *p, char tag, const cha
 
 static int keep_record(const Leftover *l, Promise *p, const char *record) {
         const char *text = record + 1;
-        struct stat st;
         const bool believed = is_believed(l, p, record[0], text);
         switch (record[0]) {
         case 'I':
-                *p = (Promise){ .image = believed ? text : NULL,
-                                .gone = believed && lstat(text, &st) < 0 && errno == ENOENT };
-                return 0;
+                return promise_begin(l, believed ? text : NULL, p);
         case 'N':
-                *p = (Promise){ .moves = true };
+                (void) promise_begin(l, NULL, p); /* of no image */
+                p->moves = true;
                 return parse_u64(text, &p->identity);
         case 'S':
                 if (p->gone && believed && path_is_absolute(text))
@@ -263,10 +294,7 @@ static int keep_record(const Leftover *l, Promise *p, const char *record) {
         case 'T':
                 if (p->moves)
                         return believed ? keep_entry(l, p->identity, text) : -EBADMSG;
-                if (p->gone && p->from && believed)
-                        (void) renameat2(AT_FDCWD, p->from, AT_FDCWD, text,
-                                         RENAME_NOREPLACE); /* there may be none */
-                return 0;
+                return p->gone && p->from && believed ? snapshots_move(p->from, text) : 0;
         default:
                 return 0;
         }
@@ -276,7 +304,7 @@ static int keep_record(const Leftover *l, Promise *p, const char *record) {
 static int keep_promise(const Leftover *l) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
-        Promise promise = { 0 };
+        _cleanup_(promise_done) Promise promise = PROMISE_NULL;
         int r = lseek(l->lock_fd, 0, SEEK_SET) < 0 ? -errno : 0;
         if (r >= 0)
                 r = fd_read_all(l->lock_fd, PROMISE_MAX, &text, &size);
@@ -285,17 +313,21 @@ static int keep_promise(const Leftover *l) {
         return r;
 }
 
+static void forget(Leftover *l) {
+        l->lock_fd = fd_close(l->lock_fd);
+        l->directory_fd = fd_close(l->directory_fd);
+        l->directory = mfree(l->directory);
+        l->name = mfree(l->name);
+        l->lock_name = mfree(l->lock_name);
+}
+
 void leftover_done(Leftover *l) {
         if (l->lock_fd >= 0 && keep_promise(l) >= 0) {
                 int r = tree_delete(l->directory_fd, l->name, NULL, NULL);
                 if (r >= 0 || r == -ENOENT) /* else it is a leftover still */
                         (void) unlinkat(l->directory_fd, l->lock_name, 0);
         }
-        l->lock_fd = fd_close(l->lock_fd);
-        l->directory_fd = fd_close(l->directory_fd);
-        l->directory = mfree(l->directory);
-        l->name = mfree(l->name);
-        l->lock_name = mfree(l->lock_name);
+        forget(l);
 }
 
 /* ".#NAME.0123abcd.lck" */
@@ -312,8 +344,22 @@ static bool is_lock_name(const char *s) {
 
 /* ---- of others ---- */
 
+typedef struct Reclaim {
+        const ImagePool *pool;
+        const char *locked; /* as in Leftover */
+        bool settles;       /* what takes long is for others */
+        int n;
+} Reclaim;
+
+/* From here on nothing is to be done but to remove the entry. */
+static void settle(Leftover *l) {
+        if (keep_promise(l) >= 0)
+                (void) leftover_promise(l, NULL, 0, NULL); /* else it is done again */
+        forget(l);
+}
+
 /* 1: it was one, and is gone. */
-static int reclaim(const ImagePool *pool, const char *directory, int directory_fd,
+static int reclaim(const Reclaim *c, const char *directory, int directory_fd,
                    const char *lock_name) {
         struct stat st;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
@@ -321,7 +367,8 @@ static int reclaim(const ImagePool *pool, const char *directory, int directory_f
             !S_ISREG(st.st_mode) || !is_ours(&st))
                 return 0;
         l.found = true;
-        l.settings = pool->settings;
+        l.settings = c->pool->settings;
+        l.locked = c->locked;
         l.directory_fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 3);
         l.directory = strdup(directory);
         l.lock_name = strdup(lock_name);
@@ -329,40 +376,92 @@ static int reclaim(const ImagePool *pool, const char *directory, int directory_f
         if (l.directory_fd < 0 || !l.directory || !l.lock_name || !l.name)
                 return 0;
         l.lock_fd = lock_entry(directory_fd, lock_name);
-        return l.lock_fd >= 0;
+        if (l.lock_fd < 0)
+                return 0;
+        if (c->settles)
+                settle(&l);
+        return 1;
 }
 
-static int reclaim_in(const ImagePool *pool, const char *directory, int *n) {
+/* A descriptor of the directory, -EBADF where there is none that is ours, and the lock files in it. */
+static int list_locks(const char *directory, char ***ret) {
         _cleanup_strv_free_ char **names = NULL;
         struct stat st;
         int r = 0;
         DIR *d = opendir(directory);
         if (!d)
-                return 0; /* nothing is left in what is not there */
+                return -EBADF; /* nothing is left in what is not there */
         const bool safe = fstat(dirfd(d), &st) >= 0 && is_ours(&st);
         for (struct dirent *e = safe ? readdir(d) : NULL; e && r >= 0; e = readdir(d))
                 if (is_lock_name(e->d_name))
                         r = strv_extend(&names, e->d_name);
-        STRV_FOREACH(name, names)
-                *n += reclaim(pool, directory, dirfd(d), *name);
+        int fd = safe && r >= 0 ? fcntl(dirfd(d), F_DUPFD_CLOEXEC, 3) : r < 0 ? r : -EBADF;
         (void) closedir(d); /* was only read */
-        return r;
+        if (fd >= 0)
+                *ret = TAKE_PTR(names);
+        return fd;
 }
 
-int image_reclaim(const ImagePool *pool, Error *reterr) {
-        int n = 0, r = 0;
-        STRV_FOREACH(place, pool->places ?: image_places) {
+static int reclaim_in(Reclaim *c, const char *directory) {
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_close_ int fd = list_locks(directory, &names);
+        STRV_FOREACH(name, names)
+                c->n += reclaim(c, directory, fd, *name);
+        return fd == -ENOMEM ? fd : 0;
+}
+
+/* What is said of snapshots in their directory first: it may get another name. */
+static int reclaim_all(Reclaim *c) {
+        int r = 0;
+        STRV_FOREACH(place, c->pool->places ?: image_places) {
                 _cleanup_strv_free_ char **snapshots = NULL;
                 if (path_startswith(*place, "/usr") || !image_place_is_safe(*place))
                         continue;
-                r = reclaim_in(pool, *place, &n);
-                if (r >= 0)
-                        r = snapshot_directories(*place, &snapshots);
+                r = snapshot_directories(*place, &snapshots);
                 STRV_FOREACH(directory, snapshots)
                         if (r >= 0)
-                                r = reclaim_in(pool, *directory, &n);
+                                r = reclaim_in(c, *directory);
+                if (r >= 0)
+                        r = reclaim_in(c, *place);
                 if (r < 0)
-                        return error_oom(reterr);
+                        return r;
         }
-        return n;
+        return c->n;
+}
+
+int image_reclaim(const ImagePool *pool, Error *reterr) {
+        Reclaim c = { .pool = pool };
+        int r = reclaim_all(&c);
+        return r < 0 ? error_oom(reterr) : r;
+}
+
+void image_settle(const ImagePool *pool, const char *name) {
+        Reclaim c = { .pool = pool, .locked = name, .settles = true };
+        (void) reclaim_all(&c); /* what is in the way is told by who finds it */
+}
+
+/* Whoever cannot tell says yes. */
+static bool lock_file_names(int directory_fd, const char *lock_name, const char *directory) {
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+        size_t size = 0;
+        bool found = false;
+        if (fstatat(directory_fd, lock_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno != ENOENT;
+        if (!S_ISREG(st.st_mode) || !is_ours(&st))
+                return false;
+        if (file_read_all(directory_fd, lock_name, PROMISE_MAX, &text, &size) < 0)
+                return true;
+        for (const char *p = text; !found && p < text + size; p += strlen(p) + 1)
+                found = IN_SET(p[0], 'F', 'T') && path_equal(p + 1, directory);
+        return found;
+}
+
+bool leftover_names(const char *place, const char *directory) {
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_close_ int fd = list_locks(place, &names);
+        bool found = fd == -ENOMEM;
+        STRV_FOREACH(name, names)
+                found = found || lock_file_names(fd, *name, directory);
+        return found;
 }

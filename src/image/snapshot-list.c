@@ -286,38 +286,40 @@ void snapshot_lock_done(SnapshotLock *l) {
         l->directory = mfree(l->directory);
 }
 
-int snapshot_check_none(const Image *i, const char *new_name, Error *reterr) {
-        _cleanup_free_ char *place = NULL, *entry = NULL, *directory = NULL;
-        const char *suffix = path_last_component(i->entry) + strlen(i->name);
-        if (path_extract_directory(i->entry, &place) < 0 ||
-            !(entry = strjoin(place, "/", new_name, suffix)) ||
-            !(directory = snapshot_directory(entry)))
+int snapshot_check_none(const char *entry, const char *name, Error *reterr) {
+        struct stat st;
+        _cleanup_free_ char *directory = snapshot_directory(entry);
+        if (!directory)
                 return error_oom(reterr);
-        if (access(directory, F_OK) < 0)
+        if (lstat(directory, &st) < 0)
                 return 0;
         int r = error_set(reterr, -EEXIST, ERROR_FAILED,
-                          "There are snapshots of an image '%s' that is gone", new_name);
-        error_hint(reterr, "'berth clean' removes them");
+                          "There are snapshots of an image '%s' that is gone", name);
+        error_hint(reterr, "'berth clean' removes them; to keep them, move '%s' elsewhere",
+                   directory);
         return r;
 }
 
-void snapshot_drop_orphan(const char *directory) {
+int snapshot_drop_orphan(const char *directory) {
         _cleanup_(snapshot_lock_done) SnapshotLock lock = SNAPSHOT_LOCK_NULL;
         _cleanup_free_ char *all = NULL, *place = NULL, *entry = NULL;
         struct stat st;
         if (path_extract_directory(directory, &all) < 0 ||
             path_extract_directory(all, &place) < 0 ||
             !(entry = path_join(place, path_last_component(directory))))
-                return;
+                return -ENOMEM;
         const char *name = path_last_component(directory);
         const Image gone = { .name = (char *) name, .entry = entry };
         if (lstat(entry, &st) >= 0 || errno != ENOENT ||
             snapshot_lock(&gone, /* make= */ false, &lock, NULL) <= 0 || lstat(entry, &st) >= 0 ||
             errno != ENOENT) /* also now that nobody is at it */
-                return;
+                return 0;
+        if (leftover_names(place, directory)) /* now that who had begun it cannot be alive */
+                return 1;
         _cleanup_close_ int fd = open(all, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
                 (void) tree_delete(fd, name, NULL, NULL); /* what stays is for next time */
+        return 0;
 }
 
 /* ---- read-only ---- */

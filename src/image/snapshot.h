@@ -80,10 +80,13 @@ typedef struct SnapshotLock {
 /* 0: there are none, and they are not to be made: nothing is locked. 1: locked. ERROR_ROOT_BUSY. */
 int snapshot_lock(const Image *i, bool make, SnapshotLock *ret, Error *reterr);
 void snapshot_lock_done(SnapshotLock *l);
-/* Are there none of an image that had the name that this one is about to get? -EEXIST. */
-int snapshot_check_none(const Image *i, const char *new_name, Error *reterr);
-/* Removes the directory if its image is not there any more. */
-void snapshot_drop_orphan(const char *directory);
+/* Are there none of an image that was at `entry` (absolute), where one of this name is about to be? They would be taken for its own. -EEXIST. */
+int snapshot_check_none(const char *entry, const char *name, Error *reterr);
+/* Removes the directory if its image is not there any more. 1: it stays, because what was begun with it is not at its end (`image_reclaim`). */
+int snapshot_drop_orphan(const char *directory);
+/* All that are in the one directory go to the other one (both absolute, in the same place), with another name where there is one of theirs. There may be none.
+ * What cannot be moved stays, with an error; nothing is removed. */
+int snapshots_move(const char *from, const char *to);
 /* ERROR_UNSUPPORTED. */
 int snapshot_check_kind(const Image *i, Error *reterr);
 /* Makes it read-only; directories, which could not be renamed any more, only when they have their name, and where the file system can. */

@@ -19,7 +19,7 @@ static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
                 SYS_ftruncate, SYS_fchmod,   SYS_fchown,      SYS_syncfs,   SYS_fchownat,
                 SYS_fchmodat,  SYS_setxattr, SYS_removexattr,
 #ifdef SYS_mkdir
-                SYS_mkdir,     SYS_unlink,   SYS_chmod,
+                SYS_mkdir,     SYS_unlink,   SYS_chmod,       SYS_rmdir,
 #endif
         };
         if ((long) info->entry.nr == SYS_openat)

@@ -104,7 +104,8 @@ TEST(one_of_a_name_at_a_time) {
         ImageNew n;
         making_begin(&m, IMAGE_DIRECTORY);
         ASSERT_OK(image_new_begin(&m.pool, "web", IMAGE_DIRECTORY, false, &n, NULL));
-        assert_fails(&m, "web", ERROR_ROOT_BUSY, "Another program is making an image 'web'");
+        assert_fails(&m, "web", ERROR_ROOT_BUSY,
+                     "Another program is making, renaming or removing an image 'web'");
         image_new_done(&n);
         ASSERT_EQ(count_entries(&m), 0);
         assert_makes(&m, "web");

@@ -5,64 +5,14 @@
 #include <linux/btrfs.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 
+#include "care.h"
 #include "image/image-lock.h"
 #include "kill-at.h"
 #include "mount-btrfs.h"
-#include "pool.h"
-
-typedef struct Care {
-        Pool p;
-        ImagePool pool;
-        char **settings, *home;
-} Care;
-
-static void care_begin_in(Care *c, const char *where) {
-        *c = (Care){ 0 };
-        pool_begin_in(&c->p, where);
-        pool_directory(&c->p, "etc");
-        c->home = pool_at(&c->p, "first");
-        ASSERT_OK(strv_consume(&c->settings, pool_at(&c->p, "etc")));
-        c->pool = (ImagePool){ .places = c->p.places, .path = c->home, .settings = c->settings };
-}
-
-static void care_begin(Care *c) {
-        care_begin_in(c, "/mnt");
-}
-
-static void care_end(Care *c) {
-        pool_end(&c->p);
-        strv_free(c->settings);
-        free(c->home);
-}
-
-static Image *find(const Care *c, const char *name) {
-        Image *i = NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        if (image_lookup(c->p.places, name, &i, &e) < 0)
-                TEST_FAIL("'%s' is not found: %s", name, error_message(&e));
-        return i;
-}
-
-static void shell(const Care *c, const char *script) {
-        _cleanup_free_ char *command = strf("cd %s && set -e\n%s", c->p.top, script);
-        if (system(command) != 0)
-                TEST_FAIL("'%s' failed", script);
-}
-
-static char *take(const Care *c, const char *image, const char *name) {
-        _cleanup_(image_freep) Image *i = find(c, image);
-        _cleanup_error_ Error e = ERROR_NULL;
-        char *taken = NULL;
-        if (snapshot_make(&c->pool, i, name, false, &taken, &e) < 0)
-                TEST_FAIL("%s", error_message(&e));
-        return taken;
-}
 
 static char *go_back(const Care *c, const char *image, const char *name) {
         _cleanup_(image_freep) Image *i = find(c, image);
@@ -71,23 +21,6 @@ static char *go_back(const Care *c, const char *image, const char *name) {
         if (snapshot_roll_back(&c->pool, i, name, &kept, &e) < 0)
                 TEST_FAIL("%s", error_message(&e));
         return kept;
-}
-
-static char *names(const Care *c, const char *image) {
-        _cleanup_(image_freep) Image *i = find(c, image);
-        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
-        _cleanup_(strbuf_done) StrBuf b = { 0 };
-        char *text;
-        ASSERT_OK(snapshot_list(i, &l, NULL));
-        for (size_t k = 0; k < l.n; k++)
-                strbuf_addf(&b, "%s%s", k > 0 ? " " : "", l.snapshots[k].name);
-        ASSERT_OK(strbuf_finish(&b, &text));
-        return text;
-}
-
-static void assert_names(const Care *c, const char *image, const char *expected) {
-        _cleanup_free_ char *found = names(c, image);
-        ASSERT_STREQ(found, expected);
 }
 
 TEST(names_of_snapshots) {
@@ -231,10 +164,6 @@ TEST(what_is_refused) {
         care_end(&c);
 }
 
-static int hear(void *userdata, const char *name, uint64_t bytes) {
-        return strv_extend(userdata, name);
-}
-
 TEST(following_their_image) {
         Care c;
         _cleanup_strv_free_ char **removed = NULL;
@@ -247,6 +176,7 @@ TEST(following_their_image) {
         assert_names(&c, "copy", "");
         ASSERT_ERROR(image_rename(&c.pool, web, "gone", &e), EEXIST);
         ASSERT_CONTAINS(e.message, "There are snapshots of an image 'gone' that is gone");
+        ASSERT_CONTAINS(e.hint, "'berth clean' removes them; to keep them, move '");
         ASSERT_OK(image_rename(&c.pool, web, "db", NULL));
         assert_names(&c, "db", "a");
         ASSERT_OK(image_clean(&c.pool, CLEAN_HIDDEN, hear, &removed, NULL));
@@ -528,6 +458,14 @@ TEST(subvolumes) {
         ASSERT_OK(snapshot_remove(&c.pool, db, limited, NULL));
         ASSERT_OK(snapshot_remove(&c.pool, db, kept, NULL));
         assert_names(&c, "db", "a");
+        /* one that is read-only goes to another directory */
+        shell(&c,
+              "mkdir 'first/.#snapshots/web'; btrfs -q subvolume snapshot -r first/db 'first/.#snapshots/web/2001-01-01T00:00:00Z.a'\n"
+              "printf 'I%s\\0F%s\\0T%s\\0' $PWD/first/web \"$PWD/first/.#snapshots/web\" \"$PWD/first/.#snapshots/db\" >'first/.#web.01234567.lck'");
+        ASSERT_EQ(image_reclaim(&c.pool, NULL), 1);
+        assert_names(&c, "db", "a-2 a");
+        shell(&c,
+              "cd first; test ! -e .#snapshots/web; ! touch .#snapshots/db/*.a-2/x 2>/dev/null; test -z \"$(ls -A | grep lck)\"");
         ASSERT_OK(image_remove(&c.pool, db, NULL));
         shell(&c, "test -z \"$(ls -A first)\"; test -z \"$(btrfs subvolume list -o .)\"");
         care_end(&c);
@@ -535,16 +473,5 @@ TEST(subvolumes) {
 }
 
 int main(int argc, char **argv) {
-        if (geteuid() != 0) {
-                fprintf(stderr, "skipped: needs root\n");
-                return 77;
-        }
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
-            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
-                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
-                return 77;
-        }
-        umask(022);
-        return test_run_all(argc, argv);
+        return care_main(argc, argv);
 }
