@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The receiver of a tree.
  *
- * Calls: mkdirat, openat(O_CREAT | O_EXCL), ftruncate, pwrite, symlinkat, linkat, then fchown, fsetxattr, fchmod, futimens by
+ * Calls: mkdirat, openat(O_CREAT | O_EXCL), ftruncate, pwrite, symlinkat, linkat, mknodat, then fchown, fsetxattr, fchmod, futimens by
  * descriptor. All names are single components below descriptors that were opened that way, so that nothing that is exchanged
  * meanwhile leads elsewhere. A directory is only its owner's until it is complete. */
 #include "sys/tree-stream.h"
@@ -77,15 +77,16 @@ static int set_mode(int fd, const Record *rec, bool directory, const TreeOwners 
         return fchmod(fd, rec->mode & kept) < 0 || futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int set_name_attributes(int dir_fd, const char *name, const Record *rec,
+/* Of dir_fd/name, or with AT_EMPTY_PATH of what dir_fd is. */
+static int set_name_attributes(int dir_fd, const char *name, int flags, const Record *rec,
                                const TreeOwners *o) {
         const uid_t uid = o->mapped ? map_id(o->uids, o->n_uids, rec->uid) : rec->uid;
         const gid_t gid = o->mapped ? map_id(o->gids, o->n_gids, rec->gid) : rec->gid;
         const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
                                           { rec->mtime_sec, (long) rec->mtime_nsec } };
-        if (o->keep && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+        if (o->keep && fchownat(dir_fd, name, uid, gid, flags) < 0)
                 return -errno;
-        (void) utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW); /* not everywhere */
+        (void) utimensat(dir_fd, name, times, flags); /* not everywhere */
         return 0;
 }
 
@@ -264,7 +265,7 @@ static int receive_link(Receiver *v, int dir_fd, const char *name, const Record 
         if (r >= 0 && symlinkat(target, dir_fd, name) < 0)
                 r = -errno;
         v->made = v->made || r >= 0;
-        return r < 0 ? r : set_name_attributes(dir_fd, name, rec, v->owners);
+        return r < 0 ? r : set_name_attributes(dir_fd, name, AT_SYMLINK_NOFOLLOW, rec, v->owners);
 }
 
 static int receive_fifo(Receiver *v, int dir_fd, const char *name, const Record *rec) {
@@ -274,10 +275,16 @@ static int receive_fifo(Receiver *v, int dir_fd, const char *name, const Record 
         if (r < 0 || mknodat(dir_fd, name, S_IFIFO | 0600, 0) < 0)
                 return r < 0 ? r : -errno;
         v->made = true;
-        r = set_name_attributes(dir_fd, name, rec, v->owners);
-        if (r >= 0 && fchmodat(dir_fd, name, rec->mode & 0777, 0) < 0)
-                r = -errno;
-        return r;
+        /* by descriptor, as who owns the directory can put something in its place: a link, or another name of somebody's file */
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode) || st.st_nlink != 1)
+                return -ESTALE;
+        r = set_name_attributes(fd, "", AT_EMPTY_PATH, rec, v->owners);
+        return r >= 0 && fchmod(fd, rec->mode & 0777) < 0 ? -errno : r;
 }
 
 /* Of a file below the top, on a way without links. */

@@ -2,8 +2,13 @@
 /* Trees from one process to another. */
 #include "sys/tree-stream.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "basic/str.h"
@@ -21,7 +26,8 @@ static int send_in_child(void *userdata) {
         char *name = NULL;
         close(t->pipe[0]);
         (void) signal(SIGPIPE, SIG_IGN);
-        int r = tree_send(t->pipe[1], t->from_fd, NULL, &name);
+        const bool fifos = t->owners && t->owners->fifos;
+        int r = tree_send_flags(t->pipe[1], t->from_fd, fifos ? TREE_SEND_FIFOS : 0, NULL, &name);
         free(name);
         return -r;
 }
@@ -133,6 +139,48 @@ TEST(owners_and_modes) {
         ASSERT_EQ(st.st_uid, 0);
         ASSERT_OK(fstatat(to, "own/empty", &st, 0));
         ASSERT_EQ(st.st_mode, S_IFDIR | 01777);
+}
+
+/* From here on no mode and no owner can be changed by name: that may be another file's by then. */
+static int forbid_names(void) {
+        const struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchmodat, 3, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchownat, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
+                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 1, 0),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTNAM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { ELEMENTSOF(filter), (struct sock_filter *) filter };
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                               prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0
+                       ? -errno
+                       : 0;
+}
+
+TEST(a_fifo_by_descriptor) {
+        static const TreeOwners fifos = { .keep = true, .fifos = true };
+        _cleanup_close_ int from = sandbox_dir(), to = sandbox_dir();
+        struct stat st;
+        int sender, status;
+        ASSERT_OK(mkdirat(from, "d", 0750));
+        ASSERT_OK(mkfifoat(from, "d/fifo", 0600));
+        ASSERT_OK(fchmodat(from, "d/fifo", 0666, 0));
+        ASSERT_OK(fchownat(from, "d/fifo", 7, 8, 0));
+        _cleanup_close_ int source = openat(from, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fflush(NULL);
+        pid_t pid = fork();
+        ASSERT_OK(pid);
+        if (pid == 0) {
+                int r = forbid_names();
+                _exit(-(r < 0 ? r : transfer(source, to, "copy", &fifos, &sender)));
+        }
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
+        ASSERT_EQ(fstatat(to, "copy/fifo", &st, AT_SYMLINK_NOFOLLOW), 0);
+        ASSERT_EQ(st.st_mode, S_IFIFO | 0666);
+        ASSERT_TRUE(st.st_uid == 7 && st.st_gid == 8);
 }
 
 TEST(one_file) {
