@@ -106,15 +106,21 @@ int archive_open_library(Archive *a, Error *reterr) {
 int archive_library_failed(const Archive *a, const char *what, Error *reterr) {
         const char *why = a->handle ? CALL(a, Fn_s_h, "archive_error_string")(a->handle) : NULL;
         const int code = a->handle ? CALL(a, Fn_i_h, "archive_errno")(a->handle) : 0;
-        _cleanup_free_ char *shown = str_escape_for_display(why ?: "out of memory");
+        /* of some damages the library says nothing */
+        _cleanup_free_ char *shown = str_escape_for_display(why
+                                                                    ?: a->handle ? "it is damaged"
+                                                                                 : "out of memory");
         const char *quote = a->file ? "'" : "";
         /* these are the library's own; of others it says only that they happened */
         const bool own = code <= 0 || IN_SET(code, EILSEQ, EINVAL, ERANGE);
         int r = error_set(reterr, -EBADMSG, ERROR_FAILED, "%s %s%s%s failed: %s", what, quote,
                           a->file ?: "the archive", quote,
                           own ? strempty(shown) : strempty(strerrordesc_np(code)));
-        if (why && own && !streq(what, "Writing")) /* it is cut, or damaged */
+        if (a->handle && own && !streq(what, "Writing")) /* it is cut, or damaged */
                 error_hint(reterr, "copy or download it again");
+        if (code == ENOMEM && !streq(what, "Writing"))
+                error_hint(reterr, "unpacking it takes more memory than an image may; compress it "
+                                   "with a smaller dictionary, or window");
         return r;
 }
 
@@ -374,7 +380,8 @@ static int read_archive(Reader *v, Error *reterr) {
                 int k = CALL(a, Fn_i_hp, "archive_read_next_header")(a->handle, (void *) &entry);
                 if (k == RESULT_EOF)
                         break;
-                if (k < RESULT_WARN)
+                if (k < 0 &&
+                    k != RESULT_WARN) /* also what could be tried again: a wrong checksum */
                         return archive_library_failed(a, "Reading", reterr);
                 int r = put_entry(v, entry, reterr);
                 if (r < 0)

@@ -3,7 +3,6 @@
  * and one of them can be made to fail, or be the last of the supervisor. */
 #pragma once
 
-#include <elf.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -11,12 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 
 #include "ipc/control.h"
 #include "start.h"
 #include "sys/cgroup.h"
+#include "trace-call.h"
 
 #define TRACE_TIMEOUT_SEC 20
 #define TRACE_PROCESSES_MAX 16
@@ -24,48 +22,6 @@
 #define TRACE_FIRST_OF_MAIN SYS_poll /* look_at_descriptors() */
 #else
 #define TRACE_FIRST_OF_MAIN SYS_ppoll
-#endif
-
-#if defined(__x86_64__)
-#define TRACE_CAN_FAIL_CALLS 1
-/* At the entry of a system call: it is not made. At its exit: what it returns. */
-static inline int trace_skip_call(pid_t pid) {
-        struct user_regs_struct regs;
-        if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
-                return -errno;
-        regs.orig_rax = (unsigned long long) -1;
-        return ptrace(PTRACE_SETREGS, pid, NULL, &regs) < 0 ? -errno : 0;
-}
-static inline int trace_set_result(pid_t pid, long result) {
-        struct user_regs_struct regs;
-        if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
-                return -errno;
-        regs.rax = (unsigned long long) result;
-        return ptrace(PTRACE_SETREGS, pid, NULL, &regs) < 0 ? -errno : 0;
-}
-#elif defined(__aarch64__)
-#define TRACE_CAN_FAIL_CALLS 1
-static inline int trace_skip_call(pid_t pid) {
-        int number = -1;
-        struct iovec v = { .iov_base = &number, .iov_len = sizeof(number) };
-        return ptrace(PTRACE_SETREGSET, pid, (void *) NT_ARM_SYSTEM_CALL, &v) < 0 ? -errno : 0;
-}
-static inline int trace_set_result(pid_t pid, long result) {
-        struct user_regs_struct regs;
-        struct iovec v = { .iov_base = &regs, .iov_len = sizeof(regs) };
-        if (ptrace(PTRACE_GETREGSET, pid, (void *) NT_PRSTATUS, &v) < 0)
-                return -errno;
-        regs.regs[0] = (unsigned long long) result;
-        return ptrace(PTRACE_SETREGSET, pid, (void *) NT_PRSTATUS, &v) < 0 ? -errno : 0;
-}
-#else
-#define TRACE_CAN_FAIL_CALLS 0
-static inline int trace_skip_call(pid_t pid) {
-        return -EOPNOTSUPP;
-}
-static inline int trace_set_result(pid_t pid, long result) {
-        return -EOPNOTSUPP;
-}
 #endif
 
 typedef struct TracedProcess {
@@ -135,7 +91,7 @@ static inline void trace_entry(Trace *t, TracedProcess *p, long number) {
                 (void) kill(t->supervisor, SIGKILL); /* it may have ended by itself */
         else if (!IN_SET(number, SYS_exit, SYS_exit_group)) {
                 if (number != SYS_close) /* which closes, whatever it says: close(2) */
-                        ASSERT_OK(trace_skip_call(p->pid));
+                        ASSERT_OK(trace_change_call(p->pid, -1));
                 p->failing = true;
         }
 }
