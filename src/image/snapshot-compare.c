@@ -12,7 +12,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "image/snapshot.h"
-#include "sys/syscalls.h"
+#include "sys/pin.h"
 
 #define DEPTH_MAX 1024U /* directories in directories; each takes two descriptors */
 #define PIECE_SIZE (64U << 10)
@@ -33,12 +33,16 @@ static int tell(const Compare *c, char change, const char *path, const struct st
         return c->visit(c->userdata, change, path, st->st_mode);
 }
 
-static int open_beneath(int dir_fd, const char *name, int flags) {
-        int fd = sys_openat2(
-                dir_fd, name,
-                (uint64_t) (flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), 0,
-                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-        return fd < 0 ? -errno : fd;
+/* What has that type (S_IFDIR, S_IFREG), and else -ENOENT: it is another one by now. */
+static int open_entry(int dir_fd, const char *name, mode_t type) {
+        struct stat st;
+        _cleanup_close_ int pin = pin_entry(dir_fd, name);
+        if (pin < 0)
+                return pin;
+        if (fstat(pin, &st) < 0)
+                return -errno;
+        return (st.st_mode & S_IFMT) == type ? pin_open(pin, type == S_IFDIR ? O_DIRECTORY : 0)
+                                             : -ENOENT;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -85,16 +89,11 @@ static int read_names(int fd, char ***ret) {
 
 /* 1: they are the same. */
 static int same_contents(const Compare *c, int old_fd, int new_fd, const char *name) {
-        _cleanup_close_ int a = open_beneath(old_fd, name, 0), b = open_beneath(new_fd, name, 0);
-        struct stat st[2];
+        _cleanup_close_ int a = open_entry(old_fd, name, S_IFREG),
+                            b = open_entry(new_fd, name, S_IFREG);
         if (a < 0 || b < 0)
-                return IN_SET(a, -ENOENT, -ELOOP, -EXDEV) || IN_SET(b, -ENOENT, -ELOOP, -EXDEV)
-                               ? 0 /* it is another one now */
-                               : (a < 0 ? a : b);
-        if (fstat(a, st) < 0 || fstat(b, st + 1) < 0)
-                return -errno;
-        if (!S_ISREG(st[0].st_mode) || !S_ISREG(st[1].st_mode))
-                return 0;
+                return IN_SET(a, -ENOENT, -EXDEV) || IN_SET(b, -ENOENT, -EXDEV) ? 0
+                                                                                : (a < 0 ? a : b);
         for (;;) {
                 ssize_t n = read(a, c->pieces[0], PIECE_SIZE), m = 0;
                 if (n < 0)
@@ -149,8 +148,8 @@ static int same_entry(const Compare *c, int old_fd, int new_fd, const char *name
 static int compare_directories(Compare *c, int old_fd, int new_fd, const char *path);
 
 static int compare_below(Compare *c, int old_fd, int new_fd, const char *name, const char *path) {
-        _cleanup_close_ int a = open_beneath(old_fd, name, O_DIRECTORY),
-                            b = open_beneath(new_fd, name, O_DIRECTORY);
+        _cleanup_close_ int a = open_entry(old_fd, name, S_IFDIR),
+                            b = open_entry(new_fd, name, S_IFDIR);
         if (a == -EXDEV || b == -EXDEV || b == -ENOENT)
                 return 0; /* what is mounted there is no part of the image; or it has just gone */
         if (a < 0 || b < 0)

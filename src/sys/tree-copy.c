@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copies of trees, file by file.
  *
- * Calls: openat2(BENEATH | NO_SYMLINKS | NO_XDEV), mkdirat/mknodat/symlinkat/linkat; of the new top: fstat, for its owner; of a file: FICLONE, else copy_file_range between
+ * Calls: those of sys/pin.h, mkdirat/mknodat/symlinkat/linkat; of the new top: fstat, for its owner; of a file: FICLONE, else copy_file_range between
  * lseek(SEEK_DATA), lseek(SEEK_HOLE), else read and write; then fchown, fchmod, xattrs (a change of owner takes capabilities away), and the
  * times last, of a directory after what is in it. */
 #include "sys/tree-copy.h"
@@ -22,7 +22,7 @@
 #include "basic/path.h"
 #include "basic/str.h"
 #include "sys/btrfs.h"
-#include "sys/syscalls.h"
+#include "sys/pin.h"
 
 #define CHUNK_SIZE (16U << 20)
 #define BUFFER_SIZE (256U << 10)
@@ -157,26 +157,23 @@ static int copy_data(Copier *c, int from, int to, const struct stat *st) {
 
 /* ---- what a file has besides ---- */
 
-/* Of an open file, or by a path of /proc of one that cannot be opened. */
+/* Of an open file, or by a path of /proc of one that cannot be opened: that leads to the file and no further. */
 typedef struct XattrSide {
         int fd;
         const char *path; /* NULL: the descriptor counts */
-        bool magic; /* the path is that of a descriptor, which leads to the file and no further */
 } XattrSide;
 
 static ssize_t list_xattrs(const XattrSide *s, char *names, size_t size) {
-        return s->path ? llistxattr(s->path, names, size) : flistxattr(s->fd, names, size);
+        return s->path ? listxattr(s->path, names, size) : flistxattr(s->fd, names, size);
 }
 
 static ssize_t get_xattr(const XattrSide *s, const char *name, void *value, size_t size) {
-        return s->path ? lgetxattr(s->path, name, value, size)
-                       : fgetxattr(s->fd, name, value, size);
+        return s->path ? getxattr(s->path, name, value, size) : fgetxattr(s->fd, name, value, size);
 }
 
 static int set_xattr(const XattrSide *s, const char *name, const void *value, size_t size) {
-        return !s->path   ? fsetxattr(s->fd, name, value, size, 0)
-               : s->magic ? setxattr(s->path, name, value, size, 0)
-                          : lsetxattr(s->path, name, value, size, 0);
+        return s->path ? setxattr(s->path, name, value, size, 0)
+                       : fsetxattr(s->fd, name, value, size, 0);
 }
 
 static int copy_xattrs(Copier *c, const XattrSide *from, const XattrSide *to) {
@@ -210,8 +207,8 @@ static int copy_attributes(Copier *c, int from, int to, const struct stat *st) {
         return futimens(to, times) < 0 ? -errno : 0;
 }
 
-/* The new node by one descriptor, which stands for it and not for its name: no link is followed. */
-static int copy_attributes_of_node(Copier *c, int from, const char *name, int to,
+/* Both by a descriptor that stands for the node and not for its name: no link is followed. */
+static int copy_attributes_of_node(Copier *c, int pin, int to, const char *name,
                                    const struct stat *st) {
         const struct timespec times[2] = { st->st_atim, st->st_mtim };
         struct stat made;
@@ -220,15 +217,14 @@ static int copy_attributes_of_node(Copier *c, int from, const char *name, int to
                 return -errno;
         if ((made.st_mode & S_IFMT) != (st->st_mode & S_IFMT) || made.st_uid != geteuid())
                 return -ESTALE;
-        _cleanup_free_ char *source = strf("/proc/self/fd/%d/%s", from, name),
+        _cleanup_free_ char *source = strf("/proc/self/fd/%d", pin),
                             *destination = strf("/proc/self/fd/%d", fd);
         if (!source || !destination)
                 return -ENOMEM;
         if (fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0 ||
             (!S_ISLNK(st->st_mode) && chmod(destination, st->st_mode & 07777) < 0))
                 return -errno;
-        int r = copy_xattrs(c, &(XattrSide){ .path = source },
-                            &(XattrSide){ .path = destination, .magic = true });
+        int r = copy_xattrs(c, &(XattrSide){ .path = source }, &(XattrSide){ .path = destination });
         if (r < 0)
                 return r;
         return utimensat(AT_FDCWD, destination, times, 0) < 0 ? -errno : 0;
@@ -274,33 +270,28 @@ static int copy_as_link(Copier *c, const struct stat *st, int to, const char *na
         return r;
 }
 
-static int copy_symlink(int from, const char *name, int to) {
+static int copy_symlink(int pin, int to, const char *name) {
         char target[PATH_MAX];
-        ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
+        ssize_t n = readlinkat(pin, "", target, sizeof(target) - 1);
         if (n < 0)
                 return -errno;
         target[n] = '\0';
         return symlinkat(target, to, name) < 0 ? -errno : 0;
 }
 
-static int copy_node(Copier *c, int from, const char *name, const struct stat *st, int to) {
-        int r = S_ISLNK(st->st_mode) ? copy_symlink(from, name, to)
+static int copy_node(Copier *c, int pin, const struct stat *st, int to, const char *name) {
+        int r = S_ISLNK(st->st_mode) ? copy_symlink(pin, to, name)
                 : mknodat(to, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0 ? -errno
                                                                                     : 0;
         if (r >= 0)
-                r = copy_attributes_of_node(c, from, name, to, st);
+                r = copy_attributes_of_node(c, pin, to, name, st);
         return r < 0 ? r : tick(c, 1, 0);
 }
 
-static int open_source(int dir_fd, const char *name, int flags) {
-        const uint64_t how = (uint64_t) (unsigned) (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
-                                                    O_NOFOLLOW | flags);
-        int fd = sys_openat2(dir_fd, name, how | O_NOATIME, 0,
-                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-        if (fd < 0 && errno == EPERM) /* a network file system may know another owner */
-                fd = sys_openat2(dir_fd, name, how, 0,
-                                 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-        return fd >= 0 ? fd : errno == EXDEV ? -EBUSY : -errno; /* a mount */
+static int open_source(int pin, int flags) {
+        int fd = pin_open(pin, flags | O_NOATIME);
+        /* a network file system may know another owner */
+        return fd == -EPERM ? pin_open(pin, flags) : fd;
 }
 
 /* ---- trees ---- */
@@ -309,7 +300,10 @@ static int copy_directory(Copier *c, int from_fd, int to, const char *name, bool
 
 static int copy_entry(Copier *c, int from, const char *name, int to) {
         struct stat st;
-        if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        _cleanup_close_ int pin = pin_entry(from, name);
+        if (pin < 0)
+                return pin == -EXDEV ? -EBUSY : pin; /* a mount */
+        if (fstat(pin, &st) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode)) {
                 int r = copy_as_link(c, &st, to, name);
@@ -317,15 +311,13 @@ static int copy_entry(Copier *c, int from, const char *name, int to) {
                         return r < 0 ? r : tick(c, 1, 0);
         }
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-                return copy_node(c, from, name, &st, to);
-        _cleanup_close_ int fd = open_source(from, name, S_ISDIR(st.st_mode) ? O_DIRECTORY : 0);
+                return copy_node(c, pin, &st, to, name);
+        _cleanup_close_ int fd = open_source(pin, S_ISDIR(st.st_mode) ? O_DIRECTORY : 0);
         if (fd < 0)
                 return fd;
-        if (S_ISDIR(st.st_mode))
-                return copy_directory(c, fd, to, name, /* subvolume= */ false);
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        return S_ISREG(st.st_mode) ? copy_regular(c, fd, &st, to, name) : -EAGAIN;
+        pin = fd_close(pin);
+        return S_ISDIR(st.st_mode) ? copy_directory(c, fd, to, name, /* subvolume= */ false)
+                                   : copy_regular(c, fd, &st, to, name);
 }
 
 static int copy_entries(Copier *c, int from_fd, int to_fd) {

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "care.h"
+#include "disturb.h"
 #include "image/image-lock.h"
 #include "kill-at.h"
 #include "mount-btrfs.h"
@@ -253,6 +254,39 @@ TEST(comparing) {
         free(take(&c, "disk", "a"));
         ASSERT_ERROR(snapshot_compare(&c.pool, raw, "a", hear_change, &found, &disk), EOPNOTSUPP);
         ASSERT_CONTAINS(disk.message, "Image 'disk' is a disk image");
+        care_end(&c);
+}
+
+/* ---- somebody is at work ---- */
+
+static int compare_quietly(const void *of) {
+        const Care *c = of;
+        _cleanup_strv_free_ char **found = NULL;
+        _cleanup_(image_freep) Image *web = find(c, "web");
+        return snapshot_compare(&c->pool, web, "a", hear_change, &found, NULL);
+}
+
+static void exchange(void *of) {
+        const Care *c = of;
+        _cleanup_free_ char *f = pool_at(&c->p, "first/web/f"), *device = pool_at(&c->p, "device");
+        ASSERT_EQ(renameat2(AT_FDCWD, f, AT_FDCWD, device, RENAME_EXCHANGE), 0);
+}
+
+/* Nobody has the device: to open it is an error. */
+TEST(comparing_what_changes) {
+        Care c;
+        bool ended = false;
+        care_begin(&c);
+        shell(&c, "mkdir first/web; echo 1 >first/web/f; mknod device b 0 0");
+        free(take(&c, "web", "a"));
+        shell(&c, "echo 2 >first/web/f");
+        for (unsigned n = 1; !ended; n++) {
+                int r = disturbed_at_call(n, compare_quietly, exchange, &c, &ended);
+                if (r < 0)
+                        TEST_FAIL("changed at call %u: %s", n, errno_words(r));
+                if (!ended)
+                        exchange(&c);
+        }
         care_end(&c);
 }
 
