@@ -72,14 +72,14 @@ int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, DiskTree *ret
                 return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
                                        "Asking systemd for a worker failed");
         what = strf("systemd does not execute a worker for disk image '%s' in unit '%s'",
-                    spec->root.image, unit);
+                    spec_root_path(spec), unit);
         r = sd_bus_call(bus, m, 0, &error, NULL);
         if (r < 0)
                 return bus_error_to_error(&error, r, reterr, what);
         /* the service's alone: if it ends, so does the link */
         m = sd_bus_message_unref(m);
         link[1] = fd_close(link[1]);
-        r = disk_wait_answer(spec->root.image, link[0], ret, reterr);
+        r = disk_wait_answer(spec_root_path(spec), link[0], ret, reterr);
         if (r == -EIO) /* none: why it could not be executed is in its log alone */
                 error_hint(reterr, "see 'journalctl -u %s'", unit);
         return r;

@@ -181,7 +181,7 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
 
 /* The image's file systems, mounted by a worker; a descriptor of them is all that we get. */
 static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret, Error *reterr) {
-        if (!spec->root.image)
+        if (!disk_is_wanted(spec))
                 return 0;
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;

@@ -4,6 +4,7 @@
  * Calls: clone3, with close-on-exec descriptors duplicated into the worker's places; execve; one message. */
 #include "image/disk-attach.h"
 
+#include <dirent.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -34,11 +35,29 @@ void disk_tree_describe(const DiskTree *t, ContainerSpec *spec) {
                 spec->root.read_only = true;
 }
 
+/* Of those who may wait for files. */
+static bool has_images(const char *stack) {
+        DIR *d = opendir(stack);
+        bool found = !d; /* then the worker says why */
+
+        if (!d)
+                return found;
+        for (struct dirent *e = readdir(d); e && !found; e = readdir(d))
+                found = e->d_name[0] != '.' &&
+                        (endswith(e->d_name, ".raw") || endswith(e->d_name, ".raw.v"));
+        (void) closedir(d); /* was only read */
+        return found;
+}
+
+bool disk_is_wanted(const ContainerSpec *spec) {
+        return spec->root.image || (spec->root.mstack && has_images(spec->root.mstack));
+}
+
 int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr) {
         const bool shared = spec->root.read_only || spec_root_is_forgotten(spec);
         const OperationRequest q = {
-                .type = OPERATION_DISK,
-                .source = spec->root.image,
+                .type = spec->root.mstack ? OPERATION_DISK_STACK : OPERATION_DISK,
+                .source = spec_root_path(spec),
                 .policy = spec->root.image_policy,
                 .root_hash = spec->root.root_hash,
                 .root_hash_signature = spec->root.root_hash_signature,
@@ -141,7 +160,7 @@ int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr) {
         if (worker.pid == 0)
                 worker_main(link[1], request_fd);
         link[1] = fd_close(link[1]);
-        r = disk_wait_answer(spec->root.image, link[0], ret, reterr);
+        r = disk_wait_answer(spec_root_path(spec), link[0], ret, reterr);
         (void) pidref_kill(&worker, SIGKILL); /* it has answered, or is not to */
         (void) pidref_wait(&worker, /* block= */ r != -ETIMEDOUT, &status);
         pidref_done(&worker);

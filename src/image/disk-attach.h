@@ -14,6 +14,8 @@ typedef struct DiskTree {
 #define DISK_TREE_NULL \
         { .tree_fd = -EBADF, .lock_fd = -EBADF }
 void disk_tree_done(DiskTree *t);
+/* Is there a disk image to be mounted: the root, or in the stack of layers? Reads the stack's directory. */
+bool disk_is_wanted(const ContainerSpec *spec);
 /* The container's root is this tree, whose descriptors will be the supervisor's first extra ones. */
 void disk_tree_describe(const DiskTree *t, ContainerSpec *spec);
 
@@ -24,5 +26,5 @@ int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reter
 /* The link is non-blocking. Waits for a minute at most. */
 int disk_wait_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
 
-/* Of spec->root.image. Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
+/* Of spec->root.image, or of those in spec->root.mstack. Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
 int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr);

@@ -43,6 +43,7 @@ static const char *const operation_type_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_SNAPSHOT_COMPARE] = "snapshot-compare",
         [OPERATION_IMAGE_CLEAN] = "image-clean",
         [OPERATION_DISK] = "disk",
+        [OPERATION_DISK_STACK] = "disk-stack",
 };
 DEFINE_STRING_TABLE_LOOKUP(operation_type, OperationType);
 

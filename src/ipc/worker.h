@@ -53,6 +53,7 @@ typedef enum OperationType {
                                      * OPERATION_ALL as many as fit in a message (-E2BIG), and the paths are harmless on terminals */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
         OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
+        OPERATION_DISK_STACK, /* likewise: mounts the disk images in a stack of layers; fds: a tree with a directory for each, detached, and what holds their locks */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
 } OperationType;
@@ -106,7 +107,7 @@ typedef struct OperationRequest {
                 stdio; /* EXEC without terminal: three descriptors. COPY: see the flags; NULL, -EBADF: not given */
         usec_t timeout_usec; /* EXEC: how long it may run; 0 and USEC_INFINITY: for ever */
         const char *
-                source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND, DISK: on the host */
+                source; /* COPY: absolute; on the host (COPY_TO) or inside (COPY_FROM). BIND, DISK, DISK_STACK: on the host */
         const char *
                 destination; /* IMAGE_CLONE, IMAGE_RENAME: the new name. SNAPSHOT_…: the snapshot's; NULL or "": by its time. COPY: the other side; NULL or "": the same path as source. BIND, UNBIND: inside */
         const char *

@@ -4,7 +4,7 @@
  *   compile   the settings become a spec
  *   prepare   a worker looks for the image and for device nodes, and compiles the seccomp filter: all that may take its time
  *   hooks     PreStart=, run by systemd
- *   disk      a worker mounts the disk image, if it is one
+ *   disk      a worker mounts the disk images, if there are any
  *   spawn     the supervisor, with the descriptors of the call, by the spawner
  *   keep      a keeper at the other end of its link
  *   scope     systemd makes the scope, the keeper tells the supervisor to go on
@@ -172,6 +172,9 @@ static int step_root(Container *c, Error *reterr) {
                 c->spec->root.image = TAKE_PTR(p->image);
         if (p->mstack)
                 c->spec->root.mstack = TAKE_PTR(p->mstack);
+        int r = spec_check_root(c->spec, reterr); /* settings that such a root cannot have */
+        if (r < 0)
+                return r;
         return container_set_spec(c, c->spec) < 0 ? error_oom(reterr) : STEP_DONE;
 }
 
@@ -235,7 +238,7 @@ static void on_disk(DiskTree *tree, const Error *e, void *userdata) {
 }
 
 static int step_disk(Container *c, Error *reterr) {
-        if (!c->spec->root.image)
+        if (!c->creation->prepared.disks)
                 return STEP_DONE;
         int r = disk_worker_start(c->manager->event, c->manager->spawner, c->spec, on_disk, c,
                                   &c->creation->disk_worker, reterr);

@@ -116,7 +116,7 @@ int disk_worker_start(sd_event *event, SpawnerLink *spawner, const ContainerSpec
         w->link_fd = -EBADF;
         w->done = done;
         w->userdata = userdata;
-        w->image = strdup(spec->root.image);
+        w->image = strdup(spec_root_path(spec));
         int r = w->image ? start(w, event, spawner, spec, reterr) : error_oom(reterr);
         if (r < 0) {
                 disk_worker_free(w);

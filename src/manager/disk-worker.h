@@ -11,7 +11,7 @@ typedef struct DiskWorker DiskWorker;
 /* tree: its contents are the callee's to take; e: NULL, or why there is none. */
 typedef void (*DiskDone)(DiskTree *tree, const Error *e, void *userdata);
 
-/* Of spec->root.image. done is called once, from the event loop; the worker frees itself before. */
+/* Of spec->root.image, or of those in spec->root.mstack. done is called once, from the event loop; the worker frees itself before. */
 int disk_worker_start(sd_event *event, SpawnerLink *spawner, const ContainerSpec *spec,
                       DiskDone done, void *userdata, DiskWorker **ret, Error *reterr);
 /* Gives up: done is not called, and the process is killed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* clone3(); look and compile; one message back. It begins with 'e' and is an error, or with 'p' and has lines: "/…" is the directory
- * of the image, "image /…" a disk image, "mstack /…" a stack of layers, others are properties for devices; the program comes as a descriptor. */
+ * of the image, "image /…" a disk image, "mstack /…" a stack of layers, "disks": there are disk images to be mounted, others are properties for devices; the program comes as a descriptor. */
 #include "manager/prepare-worker.h"
 
 #include <sys/epoll.h>
@@ -12,6 +12,7 @@
 #include "basic/path.h"
 #include "basic/strv.h"
 #include "bus/keeper.h"
+#include "image/disk-attach.h"
 #include "image/image-find.h"
 #include "spec/seccomp-compile.h"
 #include "sys/pidfd.h"
@@ -106,6 +107,8 @@ static int read_lines(const char *text, Preparation *p) {
                         r = path_is_valid(image) ? free_and_strdup(&p->image, image) : -EBADMSG;
                 else if (mstack)
                         r = path_is_valid(mstack) ? free_and_strdup(&p->mstack, mstack) : -EBADMSG;
+                else if (streq(*line, "disks"))
+                        p->disks = true;
                 else if (!path_is_absolute(*line))
                         r = strv_extend(&p->devices, *line);
                 else if (path_is_valid(*line))
@@ -165,6 +168,9 @@ static int prepare(const ContainerSpec *spec, bool find_image, Preparation *p, E
         *(streq_ptr(option, "image")    ? &p->image
           : streq_ptr(option, "mstack") ? &p->mstack
                                         : &p->directory) = TAKE_PTR(path);
+        const ContainerSpec root = { .root = { .image = p->image ?: spec->root.image,
+                                               .mstack = p->mstack ?: spec->root.mstack } };
+        p->disks = disk_is_wanted(&root);
         if (keeper_find_devices(spec, &p->devices) < 0)
                 return error_oom(reterr);
         return seccomp_compile(spec, SECCOMP_CACHE_DIRECTORY, &p->seccomp_fd, reterr);
@@ -179,6 +185,8 @@ static int format_answer(const Preparation *p, char **ret) {
                 strbuf_addf(&b, "image %s\n", p->image);
         if (p->mstack)
                 strbuf_addf(&b, "mstack %s\n", p->mstack);
+        if (p->disks)
+                strbuf_add(&b, "disks\n");
         STRV_FOREACH(device, p->devices)
                 strbuf_addf(&b, "%s\n", *device);
         return strbuf_finish(&b, ret);

@@ -17,6 +17,7 @@ typedef struct Preparation {
         char *directory; /* of the image by the container's name, if that was asked for */
         char *image;     /* or it is this disk image, */
         char *mstack;    /* or this stack of layers */
+        bool disks;      /* disk_is_wanted() */
         char **devices;  /* keeper_find_devices() */
 } Preparation;
 void preparation_done(Preparation *p);

@@ -63,13 +63,14 @@ static int check_identity(const ContainerSpec *s, Error *reterr) {
 
 /* What it is made of already says what is kept, and where. */
 static int check_mstack(const ContainerSpec *s, Error *reterr) {
-        const char *other = s->root.image || s->root.directory || s->root.fd >= 0
-                                    ? "another root directory or image"
-                            : spec_root_is_forgotten(s) ? "--ephemeral or --volatile"
-                            : s->root.pivot             ? "--pivot-root"
-                            : s->users.ownership == OWNERSHIP_CHOWN
-                                    ? "--private-users-ownership=chown"
-                                    : NULL;
+        const char *other =
+                s->root.image || s->root.directory ? "another root directory or image"
+                : spec_root_is_forgotten(s)        ? "--ephemeral or --volatile"
+                : s->root.pivot                    ? "--pivot-root"
+                : s->root.root_hash || s->root.root_hash_signature || s->root.verity_data
+                        ? "--root-hash, --root-hash-sig or --verity-data"
+                : s->users.ownership == OWNERSHIP_CHOWN ? "--private-users-ownership=chown"
+                                                        : NULL;
         if (!other)
                 return 0;
         (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
@@ -79,7 +80,7 @@ static int check_mstack(const ContainerSpec *s, Error *reterr) {
         return -EINVAL;
 }
 
-static int check_root(const ContainerSpec *s, Error *reterr) {
+int spec_check_root(const ContainerSpec *s, Error *reterr) {
         if (s->root.image && s->root.directory) {
                 (void) error_set(
                         reterr, -EINVAL, ERROR_CONFLICT,
@@ -180,7 +181,7 @@ static int check_health(const ContainerSpec *s, Error *reterr) {
 int spec_check(SpecDraft *d, ContainerSpec **ret, Error *reterr) {
         static int (*const checks[])(const ContainerSpec *s, Error *reterr) = {
                 check_identity,
-                check_root,
+                spec_check_root,
                 check_payload,
                 check_health,
         };

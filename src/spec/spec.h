@@ -278,6 +278,8 @@ void spec_mount_done(SpecMount *m);
 
 /* container_name_is_valid(), with an Error that says what a name is. */
 int spec_check_name(const char *name, Error *reterr);
+/* What spec_check() says of root, for those who find out later what the root is: ERROR_CONFLICT and others. */
+int spec_check_root(const ContainerSpec *s, Error *reterr);
 
 /* Where the root is, for sentences and lists: the directory, image or stack; NULL: not known yet. */
 static inline const char *spec_root_path(const ContainerSpec *s) {

@@ -13,18 +13,16 @@
 #include "basic/str.h"
 #include "image/disk-mount.h"
 #include "image/disk-probe.h"
-#include "image/disk-verity.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
-#include "worker/worker.h"
+#include "worker/disk.h"
 
-typedef struct Disk {
-        const char *path; /* of the request, for sentences too */
-        int fd, lock_fd;
-        struct stat st;
-        bool read_only; /* as asked for, or because it cannot be written */
-} Disk;
+void disk_done(Disk *d) {
+        d->fd = fd_close(d->fd);
+        d->lock_fd = fd_close(d->lock_fd);
+        d->tree_fd = fd_close(d->tree_fd);
+}
 
 /* ---- opening ---- */
 
@@ -53,7 +51,8 @@ static int open_for(const Disk *d, int path_fd, int flags) {
 }
 
 static int disk_open(Disk *d, Error *reterr) {
-        _cleanup_close_ int path_fd = open(d->path, O_PATH | O_CLOEXEC);
+        _cleanup_close_ int path_fd = d->path_fd >= 0 ? fcntl(d->path_fd, F_DUPFD_CLOEXEC, 3)
+                                                      : open(d->path, O_PATH | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &d->st) < 0)
                 return open_error(d, -errno, reterr);
         if (!S_ISREG(d->st.st_mode) && !S_ISBLK(d->st.st_mode)) {
@@ -142,15 +141,24 @@ static int check_state(const Disk *d, const DiskPlan *plan, Error *reterr) {
         return 0;
 }
 
-static int enter_mount_namespace(Error *reterr) {
+int disk_enter_mount_namespace(Error *reterr) {
         int r = unshare(CLONE_NEWNS) < 0 ? -errno : mount_propagation_all(MS_SLAVE);
         return r < 0 ? error_set_errno(reterr, r, ERROR_NAMESPACE_FAILED,
                                        "Making a mount namespace failed")
                      : 0;
 }
 
-static int disk_tree(Disk *d, const DiskSettings *settings, int *ret_fd, bool *ret_usr_only,
-                     Error *reterr) {
+/* Nothing but the root partition. */
+static int take_root(const Disk *d, DiskPlan *plan, Error *reterr) {
+        if (!plan->mounts[DISK_ROOT].partition)
+                return error_set(reterr, -ENOENT, ERROR_NOT_A_ROOT,
+                                 "Image '%s' has no root partition", d->path);
+        for (DiskPlace place = DISK_ROOT + 1; place < _DISK_PLACE_MAX; place++)
+                plan->mounts[place] = (DiskMount){ 0 };
+        return 0;
+}
+
+static int disk_tree(Disk *d, const DiskSettings *settings, Error *reterr) {
         _cleanup_(disk_verity_done) DiskVerity verity = DISK_VERITY_NULL;
         _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
         DiskPolicy policy;
@@ -164,46 +172,45 @@ static int disk_tree(Disk *d, const DiskSettings *settings, int *ret_fd, bool *r
         if (r >= 0)
                 r = disk_decide(d->path, &facts, &policy, &verity, /* architecture= */ NULL, &plan,
                                 reterr);
+        if (r >= 0 && d->root_only)
+                r = take_root(d, &plan, reterr);
         if (r >= 0)
                 r = check_state(d, &plan, reterr);
+        if (r < 0)
+                return r;
+        d->usr_only = disk_plan_is_usr_only(&plan);
+        return disk_mount(d->path, d->fd, &facts, &plan, &verity, d->read_only, &d->tree_fd,
+                          &d->read_only, reterr);
+}
+
+int disk_make(Disk *d, const char *own_name, const DiskSettings *settings, Error *reterr) {
+        int r = disk_open(d, reterr);
         if (r >= 0)
-                r = enter_mount_namespace(reterr);
-        *ret_usr_only = r >= 0 && disk_plan_is_usr_only(&plan);
-        return r < 0 ? r
-                     : disk_mount(d->path, d->fd, &facts, &plan, &verity, d->read_only, ret_fd,
-                                  &d->read_only, reterr);
+                r = disk_lock(d, own_name, reterr);
+        return r < 0 ? r : disk_tree(d, settings, reterr);
 }
 
 int operation_disk(Worker *w, Error *reterr) {
         const OperationRequest *q = &w->request.operation;
-        Disk d = { .path = q->source,
-                   .fd = -EBADF,
-                   .lock_fd = -EBADF,
-                   .read_only = q->flags & OPERATION_READ_ONLY };
+        _cleanup_(disk_done) Disk d = DISK_NULL;
         const DiskSettings settings = { .policy = q->policy,
                                         .root_hash = q->root_hash,
                                         .root_hash_signature = q->root_hash_signature,
                                         .verity_data = q->verity_data };
-        int fds[2] = PAIR_EBADF;
-        bool usr_only = false;
 
-        if (!d.path)
+        if (!q->source)
                 return error_set(reterr, -EBADMSG, ERROR_PROTOCOL, "The request names no image");
-        int r = disk_open(&d, reterr);
+        d.path = q->source;
+        d.read_only = q->flags & OPERATION_READ_ONLY;
+        int r = disk_enter_mount_namespace(reterr);
         if (r >= 0)
-                r = disk_lock(&d, w->request.name, reterr);
-        if (r >= 0)
-                r = disk_tree(&d, &settings, &fds[0], &usr_only, reterr);
-        if (r >= 0) {
-                const char *words = usr_only ? "usr" : d.read_only ? "ro" : "rw";
-                fds[1] = d.lock_fd;
-                r = worker_answer(WORKER_LINK_FD, words, strlen(words), fds, 2);
-                if (r < 0)
-                        r = error_set_errno(reterr, r, ERROR_SETUP_FAILED,
-                                            "Handing image '%s' over failed", d.path);
-        }
-        fd_close(fds[0]);
-        fd_close(d.lock_fd);
-        fd_close(d.fd);
-        return r;
+                r = disk_make(&d, w->request.name, &settings, reterr);
+        if (r < 0)
+                return r;
+        const char *words = d.usr_only ? "usr" : d.read_only ? "ro" : "rw";
+        r = worker_answer(WORKER_LINK_FD, words, strlen(words),
+                          (const int[]){ d.tree_fd, d.lock_fd }, 2);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Handing image '%s' over failed", d.path)
+                     : r;
 }

@@ -131,6 +131,7 @@ static int (*const operations[_OPERATION_TYPE_MAX])(Worker *w, Error *reterr) = 
         [OPERATION_SNAPSHOT_PRUNE] = operation_snapshot_prune,
         [OPERATION_SNAPSHOT_COMPARE] = operation_snapshot_compare,
         [OPERATION_DISK] = operation_disk,
+        [OPERATION_DISK_STACK] = operation_disk_stack,
 };
 
 static int read_request(Worker *w, Error *reterr) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* berth-worker: one operation inside a container, in a process of its own, which berthd starts.
  *
- * (One operation, that of disk images, joins none: it makes the tree that a container will live in.)
+ * (The operations on disk images join none: they make the tree that a container will live in.)
  *
  * It begins with the rights of the host, prepares what can only be had there (filter, cgroup, libraries), and joins the container or
  * has a child do so. What has joined has the rights of the container's root and no more, executes no program of the container but
@@ -41,6 +41,7 @@ int operation_snapshot_change(Worker *w, Error *reterr); /* SNAPSHOT_MAKE, ROLL_
 int operation_snapshot_prune(Worker *w, Error *reterr);
 int operation_snapshot_compare(Worker *w, Error *reterr);
 int operation_disk(Worker *w, Error *reterr);
+int operation_disk_stack(Worker *w, Error *reterr);
 
 /* Joins with the process itself. */
 int worker_enter(const Worker *w, Error *reterr);
