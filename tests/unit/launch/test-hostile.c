@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/un.h>
 
 #include "ipc/control.h"
@@ -220,6 +221,107 @@ TEST(root_that_never_answers) {
         (void) start_end(&run);
         ASSERT_OK(umount2("/run/hang", MNT_DETACH));
         ASSERT_TRUE(ended);
+}
+
+/* ---- races ---- */
+
+#define ROUNDS 20
+#define VICTIM "/run/victim"
+
+/* Exchanges a directory of the root with a link, without end: as a container would in a volume that it shares with the one that starts. */
+static pid_t exchange_without_end(const char *directory, const char *link) {
+        pid_t pid = fork();
+        ASSERT_OK(pid);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        (void) renameat2(AT_FDCWD, directory, AT_FDCWD, link, RENAME_EXCHANGE);
+        }
+        return pid;
+}
+
+static void end_exchange(pid_t pid) {
+        ASSERT_OK(kill(pid, SIGKILL));
+        ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+/* Starts that meet either: contained or refused with one sentence, and nothing is made, written or mounted at the link's target. */
+static void race(const ContainerSpec *s, const char *directory, const char *link,
+                 const char *target) {
+        _cleanup_free_ char *before = NULL;
+        struct statx was, is;
+        ASSERT_OK(mkdir(directory, 0755));
+        ASSERT_OK(symlink(target, link));
+        ASSERT_OK(statx(AT_FDCWD, VICTIM, 0, STATX_BASIC_STATS, &was));
+        ASSERT_OK(file_read_all(AT_FDCWD, "/proc/self/mountinfo", 1U << 20, &before, NULL));
+        start(&run, s);
+        ASSERT_EQ(start_end(&run), 0); /* while nothing changes */
+        pid_t pid = exchange_without_end(directory, link);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                start(&run, s);
+                int r = start_end(&run);
+                if (r != 0 && r != 125) {
+                        end_exchange(pid);
+                        TEST_FAIL("%s: status %d, '%s'", directory, r, run.err_text);
+                }
+        }
+        end_exchange(pid);
+        _cleanup_free_ char *after = NULL;
+        ASSERT_OK(statx(AT_FDCWD, VICTIM, 0, STATX_BASIC_STATS, &is));
+        ASSERT_EQ(is.stx_ctime.tv_sec,
+                  was.stx_ctime.tv_sec); /* nothing was made in it, nor its owner changed */
+        ASSERT_EQ(is.stx_ctime.tv_nsec, was.stx_ctime.tv_nsec);
+        ASSERT_EQ(access(VICTIM "/new", F_OK), -1);
+        ASSERT_OK(file_read_all(AT_FDCWD, "/proc/self/mountinfo", 1U << 20, &after, NULL));
+        ASSERT_STREQ(after, before);
+        /* whichever of the two is the link now */
+        _cleanup_free_ char *line = strf("rm -rf %s %s /run/root/run/* /run/root/proc/*", link,
+                                         directory); /* where links led to, inside */
+        ASSERT_EQ(system(line), 0);
+}
+
+static void add_mount(ContainerSpec *s, MountKind kind, const char *source, const char *target) {
+        SpecMount *list = reallocarray(s->mounts, s->n_mounts + 1, sizeof(*list));
+        ASSERT_NOT_NULL(list);
+        s->mounts = list;
+        list[s->n_mounts] = (SpecMount){ .kind = kind };
+        ASSERT_OK(free_and_strdup(&list[s->n_mounts].target, target));
+        ASSERT_OK(free_and_strdup(&list[s->n_mounts++].source, source));
+}
+
+/* Also where missing mount points are made, by mkdir and by open. */
+TEST(volume_that_changes_during_the_start) {
+        static const char *const targets[] = { VICTIM, "../../../../../run/victim",
+                                               "/proc/1/root/run/victim" };
+        start_set_up();
+        ASSERT_OK(mkdir(VICTIM, 0755));
+        ASSERT_OK(mkdir("/run/vol", 0755));
+        ASSERT_OK(mkdir("/run/src", 0755));
+        write_text("/run/file", "x", 0644);
+        ASSERT_OK(mkdir("/run/root/vol", 0755));
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
+                _cleanup_spec_ ContainerSpec *s = start_spec(WORDS("true"));
+                add_mount(s, MOUNT_BIND, "/run/vol", "/vol");
+                add_mount(s, MOUNT_BIND, "/run/src", "/vol/x/new/deep");
+                add_mount(s, MOUNT_BIND, "/run/file", "/vol/x/file");
+                add_mount(s, MOUNT_TMPFS, NULL, "/vol/x/tmp");
+                race(s, "/run/vol/x", "/run/vol/y", targets[i]);
+        }
+}
+
+TEST(mount_points_that_change_during_the_start) {
+        static const char *const names[] = { "proc", "sys", "dev", "run", "tmp" };
+        start_set_up();
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *directory = strf("/run/root/%s", names[i]);
+                _cleanup_spec_ ContainerSpec *s = start_spec(WORDS("true"));
+                ASSERT_OK(rmdir(directory));
+                s->users.mode = i % 2 ? USERNS_RANGE : USERNS_NO;
+                s->users.base = 1U << 20;
+                s->users.count = 65536;
+                race(s, directory, "/run/root/other", VICTIM);
+                ASSERT_OK(mkdir(directory, 0755));
+        }
 }
 
 TEST_MAIN

@@ -93,6 +93,26 @@ TEST(untrusted_files) {
         ASSERT_EQ(strv_length(spec_draft_warnings(d)), 5);
 }
 
+/* A new setting is not to be had by an image before somebody has thought of it: what is here takes something away, is of the payload alone, or says how it is
+ * called. Paths among them are those inside. */
+TEST(what_an_image_may_set) {
+        static const char may[] =
+                " Description Boot ProcessTwo Parameters Environment User WorkingDirectory KillSignal"
+                " NotifyReady WatchdogSec Hostname DropCapability NoNewPrivileges SystemCallFilter(~)"
+                " Timezone ResolvConf TimeNamespace TimeOffsetMonotonic TimeOffsetBoottime PivotRoot"
+                " ReadOnly Volatile HealthCommand HealthIntervalSec HealthTimeoutSec"
+                " HealthStartPeriodSec HealthRetries HealthReady";
+        _cleanup_(strbuf_done) StrBuf found = { 0 };
+        for (size_t i = 0; i < spec_n_fields; i++) {
+                const SpecField *f = spec_fields + i;
+                if (f->key && !(f->flags & (FIELD_TRUSTED | FIELD_INTERNAL | FIELD_COMMAND)))
+                        strbuf_addf(&found, " %s%s", f->key,
+                                    f->flags & FIELD_TRUSTED_ADD ? "(~)" : "");
+        }
+        ASSERT_FALSE(found.failed);
+        ASSERT_STREQ(found.text, may);
+}
+
 TEST(image_override_is_stronger_than_the_command) {
         _cleanup_draft_ SpecDraft *d = spec_draft_new();
         _cleanup_error_ Error e = ERROR_NULL;
