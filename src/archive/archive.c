@@ -11,7 +11,7 @@
 #include "sys/tree-stream.h"
 
 #define LIBRARY "libarchive.so.13"
-#define BLOCK_SIZE (64U << 10)
+#define BLOCK_SIZE (256U << 10)
 
 static const char *const names[] = {
         "archive_error_string",

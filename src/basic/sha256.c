@@ -2,9 +2,12 @@
 /* SHA-256. */
 #include "basic/sha256.h"
 
+#include "basic/sha256-blocks.h"
 #include "basic/str.h"
 
-static const uint32_t constants[64] = {
+#define MANY_BLOCKS 16U /* to ask what the processor has takes longer than a few */
+
+const uint32_t sha256_constants[64] = {
         0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
         0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
         0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
@@ -30,28 +33,39 @@ static void store(uint8_t *p, uint32_t x) {
                 p[i] = (uint8_t) (x >> (24 - 8 * i));
 }
 
+/* The eight words go round; only two of them change. */
+static inline void add_word(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+                            uint32_t g, uint32_t *h, uint32_t word) {
+        const uint32_t t =
+                *h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + word;
+        *d += t;
+        *h = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
 static void add_block(Sha256 *s, const uint8_t *p) {
-        uint32_t w[64], h[8];
+        uint32_t w[64];
+        uint32_t a = s->state[0], b = s->state[1], c = s->state[2], d = s->state[3],
+                 e = s->state[4], f = s->state[5], g = s->state[6], h = s->state[7];
         for (unsigned i = 0; i < 16; i++)
                 w[i] = load(p + 4 * (size_t) i);
-        for (unsigned i = 16; i < 64; i++) {
-                const uint32_t a = w[i - 15], b = w[i - 2];
-                w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
-                       (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+        for (unsigned i = 16; i < 64; i++)
+                w[i] = w[i - 16] + (rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3) +
+                       w[i - 7] + (rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10);
+        for (unsigned i = 0; i < 64; i++)
+                w[i] += sha256_constants[i];
+        for (unsigned i = 0; i < 64; i += 8) {
+                add_word(a, b, c, &d, e, f, g, &h, w[i]);
+                add_word(h, a, b, &c, d, e, f, &g, w[i + 1]);
+                add_word(g, h, a, &b, c, d, e, &f, w[i + 2]);
+                add_word(f, g, h, &a, b, c, d, &e, w[i + 3]);
+                add_word(e, f, g, &h, a, b, c, &d, w[i + 4]);
+                add_word(d, e, f, &g, h, a, b, &c, w[i + 5]);
+                add_word(c, d, e, &f, g, h, a, &b, w[i + 6]);
+                add_word(b, c, d, &e, f, g, h, &a, w[i + 7]);
         }
-        memcpy(h, s->state, sizeof(h));
-        for (unsigned i = 0; i < 64; i++) {
-                const uint32_t a = h[0], e = h[4];
-                const uint32_t t = h[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                                   ((e & h[5]) ^ (~e & h[6])) + constants[i] + w[i],
-                               u = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                                   ((a & h[1]) ^ (a & h[2]) ^ (h[1] & h[2]));
-                memmove(h + 1, h, 7 * sizeof(h[0]));
-                h[4] += t;
-                h[0] = t + u;
-        }
+        const uint32_t more[8] = { a, b, c, d, e, f, g, h };
         for (unsigned i = 0; i < 8; i++)
-                s->state[i] += h[i];
+                s->state[i] += more[i];
 }
 
 void sha256_init(Sha256 *s) {
@@ -73,6 +87,11 @@ void sha256_add(Sha256 *s, const void *bytes, size_t n) {
                 add_block(s, s->block);
                 p += k;
                 n -= k;
+        }
+        const size_t n_blocks = n / sizeof(s->block);
+        if (n_blocks >= MANY_BLOCKS && sha256_add_blocks(s->state, p, n_blocks)) {
+                p += n_blocks * sizeof(s->block);
+                n %= sizeof(s->block);
         }
         for (; n >= sizeof(s->block); n -= sizeof(s->block), p += sizeof(s->block))
                 add_block(s, p);

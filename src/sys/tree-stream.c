@@ -213,9 +213,11 @@ static int make_room(const Receiver *v, int dir_fd, const char *name, const Reco
         return -errno;
 }
 
-static int receive_contents(Receiver *v, int fd, Xattr **list) {
+/* A hole at the end is no part of what comes. */
+static int receive_contents(Receiver *v, int fd, uint64_t size, Xattr **list) {
         char name[NAME_MAX + 1];
         Record part;
+        uint64_t end = 0;
         int r = 0;
         if (!v->buffer) {
                 v->buffer = malloc(STREAM_BUFFER_SIZE);
@@ -228,20 +230,30 @@ static int receive_contents(Receiver *v, int fd, Xattr **list) {
                 r = part.type == RECORD_XATTR  ? receive_xattr(v, &part, name, list)
                     : part.type == RECORD_DATA ? receive_data(v, fd, &part, v->buffer)
                                                : -EBADMSG;
+                if (part.type == RECORD_DATA && part.size > 0)
+                        end = MAX(end, part.offset + part.size);
         }
-        return r;
+        return r >= 0 && end < size && ftruncate(fd, (off_t) size) < 0 ? -errno : r;
+}
+
+/* Of what has the name already, which is rare in archives, is only heard when it is in the way. */
+static int make_file(Receiver *v, int dir_fd, const char *name, const Record *rec) {
+        for (bool again = false;; again = true) {
+                int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                0600);
+                if (fd >= 0 || errno != EEXIST || again)
+                        return fd < 0 ? -errno : fd;
+                int r = make_room(v, dir_fd, name, rec);
+                if (r < 0)
+                        return r;
+        }
 }
 
 static int receive_file(Receiver *v, int dir_fd, const char *name, const Record *rec) {
         Xattr *list = NULL;
-        int r = make_room(v, dir_fd, name, rec);
-        if (r < 0)
-                return r;
-        _cleanup_close_ int fd =
-                openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        _cleanup_close_ int fd = make_file(v, dir_fd, name, rec);
         v->made = v->made || fd >= 0;
-        r = fd < 0 || ftruncate(fd, (off_t) rec->size) < 0 ? -errno
-                                                           : receive_contents(v, fd, &list);
+        int r = fd < 0 ? fd : receive_contents(v, fd, rec->size, &list);
         if (r >= 0)
                 r = set_attributes(v, fd, rec, false, list);
         xattrs_free(v, &list);

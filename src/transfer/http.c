@@ -22,6 +22,7 @@
 #define CONNECT_SECONDS 30L
 #define SLOW_BYTES 100L /* a second, for so many seconds: it is broken off */
 #define SLOW_SECONDS 60L
+#define BUFFER_BYTES (256L << 10)
 #define PROGRESS_USEC (100 * USEC_PER_MSEC)
 #define DISCARDED_MAX (1U << 20) /* of pages for people, and of headers */
 #define ERROR_SIZE 256           /* CURL_ERROR_SIZE */
@@ -34,6 +35,7 @@ enum {
         OPTION_NOPROGRESS = 43,
         OPTION_FOLLOWLOCATION = 52,
         OPTION_CONNECTTIMEOUT = 78,
+        OPTION_BUFFERSIZE = 98,
         OPTION_NOSIGNAL = 99,
         OPTION_PROTOCOLS = 181,
         OPTION_WRITEDATA = 10001,
@@ -359,6 +361,7 @@ static int set_options(Get *g) {
         bad |= set(h, OPTION_PROTOCOLS, PROTOCOLS_HTTP_HTTPS);
         bad |= set(h, OPTION_FOLLOWLOCATION, 0L);
         bad |= set(h, OPTION_NOSIGNAL, 1L);
+        bad |= set(h, OPTION_BUFFERSIZE, BUFFER_BYTES);
         bad |= set(h, OPTION_NOPROGRESS, 0L);
         bad |= set(h, OPTION_XFERINFOFUNCTION, on_time);
         bad |= set(h, OPTION_XFERINFODATA, (void *) g);

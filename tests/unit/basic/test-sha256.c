@@ -45,6 +45,33 @@ TEST(a_million_in_pieces) {
         ASSERT_STREQ(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+/* By the processor's own instructions, if it has them, and without: from every begin, to every end. */
+TEST(many_blocks_at_once) {
+        uint8_t block[64 * 40];
+        for (size_t i = 0; i < sizeof(block); i++)
+                block[i] = (uint8_t) (i * 131 + i / 7);
+        for (size_t n = 64 * 15; n <= sizeof(block); n += 23)
+                for (size_t begun = 0; begun < 3; begun++) {
+                        uint8_t digest[SHA256_SIZE];
+                        char at_once[SHA256_HEX_SIZE], in_pieces[SHA256_HEX_SIZE];
+                        Sha256 s;
+                        sha256_init(&s);
+                        sha256_add(&s, block, 31 * begun);
+                        sha256_add(&s, block + 31 * begun, n - 31 * begun);
+                        sha256_finish(&s, digest);
+                        sha256_to_hex(digest, at_once);
+                        sha256_init(&s);
+                        for (size_t i = 0; i < n; i += 100)
+                                sha256_add(&s, block + i, MIN((size_t) 100, n - i));
+                        sha256_finish(&s, digest);
+                        sha256_to_hex(digest, in_pieces);
+                        ASSERT_STREQ(at_once, in_pieces);
+                }
+        char hex[SHA256_HEX_SIZE];
+        hash(block, 64 * 40, hex); /* as sha256sum says */
+        ASSERT_STREQ(hex, "99852c9d5db4c2e3420ab9851f44c11e76da2a9fb45631909452d6d48573361a");
+}
+
 TEST(padding) { /* around the length at which another block is needed */
         char seen[130][SHA256_HEX_SIZE];
         uint8_t block[130] = { 0 };

@@ -541,7 +541,11 @@ TEST(what_may_be_there) {
                 { .type = RECORD_END },
                 { .type = RECORD_END },
                 again,
-                { .type = RECORD_FILE, .flags = RECORD_MAY_EXIST, .name_size = 1, .mode = 0644 },
+                { .type = RECORD_FILE,
+                  .flags = RECORD_MAY_EXIST,
+                  .name_size = 1,
+                  .mode = 0644,
+                  .size = 100 }, /* and nothing but a hole */
                 { .type = RECORD_END },
                 { .type = RECORD_END },
                 { .type = RECORD_END },
@@ -554,6 +558,7 @@ TEST(what_may_be_there) {
         ASSERT_EQ(st.st_mode, S_IFDIR | 0711);
         ASSERT_OK(fstatat(to, "copy/d/f", &st, 0));
         ASSERT_EQ(st.st_mode, S_IFREG | 0644);
+        ASSERT_EQ(st.st_size, 100);
 }
 
 SANDBOX_MAIN
