@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "trace-call.h"
 
 static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
         static const int changing[] = {
@@ -30,9 +31,7 @@ static inline bool kill_at_counts(const struct __ptrace_syscall_info *info) {
         return false;
 }
 
-/* true: it came to its end before, and ended well. */
-static inline bool killed_at_call(unsigned n, int (*change)(const void *), const void *of) {
-        unsigned seen = 0;
+static inline pid_t kill_at_begin(int (*change)(const void *), const void *of) {
         int status;
         fflush(NULL);
         pid_t pid = fork();
@@ -46,6 +45,14 @@ static inline bool killed_at_call(unsigned n, int (*change)(const void *), const
         ASSERT_TRUE(WIFSTOPPED(status));
         ASSERT_OK(ptrace(PTRACE_SETOPTIONS, pid, NULL,
                          (void *) (long) (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)));
+        return pid;
+}
+
+/* true: it came to its end before, and ended well. */
+static inline bool killed_at_call(unsigned n, int (*change)(const void *), const void *of) {
+        unsigned seen = 0;
+        int status;
+        pid_t pid = kill_at_begin(change, of);
         for (;;) {
                 struct __ptrace_syscall_info info;
                 ASSERT_OK(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
@@ -63,4 +70,31 @@ static inline bool killed_at_call(unsigned n, int (*change)(const void *), const
         ASSERT_EQ(waitpid(pid, &status, 0), pid);
         ASSERT_TRUE(WIFSIGNALED(status));
         return false;
+}
+
+/* The n-th of these calls, or all from there on, are not made, and fail with this error. true: there were fewer. *ret_done: it says that it was done. */
+static inline bool failed_at_call(unsigned n, bool on, int error, int (*change)(const void *),
+                                  const void *of, bool *ret_done) {
+        unsigned seen = 0;
+        int status;
+        bool fails = false;
+        pid_t pid = kill_at_begin(change, of);
+        for (;;) {
+                struct __ptrace_syscall_info info;
+                ASSERT_OK(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
+                ASSERT_EQ(waitpid(pid, &status, 0), pid);
+                if (WIFEXITED(status))
+                        break;
+                ASSERT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80));
+                ASSERT_TRUE(ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *) sizeof(info), &info) > 0);
+                if (info.op == PTRACE_SYSCALL_INFO_EXIT && fails)
+                        ASSERT_OK(trace_set_result(pid, -error));
+                fails = info.op == PTRACE_SYSCALL_INFO_ENTRY && kill_at_counts(&info) &&
+                        (++seen == n || (on && seen > n));
+                if (fails)
+                        ASSERT_OK(trace_change_call(pid, -1));
+        }
+        ASSERT_TRUE(WEXITSTATUS(status) < 2);
+        *ret_done = WEXITSTATUS(status) == 0;
+        return seen < n;
 }

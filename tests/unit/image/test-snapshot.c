@@ -405,6 +405,47 @@ TEST(killed_at_every_call_of_a_removal) {
         assert_all_or_nothing(change_remove, "");
 }
 
+/* ---- no room ---- */
+
+/* In the middle of it nothing can be changed any more, once or from there on: it is said, and the old state is whole; or what is new is, once there is room. */
+static void assert_whole_without_room(Change change, const char *new, bool on) {
+        static const char old[] = "S/web/T.a/d/f=1 web/d/f=2";
+        bool failed = false, ended = false;
+        if (!TRACE_CAN_FAIL_CALLS)
+                TEST_SKIP("calls cannot be made to fail on this architecture");
+        for (unsigned n = 1; !ended; n++) {
+                Care c;
+                bool done;
+                care_begin(&c);
+                shell(&c, "mkdir -p first/web/d; echo 1 >first/web/d/f; touch first/web/d/g");
+                free(take(&c, "web", "a"));
+                shell(&c, "echo 2 >first/web/d/f");
+                ended = failed_at_call(n, on, ENOSPC, change, &c, &done);
+                ASSERT_OK(image_reclaim(&c.pool, NULL));
+                _cleanup_free_ char *found = told(&c);
+                const bool is_old = streq(found, old), is_new = streq(found, new);
+                if (done ? !is_new : !is_old && !is_new)
+                        TEST_FAIL("no room at call %u, %s: '%s'", n, done ? "done" : "failed",
+                                  found);
+                failed = failed || (!done && is_old);
+                if (ended && !done)
+                        TEST_FAIL("failed with room");
+                shell(&c, "rm -f first/.#*.lck first/.#snapshots/.#*.lck; "
+                          "test -z \"$(find first -name '.#*' ! -name '.#snapshots')\"");
+                care_end(&c);
+        }
+        ASSERT_TRUE(failed);
+}
+
+TEST(no_room_for_a_snapshot) {
+        assert_whole_without_room(change_take, "S/web/T.a/d/f=1 S/web/T.b/d/f=2 web/d/f=2", true);
+}
+
+TEST(no_room_to_go_back) {
+        assert_whole_without_room(change_back, "S/web/T.a/d/f=1 S/web/T/d/f=2 web/d/f=1", false);
+        assert_whole_without_room(change_back, "S/web/T.a/d/f=1 S/web/T/d/f=2 web/d/f=1", true);
+}
+
 /* ---- btrfs ---- */
 
 static uint64_t limit_of(const Care *c, const char *name) {
