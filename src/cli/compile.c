@@ -314,7 +314,6 @@ static int resolve_directory(const RunRequest *q, char **path, Error *reterr) {
 static int resolve_image(SpecDraft *d, Error *reterr) {
         ContainerSpec *spec = spec_draft_spec(d);
         struct stat st;
-        DiskPolicy policy;
         int r;
 
         _cleanup_free_ char *real = realpath(spec->root.image, NULL);
@@ -338,13 +337,18 @@ static int resolve_image(SpecDraft *d, Error *reterr) {
                 error_hint(reterr, "rename the file: UTF-8 without control characters");
                 return r;
         }
-        _cleanup_error_ Error e = ERROR_NULL;
-        if (disk_policy_parse(spec->root.image_policy, &policy, &e) < 0)
-                return error_set(reterr, e.code, e.id, "Invalid image policy '%s': %s",
-                                 spec->root.image_policy, error_message(&e));
         free(spec->root.image);
         spec->root.image = TAKE_PTR(real);
         return 0;
+}
+
+static int check_policy(const ContainerSpec *spec, Error *reterr) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        DiskPolicy policy;
+        return disk_policy_parse(spec->root.image_policy, &policy, &e) < 0
+                       ? error_set(reterr, e.code, e.id, "Invalid image policy '%s': %s",
+                                   spec->root.image_policy, error_message(&e))
+                       : 0;
 }
 
 static int resolve_root(const RunRequest *q, SpecDraft *d, Error *reterr) {
@@ -352,6 +356,8 @@ static int resolve_root(const RunRequest *q, SpecDraft *d, Error *reterr) {
         int r = spec->root.image ? resolve_image(d, reterr) : 0;
         if (r >= 0 && spec->root.mstack)
                 r = resolve_directory(q, &spec->root.mstack, reterr);
+        if (r >= 0 && (spec->root.image || spec->root.mstack))
+                r = check_policy(spec, reterr);
         if (r >= 0 && spec->root.directory)
                 r = resolve_directory(q, &spec->root.directory, reterr);
         if (r >= 0 && spec->root.directory && spec_setting_of_images(spec))

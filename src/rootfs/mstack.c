@@ -19,6 +19,7 @@
 #include "rootfs/idmap.h"
 #include "rootfs/mstack-entry.h"
 #include "rootfs/overlay-mounts.h"
+#include "rootfs/volatile.h"
 #include "sys/caps.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
@@ -398,6 +399,9 @@ static int attach_usr(const ContainerSpec *spec, Rootfs *r, int layers_fd, Error
         _cleanup_close_ int clone_fd = usr_fd < 0 ? usr_fd : mount_clone(usr_fd, false);
         if (clone_fd < 0)
                 return failed(spec, clone_fd, "usr", reterr);
+        int k = volatile_root_complete(r->root_fd, usr_fd, reterr);
+        if (k < 0)
+                return k;
         return attach_at(spec, r, clone_fd, "/usr", reterr);
 }
 

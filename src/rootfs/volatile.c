@@ -94,6 +94,30 @@ int volatile_root_make(int tree_fd, const Rootfs *r, Error *reterr) {
         return k < 0 ? k : TAKE_FD(fd);
 }
 
+int volatile_root_complete(int root_fd, int usr_fd, Error *reterr) {
+        char target[16];
+        struct stat st;
+        int k = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(names_in_usr) && k >= 0; i++) {
+                if (fstatat(usr_fd, names_in_usr[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                (void) snprintf(target, sizeof(target), "usr/%s", names_in_usr[i]); /* fits */
+                k = symlinkat(target, root_fd, names_in_usr[i]) < 0 ? -errno : 0;
+                if (k == -EEXIST)
+                        k = 0;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(directories) && k >= 0; i++) {
+                k = mkdirat(root_fd, directories[i].name, directories[i].mode) < 0 ? -errno : 0;
+                if (k == -EEXIST)
+                        k = 0;
+        }
+        if (k >= 0 || k == -EROFS) /* it is as it is, then */
+                return 0;
+        return error_set_errno(reterr, k, ERROR_SETUP_FAILED,
+                               "making what is missing beside /usr in the root failed");
+}
+
 int volatile_var_attach(const Rootfs *r, Error *reterr) {
         _cleanup_close_ int at_fd = resolve_beneath(r->root_fd, "var", O_DIRECTORY);
         if (at_fd < 0) {

@@ -201,6 +201,8 @@ def test_options(host, busybox, clean):
         (run("--mstack=/etc", "true"), 125, "stack of layers '/etc'"),
         (["berth", "run", "--mstack=/etc/passwd", "-M", "x", "--", "true"], 125, "'/etc/passwd'"),
         (["berth", "run", "--mstack=/etc", "-M", "x", "--", "true"], 125, "in the stack '/etc'"),
+        (["berth", "run", "--mstack=/etc", "--image-policy=nosuch", "-M", "x", "--", "true"], 125, "Invalid image policy 'nosuch'"),
+        (["berth", "run", "--mstack=/etc", "--verity-data=/x", "-M", "x", "--", "true"], 125, "cannot be used together with --root-hash"),
         (run("-ba", "true"), 2, "--as-pid2"),
         (run("-b", "-u", "nobody"), 125, "'nobody'"),
         (run("--keep-unit", "--slice=a", "true"), 125, "'a.slice'"),

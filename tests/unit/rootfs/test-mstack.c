@@ -119,6 +119,41 @@ TEST(usr_of_layers_in_a_root) {
         ASSERT_ERROR(write_file_at(r.root_fd, "usr/new", "x"), EROFS);
 }
 
+TEST(an_empty_root_gets_what_it_needs) {
+        for (int i = 0; i < 2; i++) {
+                _cleanup_spec_ ContainerSpec *s = stack(
+                        "cp -a ../root layer@a; mkdir layer@a/usr/sbin layer@a/usr/lib64; mkdir -p root/lib root/usr; ln -s nowhere root/sbin");
+                _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL, again = ROOTFS_NULL;
+                _cleanup_error_ Error e = ERROR_NULL;
+                struct stat st;
+                s->users.mode = i == 0 ? USERNS_NO : USERNS_RANGE;
+                s->users.base = RANGE;
+                s->root.read_only = true; /* nothing is made then */
+                ASSERT_OK(attach(s, &r, &e));
+                ASSERT_TRUE(faccessat(r.root_fd, "bin", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+                ASSERT_OK(umount2(s->root.mstack, MNT_DETACH));
+                rootfs_done(&r);
+                s->root.read_only = false;
+                if (attach(s, &r, &e) < 0)
+                        TEST_FAIL("%s", error_message(&e));
+                ASSERT_OK(faccessat(r.root_fd, "bin/.", F_OK, 0));
+                ASSERT_OK(faccessat(r.root_fd, "lib64/.", F_OK, 0));
+                ASSERT_OK(faccessat(r.root_fd, "etc", F_OK, 0));
+                ASSERT_TRUE(faccessat(r.root_fd, "libx32", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+                ASSERT_TRUE(faccessat(r.root_fd, "lib/systemd", F_OK, 0) <
+                            0); /* what is there stays */
+                ASSERT_TRUE(faccessat(r.root_fd, "sbin/.", F_OK, 0) < 0);
+                ASSERT_OK(umount2(s->root.mstack, MNT_DETACH));
+                ASSERT_OK(lstat(in_root(s->root.mstack, "root/bin"), &st));
+                ASSERT_EQ(st.st_uid, 0U);
+                ASSERT_OK(lstat(in_root(s->root.mstack, "root/root"), &st));
+                ASSERT_EQ(st.st_mode & 07777, 0700U);
+                ASSERT_EQ(st.st_uid, 0U);
+                rootfs_done(&r);
+                ASSERT_OK(attach(s, &again, &e)); /* and the next time */
+        }
+}
+
 TEST(read_only) {
         _cleanup_spec_ ContainerSpec *s = stack("cp -a ../root layer@a; mkdir rw");
         _cleanup_(rootfs_done) Rootfs r = ROOTFS_NULL;
