@@ -78,6 +78,21 @@ TEST(all_that_is_in_it) {
         unmount_btrfs(TOP);
 }
 
+static int take_as_user(void *userdata) {
+        return setgid(1000) < 0 || setuid(1000) < 0 ? errno : -take_snapshot(NULL);
+}
+
+/* Who is not root cannot ask where a directory of the snapshot is. */
+TEST(without_privileges) {
+        mount_btrfs(TOP, "256M");
+        shell("mkdir pool; btrfs -q subvolume create web; mkdir -p web/a/b; btrfs -q subvolume create web/a/b/in\n"
+              "btrfs -q subvolume create web/a/b/in/most; echo x >web/a/b/in/most/f; chown -R 1000:1000 web pool");
+        ASSERT_EQ(in_child(take_as_user, NULL), 0);
+        shell("test $(cat pool/new/a/b/in/most/f) = x");
+        drop("new");
+        unmount_btrfs(TOP);
+}
+
 /* ---- somebody is at work ---- */
 
 /* In the container "a" is a directory at one time; at another it is a link to what is not its own, and the directory is "real". */
