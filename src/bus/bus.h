@@ -38,7 +38,7 @@ int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char *
 /* Our Error as a D-Bus error reply (name from the ErrorId, message, hint as a second line) and back. `what` begins the
  * message of foreign errors, "Stopping 'web' failed"; NULL: the remote's message alone. code: what sd-bus returned. */
 int bus_error_from_error(sd_bus_error *ret, const Error *e);
-/* The same with the names that clients of the interface called expect: those of machine1 below its path. */
+/* The same with the names that clients of the interface called expect: those of machine1 and import1 below their paths. */
 int bus_error_from_error_for(sd_bus_message *call, sd_bus_error *ret, const Error *e);
 int bus_error_to_error(const sd_bus_error *e, int code, Error *reterr, const char *what);
 

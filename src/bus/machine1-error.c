@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Errors under the names that clients of org.freedesktop.machine1 expect. */
+/* Errors under the names that clients of org.freedesktop.machine1 and org.freedesktop.import1 expect. */
 #include "bus/bus.h"
 #include "bus/names.h"
 
@@ -20,7 +20,8 @@ static const char *const machine1_errors[_ERROR_MAX] = {
 };
 
 int bus_error_from_error_for(sd_bus_message *call, sd_bus_error *ret, const Error *e) {
-        if (!startswith(strempty(sd_bus_message_get_path(call)), MACHINE1_MANAGER_PATH) ||
+        const char *path = strempty(sd_bus_message_get_path(call));
+        if ((!startswith(path, MACHINE1_MANAGER_PATH) && !startswith(path, IMPORT1_MANAGER_PATH)) ||
             !error_is_set(e) || e->code == -ENOMEM)
                 return bus_error_from_error(ret, e);
         if (machine1_errors[e->id])

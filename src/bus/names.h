@@ -26,6 +26,14 @@
 #define MACHINE1_IMAGE_INTERFACE "org.freedesktop.machine1.Image"
 #define MACHINE1_PREFIX "org.freedesktop.machine1." /* of errors and polkit actions */
 
+/* systemd-importd's, answered by berthd where that does not run */
+#define IMPORT1_BUS_NAME "org.freedesktop.import1"
+#define IMPORT1_MANAGER_PATH "/org/freedesktop/import1"
+#define IMPORT1_TRANSFER_PATH_PREFIX "/org/freedesktop/import1/transfer" /* + "/_" + number */
+#define IMPORT1_MANAGER_INTERFACE "org.freedesktop.import1.Manager"
+#define IMPORT1_TRANSFER_INTERFACE "org.freedesktop.import1.Transfer"
+#define IMPORT1_PREFIX "org.freedesktop.import1." /* of errors and polkit actions */
+
 #define SYSTEMD1_BUS_NAME "org.freedesktop.systemd1"
 #define SYSTEMD1_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD1_MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"

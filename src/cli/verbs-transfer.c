@@ -87,20 +87,6 @@ static int transfer(const Invocation *v, const TransferRequest *q, int stream_fd
 
 /* ---- what is said about it ---- */
 
-static const char *answer_get(const char *text, size_t size, const char *key) {
-        for (const char *p = text; p && p < text + size; p += strlen(p) + 1) {
-                const char *value = startswith(p, key);
-                if (value && value[0] == '=')
-                        return value + 1;
-        }
-        return "";
-}
-
-static uint64_t answer_number(const char *text, size_t size, const char *key) {
-        uint64_t n = 0;
-        return sscanf(answer_get(text, size, key), "%" SCNu64, &n) == 1 ? n : 0;
-}
-
 static int report_json(const Invocation *v, const TransferRequest *q, const char *file,
                        const char *text, size_t size, Error *reterr) {
         static const struct {
@@ -109,16 +95,16 @@ static int report_json(const Invocation *v, const TransferRequest *q, const char
         _cleanup_(json_writer_done) JsonWriter w = { .pretty = v->options.json == JSON_PRETTY };
         _cleanup_free_ char *out = NULL;
         json_begin_object(&w, NULL);
-        json_add_string(&w, "name", answer_get(text, size, "NAME"));
-        json_add_string(&w, "path", answer_get(text, size, "PATH"));
+        json_add_string(&w, "name", transfer_answer_get(text, size, "NAME"));
+        json_add_string(&w, "path", transfer_answer_get(text, size, "PATH"));
         if (file)
                 json_add_string(&w, "file", file);
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
-                if (!isempty(answer_get(text, size, numbers[i].key)))
+                if (!isempty(transfer_answer_get(text, size, numbers[i].key)))
                         json_add_number(&w, numbers[i].field,
-                                        answer_number(text, size, numbers[i].key));
-        if (!isempty(answer_get(text, size, "VERIFIED")))
-                json_add_string(&w, "verified", answer_get(text, size, "VERIFIED"));
+                                        transfer_answer_number(text, size, numbers[i].key));
+        if (!isempty(transfer_answer_get(text, size, "VERIFIED")))
+                json_add_string(&w, "verified", transfer_answer_get(text, size, "VERIFIED"));
         json_end(&w);
         int r = json_finish(&w, &out, reterr);
         if (r >= 0)
@@ -128,7 +114,7 @@ static int report_json(const Invocation *v, const TransferRequest *q, const char
 
 static int report(const Invocation *v, const TransferRequest *q, const char *file, const char *text,
                   size_t size, Error *reterr) {
-        const uint64_t left_out = answer_number(text, size, "LEFT_OUT");
+        const uint64_t left_out = transfer_answer_number(text, size, "LEFT_OUT");
         if (v->options.json != JSON_OFF && !(file && streq(file, "-")))
                 return report_json(v, q, file, text, size, reterr);
         if (left_out > 0 && !v->options.quiet)
@@ -138,21 +124,22 @@ static int report(const Invocation *v, const TransferRequest *q, const char *fil
         if (v->options.quiet || file)
                 return 0;
         if (IN_SET(q->type, TRANSFER_IMPORT_RAW, TRANSFER_PULL_RAW) &&
-            answer_number(text, size, "BYTES") % SECTOR_SIZE > 0)
+            transfer_answer_number(text, size, "BYTES") % SECTOR_SIZE > 0)
                 (void) fprintf(stderr,
                                "berth: The size of '%s' is no multiple of %u bytes, as that of a "
                                "disk is: a part of it may be missing\n",
                                q->name, SECTOR_SIZE);
-        _cleanup_free_ char *bytes = format_bytes(answer_number(text, size, "BYTES"));
-        _cleanup_free_ char *path = str_escape_for_display(answer_get(text, size, "PATH"));
-        const uint64_t files = answer_number(text, size, "FILES");
+        _cleanup_free_ char *bytes = format_bytes(transfer_answer_number(text, size, "BYTES"));
+        _cleanup_free_ char *path = str_escape_for_display(transfer_answer_get(text, size, "PATH"));
+        const uint64_t files = transfer_answer_number(text, size, "FILES");
         (void) printf("%s", strempty(path)); /* the end looks */
         if (files > 0)
                 (void) printf(": %" PRIu64 " files, %s", files, strempty(bytes));
         else
                 (void) printf(": %s", strempty(bytes));
-        (void) printf("%s%s\n", isempty(answer_get(text, size, "VERIFIED")) ? "" : ", verified by ",
-                      answer_get(text, size, "VERIFIED"));
+        (void) printf("%s%s\n",
+                      isempty(transfer_answer_get(text, size, "VERIFIED")) ? "" : ", verified by ",
+                      transfer_answer_get(text, size, "VERIFIED"));
         return 0;
 }
 

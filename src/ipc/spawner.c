@@ -22,6 +22,10 @@ const char *worker_path(void) {
         return program_path("BERTH_WORKER", BERTH_LIBEXECDIR "/berth-worker");
 }
 
+const char *transfer_path(void) {
+        return program_path("BERTH_TRANSFER", BERTH_LIBEXECDIR "/berth-transfer");
+}
+
 const char *spawner_path(void) {
         return program_path("BERTH_SPAWNER", BERTH_LIBEXECDIR "/berth-spawner");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What berthd asks of the spawner (berth-spawner(8)), and what that answers.
  *
- * berthd has a sandbox, and what it executed would have it, too. So a second small process executes for it: one of two programs of ours,
+ * berthd has a sandbox, and what it executed would have it, too. So a second small process executes for it: one of three programs of ours,
  * with descriptors in their places. One SEQPACKET message of fixed size asks, one answers, in any order (by id). Both ends are of one
  * build, or of two that follow each other: a message of another version is refused. */
 #pragma once
@@ -19,6 +19,7 @@
 typedef enum SpawnProgram {
         SPAWN_SUPERVISOR, /* descriptors as in docs/contracts.md; name: the container's */
         SPAWN_WORKER,     /* as in ipc/worker.h; no name */
+        SPAWN_TRANSFER,   /* as in ipc/transfer.h; no name */
         _SPAWN_PROGRAM_MAX,
         _SPAWN_PROGRAM_INVALID = -EINVAL,
 } SpawnProgram;
@@ -39,10 +40,11 @@ typedef struct SpawnAnswer {
         int64_t pid;
 } SpawnAnswer;
 
-/* Paths of the programs: $BERTH_SUPERVISOR, $BERTH_WORKER, $BERTH_SPAWNER (only if the caller is not setuid: secure_getenv), else those that
+/* Paths of the programs: $BERTH_SUPERVISOR, $BERTH_WORKER, $BERTH_TRANSFER, $BERTH_SPAWNER (only if the caller is not setuid: secure_getenv), else those that
  * are installed. */
 const char *supervisor_path(void);
 const char *worker_path(void);
+const char *transfer_path(void);
 const char *spawner_path(void);
 
 /* fds: by place, -EBADF where the program is to have none; borrowed. 0, -EAGAIN, -EPIPE, -EINVAL (no such name). */

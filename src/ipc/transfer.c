@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/close_range.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "basic/fd.h"
 #include "basic/parse.h"
 #include "basic/path.h"
 #include "basic/strv.h"
+#include "ipc/spawner.h"
 #include "ipc/worker.h"
 #include "sys/socket.h"
 #include "sys/syscalls.h"
@@ -158,12 +160,57 @@ static int request_to_words(const TransferRequest *q, char ***ret) {
         return 0;
 }
 
-/* ---- the process ---- */
-
-static const char *transfer_path(void) {
-        const char *path = secure_getenv("BERTH_TRANSFER");
-        return isempty(path) ? BERTH_LIBEXECDIR "/berth-transfer" : path;
+int transfer_request_new(const TransferRequest *q, int *ret_fd, Error *reterr) {
+        _cleanup_(strbuf_done) StrBuf b = { 0 };
+        _cleanup_strv_free_ char **words = NULL;
+        if (request_to_words(q, &words) < 0)
+                return error_oom(reterr);
+        STRV_FOREACH(w, words + 1) /* all but the program's name */
+                strbuf_add_bytes(&b, *w, strlen(*w) + 1);
+        if (b.failed)
+                return error_oom(reterr);
+        if (b.size > TRANSFER_REQUEST_MAX)
+                return error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                                 "The request is larger than %u bytes", TRANSFER_REQUEST_MAX);
+        const int fd = memfd_new_sealed("berth-transfer", b.text, b.size);
+        if (fd < 0)
+                return error_set_errno(reterr, fd, ERROR_SETUP_FAILED,
+                                       "Writing the request failed");
+        *ret_fd = fd;
+        return 0;
 }
+
+int transfer_request_read(int fd, char ***ret_words) {
+        _cleanup_strv_free_ char **words = strv_new(NULL);
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = words ? fd_read_all(fd, TRANSFER_REQUEST_MAX, &text, &size) : -ENOMEM;
+        if (r < 0)
+                return r == -ENOMEM ? r : -EBADMSG;
+        for (const char *p = text; p < text + size; p += strlen(p) + 1)
+                if (strv_extend(&words, p) < 0)
+                        return -ENOMEM;
+        *ret_words = TAKE_PTR(words);
+        return 0;
+}
+
+/* ---- the answer ---- */
+
+const char *transfer_answer_get(const char *text, size_t size, const char *key) {
+        for (const char *p = text; p && p < text + size; p += strlen(p) + 1) {
+                const char *value = startswith(p, key);
+                if (value && value[0] == '=')
+                        return value + 1;
+        }
+        return "";
+}
+
+uint64_t transfer_answer_number(const char *text, size_t size, const char *key) {
+        uint64_t n = 0;
+        return sscanf(transfer_answer_get(text, size, key), "%" SCNu64, &n) == 1 ? n : 0;
+}
+
+/* ---- the process ---- */
 
 /* fds: of 0 to TRANSFER_PROGRESS_FD; -EBADF: closed. */
 static int arrange(int fds[static TRANSFER_PROGRESS_FD + 1]) {

@@ -12,6 +12,7 @@
 #include "manager/access.h"
 #include "manager/container-usage.h"
 #include "manager/image-object.h"
+#include "manager/import1.h"
 #include "manager/machine1.h"
 #include "manager/operation.h"
 #include "manager/spawner-link.h"
@@ -46,6 +47,7 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
         log_debug("Nothing to do, ending");
         (void) notify_send("STOPPING=1"); /* only for show */
         machine1_release(m->machine1);
+        import1_release(m->import1);
         return sd_bus_release_name_async(m->bus, NULL, BERTH_BUS_NAME, on_name_released, m);
 }
 
@@ -89,6 +91,7 @@ Manager *manager_free(Manager *m) {
         HASHMAP_FOREACH(c, m->containers)
                 container_free(c);
         machine1_free(m->machine1);
+        import1_free(m->import1);
         spawner_link_free(m->spawner);
         while (m->links)
                 link_free(m->links);
@@ -158,6 +161,16 @@ static void publish_machine1(Manager *m) {
                 log_error_object(LOG_WARNING, &e);
 }
 
+/* The same: berth has verbs of its own. */
+static void publish_import1(Manager *m) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        const char *wanted = secure_getenv("BERTH_IMPORT1");
+        if (!(wanted ? parse_boolean(wanted) > 0 : BERTH_IMPORT1))
+                return;
+        if (import1_new(m, &m->import1, &e) < 0)
+                log_error_object(LOG_WARNING, &e);
+}
+
 int manager_publish(Manager *m, Error *reterr) {
         int r = sd_bus_add_object_vtable(m->bus, NULL, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
                                          manager_vtable, m);
@@ -184,6 +197,7 @@ int manager_publish(Manager *m, Error *reterr) {
                 return error_set_errno(reterr, r, ERROR_BUS_FAILED,
                                        "Registering on the system bus failed");
         publish_machine1(m);
+        publish_import1(m);
         return 0;
 }
 

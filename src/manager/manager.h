@@ -23,6 +23,7 @@ typedef struct Access Access;
 typedef struct Container Container;
 typedef struct Link Link;
 typedef struct Operation Operation;
+typedef struct Import1 Import1;
 typedef struct Machine1 Machine1;
 typedef struct Manager Manager;
 typedef struct SpawnerLink SpawnerLink;
@@ -52,6 +53,7 @@ struct Manager {
         sd_event_source *listen_source, *accept_timer, *idle_source;
         SpawnerLink *spawner; /* executes what is not to be in our sandbox */
         Machine1 *machine1;   /* the same as org.freedesktop.machine1; NULL: not wanted */
+        Import1 *import1; /* transfers of images, as org.freedesktop.import1; NULL: not wanted */
         LoopMeter meter;
         bool idle_exit; /* started on demand: ends when there is nothing left to do */
 };

@@ -12,6 +12,7 @@
 #include "basic/strv.h"
 #include "ipc/control.h"
 #include "ipc/spawn.h"
+#include "ipc/transfer.h"
 #include "ipc/worker.h"
 #include "spawner/spawner.h"
 #include "sys/syscalls.h"
@@ -37,12 +38,19 @@ static const char *const service_variables[] = {
 };
 /* what tools that look at programs need */
 static const char *const worker_variables[] = { "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "BERTH_", NULL };
+/* and downloads: berth-transfer(8) */
+static const char *const transfer_variables[] = {
+        "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "BERTH_",         "http_proxy=",     "https_proxy=",
+        "all_proxy=",    "no_proxy=",      "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", NULL
+};
 
 static const Program programs[_SPAWN_PROGRAM_MAX] = {
         [SPAWN_SUPERVISOR] = { "berth-supervisor", supervisor_path, "BERTH_SUPERVISOR",
                                SUPERVISOR_LINK_FD, control_send_error, true, NULL },
         [SPAWN_WORKER] = { "berth-worker", worker_path, "BERTH_WORKER", WORKER_LINK_FD,
                            worker_answer_error, false, worker_variables },
+        [SPAWN_TRANSFER] = { "berth-transfer", transfer_path, "BERTH_TRANSFER", TRANSFER_LINK_FD,
+                             worker_answer_error, false, transfer_variables },
 };
 
 static bool has_prefix(const char *s, const char *const *prefixes) {

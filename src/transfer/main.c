@@ -7,9 +7,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "basic/strv.h"
 #include "ipc/worker.h"
 #include "sys/syscalls.h"
 #include "transfer/transfer.h"
@@ -47,6 +49,22 @@ static int take_signals(Transfer *t, Error *reterr) {
                                 : 0;
 }
 
+/* Of berthd the request is in a memfd, and nothing is to begin before we are where we shall be. */
+static int take_request(char ***ret, Error *reterr) {
+        char c;
+        int r = transfer_request_read(TRANSFER_REQUEST_FD, ret);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_PROTOCOL, "The request cannot be read");
+        while (read(TRANSFER_HOLD_FD, &c, 1) < 0 && errno == EINTR)
+                ;
+        (void) close(TRANSFER_REQUEST_FD);
+        (void) close(TRANSFER_HOLD_FD);
+        for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
+                (void) fd_nonblock(fd,
+                                   false); /* whoever opened it; a directory has no need of it */
+        return 0;
+}
+
 static int tick(void *userdata, uint64_t files, uint64_t bytes) {
         return 0;
 }
@@ -77,13 +95,16 @@ int main(int argc, char **argv) {
         const char *pool = secure_getenv("BERTH_POOL");
 
         log_open("berth-transfer");
-        if (argc < 2 || fcntl(TRANSFER_LINK_FD, F_GETFD) < 0) {
+        const bool of_berthd = argc == 1 && fcntl(TRANSFER_REQUEST_FD, F_GETFD) >= 0 &&
+                               fcntl(TRANSFER_HOLD_FD, F_GETFD) >= 0;
+        if ((argc < 2 && !of_berthd) || fcntl(TRANSFER_LINK_FD, F_GETFD) < 0) {
                 if (argc == 2 && streq(argv[1], "--version"))
                         return puts("berth-transfer " BERTH_VERSION) < 0 ? EXIT_FAILURE
                                                                          : EXIT_SUCCESS;
-                (void) fputs("berth-transfer: Started by berth, for a transfer of an image; "
-                             "see berth-transfer(8)\n",
-                             stderr);
+                (void) fputs(
+                        "berth-transfer: Started by berth or berthd, for a transfer of an image; "
+                        "see berth-transfer(8)\n",
+                        stderr);
                 return 2;
         }
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail */
@@ -92,7 +113,8 @@ int main(int argc, char **argv) {
                 t.progress_fd = -EBADF;
         else
                 (void) fd_cloexec(TRANSFER_PROGRESS_FD, true);
-        (void) sys_close_range(TRANSFER_PROGRESS_FD + 1, ~0U, 0); /* there should be none */
+        (void) sys_close_range((unsigned) (of_berthd ? TRANSFER_HOLD_FD : TRANSFER_PROGRESS_FD) + 1,
+                               ~0U, 0); /* there should be none */
         (void) umask(0022);
         t.pool.tick = tick;
         if (!isempty(pool)) {
@@ -101,7 +123,10 @@ int main(int argc, char **argv) {
                 t.pool.path = pool;
         }
 
-        int r = run(&t, argv + 1, &e);
+        _cleanup_strv_free_ char **words = NULL;
+        int r = of_berthd ? take_request(&words, &e) : 0;
+        if (r >= 0)
+                r = run(&t, words ?: argv + 1, &e);
         if (r < 0)
                 (void) worker_answer_error(TRANSFER_LINK_FD, &e); /* no answer is one, too */
         fd_close(t.signal_fd);

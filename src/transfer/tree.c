@@ -156,11 +156,13 @@ static int send_task(void *userdata, char **ret_text, Error *reterr) {
 }
 
 int transfer_import_fs(Transfer *t, StrBuf *answer, Error *reterr) {
-        const char *path = strempty(t->request.remote);
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const char *path = t->request.remote;
+        _cleanup_close_ int fd =
+                path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                     : openat(STDIN_FILENO, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_set_errno(reterr, -errno, ERROR_ROOT_NOT_FOUND, "Opening '%s' failed",
-                                       path);
+                                       path ?: "the directory");
         return import(t, send_task, fd, answer, reterr);
 }
 

@@ -2,7 +2,10 @@
 /* Requests for transfers. */
 #include "ipc/transfer.h"
 
+#include <unistd.h>
+
 #include "basic/str.h"
+#include "basic/strv.h"
 #include "test.h"
 
 static void assert_name(const char *path, const char *expected) {
@@ -66,6 +69,51 @@ TEST(requests) {
                 ASSERT_ERROR(transfer_request_parse(bad[i], &q, &e), EINVAL);
                 ASSERT_EQ(e.id, ERROR_PROTOCOL);
         }
+}
+
+/* berthd's way, by a descriptor. */
+TEST(by_descriptor) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_strv_free_ char **words = NULL;
+        const TransferRequest asked = { .type = TRANSFER_PULL_RAW,
+                                        .name = "web",
+                                        .remote = "http://me:secret@h/a=b,c d.raw",
+                                        .checksum = "aa",
+                                        .read_only = true,
+                                        .size_max = 17,
+                                        .format = TRANSFER_ZSTD,
+                                        .verify = TRANSFER_VERIFY_NO };
+        TransferRequest q;
+        int fd;
+        ASSERT_OK(transfer_request_new(&asked, &fd, &e));
+        ASSERT_OK(transfer_request_read(fd, &words));
+        close(fd);
+        ASSERT_OK(transfer_request_parse(words, &q, &e));
+        ASSERT_EQ(q.type, asked.type);
+        ASSERT_STREQ(q.name, asked.name);
+        ASSERT_STREQ(q.remote, asked.remote);
+        ASSERT_STREQ(q.checksum, asked.checksum);
+        ASSERT_TRUE(q.read_only && !q.replace);
+        ASSERT_EQ(q.size_max, 17);
+        ASSERT_EQ(q.format, asked.format);
+        ASSERT_EQ(q.verify, asked.verify);
+        ASSERT_ERROR(transfer_request_read(-1, &words), EBADMSG);
+
+        _cleanup_free_ char *name = calloc(TRANSFER_REQUEST_MAX + 1, 1);
+        memset(name, 'x', TRANSFER_REQUEST_MAX);
+        const TransferRequest long_one = { .name = name };
+        ASSERT_ERROR(transfer_request_new(&long_one, &fd, &e), E2BIG);
+        ASSERT_EQ(e.id, ERROR_LIMIT_EXCEEDED);
+}
+
+TEST(answers) {
+        static const char text[] = "NAME=web\0FILES=12\0BYTES=x\0PATH=";
+        ASSERT_STREQ(transfer_answer_get(text, sizeof(text), "NAME"), "web");
+        ASSERT_STREQ(transfer_answer_get(text, sizeof(text), "PATH"), "");
+        ASSERT_STREQ(transfer_answer_get(text, sizeof(text), "FILE"), "");
+        ASSERT_STREQ(transfer_answer_get(NULL, 0, "NAME"), "");
+        ASSERT_EQ(transfer_answer_number(text, sizeof(text), "FILES"), 12);
+        ASSERT_EQ(transfer_answer_number(text, sizeof(text), "BYTES"), 0);
 }
 
 TEST_MAIN

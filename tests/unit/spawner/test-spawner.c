@@ -38,6 +38,8 @@ static int stand_in(int argc, char **argv) {
         }
         dprintf(1, "session %d notify %s other %s\n", getsid(0) == getpid(),
                 getenv("NOTIFY_SOCKET") ?: "-", getenv("OTHER") ?: "-");
+        if (getenv("http_proxy"))
+                dprintf(1, "proxy %s\n", getenv("http_proxy"));
         return 42;
 }
 
@@ -112,6 +114,8 @@ static void point_at_ourselves(void) {
         self[n] = '\0';
         ASSERT_OK(setenv("BERTH_SUPERVISOR", self, 1));
         ASSERT_OK(setenv("BERTH_WORKER", self, 1));
+        ASSERT_OK(setenv("BERTH_TRANSFER", self, 1));
+        ASSERT_OK(setenv("http_proxy", "http://proxy", 1));
         ASSERT_OK(setenv("NOTIFY_SOCKET", "/the/spawner's/own", 1));
         ASSERT_OK(setenv("OTHER", "x", 1));
 }
@@ -151,14 +155,31 @@ TEST(workers) {
                 ASSERT_OK(spawn_request_send(s.fd, SPAWN_WORKER, i, NULL, fds));
                 close(out[1]);
                 const char *seen = collect(out[0]);
-                ASSERT_CONTAINS(seen,
-                                "berth-worker 1 -\n2 /dev/null\nsession 1 notify - other -\n");
+                ASSERT_STREQ(seen, "berth-worker 1 -\n2 /dev/null\nsession 1 notify - other -\n");
                 close(out[0]);
                 PidRef p = expect_process(&s, i);
                 pidref_done(&p);
         }
         _cleanup_free_ char *path = strf("/proc/%d/fd/9", (int) s.pid);
         ASSERT_TRUE(access(path, F_OK) < 0);
+        spawner_stop(&s);
+}
+
+/* Downloads go by the proxies of the host. */
+TEST(transfers) {
+        int fds[SPAWN_PLACES_MAX] = NO_FDS, out[2];
+        point_at_ourselves();
+        Spawner s = spawner_start();
+        ASSERT_OK(pipe2(out, O_CLOEXEC));
+        fds[1] = out[1];
+        ASSERT_OK(spawn_request_send(s.fd, SPAWN_TRANSFER, 1, NULL, fds));
+        close(out[1]);
+        ASSERT_STREQ(collect(out[0]),
+                     "berth-transfer 1 -\n2 /dev/null\nsession 1 notify - other -\n"
+                     "proxy http://proxy\n");
+        close(out[0]);
+        PidRef p = expect_process(&s, 1);
+        pidref_done(&p);
         spawner_stop(&s);
 }
 
@@ -300,7 +321,7 @@ TEST(no_socket) {
 }
 
 int main(int argc, char **argv) {
-        if (streq(argv[0], "berth-supervisor") || streq(argv[0], "berth-worker"))
+        if (startswith(argv[0], "berth-")) /* not another run of the tests */
                 return stand_in(argc, argv);
         return test_run_all(argc, argv);
 }
