@@ -17,7 +17,7 @@ _berth() {
         done
 
         case $prev in
-        -D | --directory | --template | --mstack | -i | --image | --root-hash-sig | --verity-data | --bind | --bind-ro)
+        -D | --directory | --template | --mstack | -i | --image | --root-hash-sig | --verity-data | --image-key-file | --bind | --bind-ro)
                 compopt -o filenames -o nospace 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return

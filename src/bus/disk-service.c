@@ -51,21 +51,24 @@ static int request_new(sd_bus *bus, const char *unit, const char *name, int link
         return r;
 }
 
-int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, DiskTree *ret, Error *reterr) {
+int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, const Secret *key, DiskTree *ret,
+                           Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *unit = NULL, *what = NULL;
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         _cleanup_close_ int request_fd = -EBADF;
 
-        int r = disk_request_new(spec, &request_fd, reterr);
-        if (r < 0)
-                return r;
-        r = unit_name_new(&unit);
+        int r = unit_name_new(&unit);
         if (r >= 0)
                 r = socket_pair_seqpacket(link);
         if (r >= 0)
                 r = fd_nonblock(link[0], true);
+        if (r >= 0) {
+                r = disk_request_new(spec, key, link[0], &request_fd, reterr);
+                if (r < 0)
+                        return r;
+        }
         if (r >= 0)
                 r = request_new(bus, unit, spec->name, link[1], request_fd, &m);
         if (r < 0)

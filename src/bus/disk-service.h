@@ -8,4 +8,5 @@
 #include "image/disk-attach.h"
 
 /* disk_attach() in another unit. Blocking; for programs that may wait. */
-int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, DiskTree *ret, Error *reterr);
+int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, const Secret *key, DiskTree *ret,
+                           Error *reterr);

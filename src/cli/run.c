@@ -15,6 +15,7 @@
 #include "bus/hook.h"
 #include "bus/keeper.h"
 #include "bus/systemd1.h"
+#include "cli/ask-key.h"
 #include "cli/complain.h"
 #include "cli/own-unit.h"
 #include "cli/start-delay.h"
@@ -28,6 +29,7 @@
 #include "sys/lock.h"
 
 #define SECCOMP_CACHE "/run/berth/seccomp"
+#define KEY_TRIES 3U /* at the terminal, or of agents */
 
 int run_show_help(RunFace face) {
         const OptionTable t = run_option_table(face);
@@ -179,18 +181,40 @@ static int arrange_cgroup(const RunRequest *q, ContainerSpec *spec, int *ret_lin
         return 0;
 }
 
-/* The image's file systems, mounted by a worker; a descriptor of them is all that we get. */
+/* A DiskUnlock. */
+static int attach_with(const RunRequest *q, const ContainerSpec *spec, const Secret *key,
+                       DiskTree *ret, Error *reterr) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+
+        if (!q->keep_unit || !systemd_is_running())
+                return disk_attach(spec, key->bytes ? key : NULL, ret, reterr);
+        int r = bus_connect_system(&bus, reterr);
+        return r < 0 ? r : disk_attach_in_service(bus, spec, key->bytes ? key : NULL, ret, reterr);
+}
+
+/* The image's file systems, mounted by a worker; a descriptor of them is all that we get. Who asks for a key if there has to be one, is us. */
 static int attach_image(const RunRequest *q, ContainerSpec *spec, DiskTree *ret, Error *reterr) {
+        _cleanup_(secret_done) Secret key = SECRET_NULL;
+        const char *image = spec_root_path(spec);
+
         if (!disk_is_wanted(spec))
                 return 0;
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
-        int r;
-        if (q->keep_unit && systemd_is_running()) {
-                r = bus_connect_system(&bus, reterr);
-                if (r >= 0)
-                        r = disk_attach_in_service(bus, spec, ret, reterr);
-        } else
-                r = disk_attach(spec, ret, reterr);
+        int r = spec->root.image_key_file ? 0 : key_from_credential(&key, reterr);
+        if (r < 0)
+                return r;
+        const bool may_ask = r == 0;
+        for (unsigned asked = 0;; asked++) {
+                r = attach_with(q, spec, &key, ret, reterr);
+                if (r <= 0)
+                        break;
+                const DiskUnlock outcome = r;
+                secret_done(&key);
+                r = may_ask && asked < KEY_TRIES
+                            ? key_ask(image, q->in_unit, asked > 0, &key, reterr)
+                            : 0;
+                if (r <= 0)
+                        return r < 0 ? r : disk_key_error(image, outcome, reterr);
+        }
         if (r < 0)
                 return r;
         disk_tree_describe(ret, spec);

@@ -53,7 +53,8 @@ bool disk_is_wanted(const ContainerSpec *spec) {
         return spec->root.image || (spec->root.mstack && has_images(spec->root.mstack));
 }
 
-int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr) {
+int disk_request_new(const ContainerSpec *spec, const Secret *key, int link_fd, int *ret_fd,
+                     Error *reterr) {
         const bool shared = spec->root.read_only || spec_root_is_forgotten(spec);
         const OperationRequest q = {
                 .type = spec->root.mstack ? OPERATION_DISK_STACK : OPERATION_DISK,
@@ -62,8 +63,12 @@ int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr) {
                 .root_hash = spec->root.root_hash,
                 .root_hash_signature = spec->root.root_hash_signature,
                 .verity_data = spec->root.verity_data,
-                .flags = shared ? OPERATION_READ_ONLY : 0,
+                .key_file = spec->root.image_key_file,
+                .flags = (shared ? OPERATION_READ_ONLY : 0U) | (key ? OPERATION_WITH_KEY : 0U),
         };
+        const int r = key ? socket_send(link_fd, "key", 3, &key->fd, 1) : 0;
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Handing a key on failed");
         return worker_request_new(&q, spec->name, NULL, ret_fd, reterr);
 }
 
@@ -75,6 +80,9 @@ int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reter
         int r = worker_read_answer(link_fd, &text, &size, fds, reterr);
         if (r < 0)
                 return r;
+        const DiskUnlock outcome = disk_unlock_from_string(text);
+        if (outcome > DISK_UNLOCKED && fds[0] < 0)
+                return outcome;
         if (fds[0] < 0 || fds[1] < 0) {
                 for (size_t i = 0; i < SOCKET_MAX_FDS; i++)
                         fd_close(fds[i]);
@@ -134,18 +142,20 @@ static _noreturn_ void worker_main(int link_fd, int request_fd) {
         _exit(EXIT_FAILURE);
 }
 
-int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr) {
+int disk_attach(const ContainerSpec *spec, const Secret *key, DiskTree *ret, Error *reterr) {
         _cleanup_close_pair_ int link[2] = PAIR_EBADF;
         _cleanup_close_ int request_fd = -EBADF;
         PidRef worker = PIDREF_NULL;
         siginfo_t status;
 
-        int r = disk_request_new(spec, &request_fd, reterr);
-        if (r < 0)
-                return r;
-        r = socket_pair_seqpacket(link);
+        int r = socket_pair_seqpacket(link);
         if (r >= 0)
                 r = fd_nonblock(link[0], true);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Starting a worker failed");
+        r = disk_request_new(spec, key, link[0], &request_fd, reterr);
+        if (r < 0)
+                return r;
         struct clone_args args = {
                 .flags = CLONE_PIDFD,
                 .pidfd = (uint64_t) (uintptr_t) &worker.fd,

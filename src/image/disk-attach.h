@@ -3,7 +3,9 @@
 #pragma once
 
 #include "basic/error.h"
+#include "image/disk-key.h"
 #include "spec/spec.h"
+#include "sys/secret.h"
 
 typedef struct DiskTree {
         int tree_fd;    /* the mounts, detached */
@@ -19,12 +21,14 @@ bool disk_is_wanted(const ContainerSpec *spec);
 /* The container's root is this tree, whose descriptors will be the supervisor's first extra ones. */
 void disk_tree_describe(const DiskTree *t, ContainerSpec *spec);
 
-/* The same in parts, for who has the worker executed in another way: the request for WORKER_REQUEST_FD, and its answer; -EAGAIN: not yet. */
-int disk_request_new(const ContainerSpec *spec, int *ret_fd, Error *reterr);
+/* The same in parts, for who has the worker executed in another way: the request for WORKER_REQUEST_FD, and its answer; -EAGAIN: not yet. key: NULL, or
+ * sealed; it is sent on link_fd, our end of the link, and stays the caller's. Answers are a DiskUnlock; *ret is only there with DISK_UNLOCKED. */
+int disk_request_new(const ContainerSpec *spec, const Secret *key, int link_fd, int *ret_fd,
+                     Error *reterr);
 int disk_read_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
 
 /* The link is non-blocking. Waits for a minute at most. */
 int disk_wait_answer(const char *image, int link_fd, DiskTree *ret, Error *reterr);
 
-/* Of spec->root.image, or of those in spec->root.mstack. Waits for a minute at most. ERROR_ROOT_BUSY: another container has it. */
-int disk_attach(const ContainerSpec *spec, DiskTree *ret, Error *reterr);
+/* Of spec->root.image, or of those in spec->root.mstack. Waits for a minute at most. A DiskUnlock. ERROR_ROOT_BUSY: another container has it. */
+int disk_attach(const ContainerSpec *spec, const Secret *key, DiskTree *ret, Error *reterr);

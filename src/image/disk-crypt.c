@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The one door to libcryptsetup. The library is opened on demand; its headers are not needed: what is used of it has been the same since version 2.3.
  *
- * Calls: crypt_init_data_device, crypt_load, crypt_activate_by_signed_key; crypt_deactivate_by_name with deferred removal. */
+ * Calls: crypt_init_data_device, crypt_load; crypt_activate_by_signed_key, or crypt_volume_key_get (which takes its time, and memory) and
+ * crypt_activate_by_volume_key; crypt_deactivate_by_name with deferred removal. */
 #include "image/disk-crypt.h"
 
 #include <dirent.h>
@@ -26,6 +27,9 @@
 #define ACTIVATE_CORRUPTED (1U << 5)
 #define DEACTIVATE_DEFERRED (1U << 0)
 #define LEVEL_ERROR 1
+#define ANY_SLOT (-1)
+/* cryptsetup's own bound for what it makes; a header may say up to 4 GiB */
+#define KEY_MEMORY_MAX_KIB (UINT32_C(1) << 20)
 #define NAME_MAX_SIZE 64
 #define RANDOM_DIGITS 16U
 
@@ -34,11 +38,35 @@ typedef struct ActiveDevice { /* struct crypt_active_device */
         uint32_t flags;
 } ActiveDevice;
 
+typedef struct KeyDerivation { /* struct crypt_pbkdf_type */
+        const char *type, *hash;
+        uint32_t time_ms, iterations, max_memory_kib, parallel_threads, flags;
+} KeyDerivation;
+
+typedef struct Integrity { /* struct crypt_params_integrity */
+        uint64_t journal_size;
+        unsigned journal_watermark, journal_commit_time;
+        uint32_t interleave_sectors, tag_size, sector_size, buffer_sectors;
+        const char *integrity;
+        uint32_t integrity_key_size;
+        const char *journal_integrity, *journal_integrity_key;
+        uint32_t journal_integrity_key_size;
+        const char *journal_crypt, *journal_crypt_key;
+        uint32_t journal_crypt_key_size;
+} Integrity;
+
 /* clang-format off */
 #define FUNCTIONS(X)                                                                                                  \
         X(int,  crypt_init_data_device, (void **, const char *, const char *))                                        \
         X(int,  crypt_load, (void *, const char *, void *))                                                           \
         X(int,  crypt_activate_by_signed_key, (void *, const char *, const char *, size_t, const char *, size_t, uint32_t)) \
+        X(const char *, crypt_get_type, (void *))                                                                     \
+        X(int,  crypt_keyslot_max, (const char *))                                                                    \
+        X(int,  crypt_keyslot_get_pbkdf, (void *, int, KeyDerivation *))                                              \
+        X(int,  crypt_get_integrity_info, (void *, Integrity *))                                                      \
+        X(int,  crypt_get_volume_key_size, (void *))                                                                  \
+        X(int,  crypt_volume_key_get, (void *, int, char *, size_t *, const char *, size_t))                          \
+        X(int,  crypt_activate_by_volume_key, (void *, const char *, const char *, size_t, uint32_t))                 \
         X(int,  crypt_get_active_device, (void *, const char *, ActiveDevice *))                                      \
         X(int,  crypt_deactivate_by_name, (void *, const char *, uint32_t))                                           \
         X(void, crypt_set_log_callback, (void *, void (*)(int, const char *, void *), void *))                        \
@@ -205,20 +233,26 @@ static int crypt_error(const Crypt *c, int code, ErrorId id, const char *what, E
                         : error_set_errno(reterr, code, id, "%s of image '%s'", what, c->image);
 }
 
+static int lacking_error(const Crypt *c, const char *module, Error *reterr) {
+        int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                          "The kernel has no %s, which image '%s' needs%s%s", module, c->image,
+                          c->words ? ": " : "", strempty(c->words));
+        error_hint(reterr, "see 'modprobe %s', and whether /dev/mapper/control is there", module);
+        return r;
+}
+
+static bool is_lacking(int code) {
+        return IN_SET(code, -ENOTSUP, -ENODEV, -ENOTBLK, -ENOENT);
+}
+
 /* What the kernel lacks, and the rest. */
 static int activate_error(const Crypt *c, int code, bool must_be_signed, Error *reterr) {
         int r;
 
         /* libcryptsetup before 2.7 has the same number for a signature that is refused */
         const bool refused = must_be_signed && access("/sys/module/dm_verity", F_OK) >= 0;
-        if (!refused && IN_SET(code, -ENOTSUP, -ENODEV, -ENOTBLK, -ENOENT)) {
-                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                              "The kernel has no dm-verity, which image '%s' needs%s%s", c->image,
-                              c->words ? ": " : "", strempty(c->words));
-                error_hint(reterr,
-                           "see 'modprobe dm-verity', and whether /dev/mapper/control is there");
-                return r;
-        }
+        if (!refused && is_lacking(code))
+                return lacking_error(c, "dm-verity", reterr);
         if (!must_be_signed)
                 return crypt_error(c, code, ERROR_SETUP_FAILED, "Setting up dm-verity", reterr);
         r = crypt_error(c, code, ERROR_ACCESS_DENIED,
@@ -265,6 +299,102 @@ int crypt_open_verity(Crypt *c, const char *data_path, const char *hashes_path,
                 return 0;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         return activate_error(c, r, must_be_signed, reterr);
+}
+
+/* ---- LUKS ---- */
+
+int crypt_check_memory(const char *image, int slot, uint32_t max_memory_kib, Error *reterr) {
+        if (max_memory_kib <= KEY_MEMORY_MAX_KIB)
+                return 0;
+        int r = error_set(reterr, -E2BIG, ERROR_LIMIT_EXCEEDED,
+                          "Key slot %d of image '%s' takes %u MiB of memory to be tried, and at "
+                          "most %u are given",
+                          slot, image, max_memory_kib >> 10, KEY_MEMORY_MAX_KIB >> 10);
+        error_hint(reterr, "see --pbkdf-memory in cryptsetup-luksConvertKey(8)");
+        return r;
+}
+
+static int check_slots(const Crypt *c, Error *reterr) {
+        const int n = c->crypt_keyslot_max(c->crypt_get_type(c->device));
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < n; i++) {
+                KeyDerivation d = { 0 };
+                if (c->crypt_keyslot_get_pbkdf(c->device, i, &d) >= 0) /* else it is not in use */
+                        r = crypt_check_memory(c->image, i, d.max_memory_kib, reterr);
+        }
+        return r;
+}
+
+static int check_integrity(const Crypt *c, bool required, Error *reterr) {
+        Integrity i = { 0 };
+
+        if (!required || (c->crypt_get_integrity_info(c->device, &i) >= 0 && i.tag_size > 0))
+                return 0;
+        return error_set(reterr, -ERFKILL, ERROR_CONFLICT,
+                         "Image '%s' is encrypted without protection of its integrity, and the "
+                         "image policy wants that",
+                         c->image);
+}
+
+static int key_error(const Crypt *c, int code, Error *reterr) {
+        if (code == -ENOMEM) {
+                int r = error_set(reterr, code, ERROR_SETUP_FAILED,
+                                  "There is not enough memory to try the key of image '%s'",
+                                  c->image);
+                error_hint(reterr, "see the memory that key slots take in 'cryptsetup luksDump'");
+                return r;
+        }
+        return crypt_error(c, code, ERROR_SETUP_FAILED, "Trying the key", reterr);
+}
+
+/* 1: this key is none of its. */
+static int read_volume_key(Crypt *c, const Secret *key, Secret *ret, Error *reterr) {
+        int r = c->crypt_get_volume_key_size(c->device);
+        size_t size = r > 0 ? (size_t) r : 0;
+
+        if (size == 0 || size > SECRET_MAX)
+                return crypt_error(c, -EBADMSG, ERROR_NOT_A_ROOT, "Reading the LUKS header",
+                                   reterr);
+        r = secret_new(ret);
+        if (r < 0)
+                return error_set_errno(reterr, r, ERROR_SETUP_FAILED,
+                                       "Making room for a key failed");
+        ret->size = size;
+        r = c->crypt_volume_key_get(c->device, ANY_SLOT, ret->bytes, &size, key->bytes, key->size);
+        if (IN_SET(r, -EPERM, -ENOENT)) /* the latter: it has no key slots */
+                return 1;
+        return r < 0 ? key_error(c, r, reterr) : 0;
+}
+
+int crypt_open_luks(Crypt *c, const char *data_path, const Secret *key, bool read_only,
+                    bool with_integrity, Error *reterr) {
+        _cleanup_(secret_done) Secret volume_key = SECRET_NULL;
+
+        int r = make_name(c, reterr);
+        if (r < 0)
+                return r;
+        r = c->crypt_init_data_device(&c->device, data_path, NULL);
+        if (r >= 0)
+                r = c->crypt_load(c->device, /* any LUKS: */ NULL, NULL);
+        if (r < 0)
+                return crypt_error(c, r, ERROR_NOT_A_ROOT, "Reading the LUKS header", reterr);
+        r = check_integrity(c, with_integrity, reterr);
+        if (r >= 0)
+                r = check_slots(c, reterr);
+        if (r >= 0)
+                r = read_volume_key(c, key, &volume_key, reterr);
+        if (r != 0)
+                return r;
+        (void) prctl(PR_SET_PDEATHSIG, 0); /* cannot fail */
+        r = c->crypt_activate_by_volume_key(c->device, c->name, volume_key.bytes, volume_key.size,
+                                            ACTIVATE_PRIVATE | (read_only ? ACTIVATE_READONLY : 0));
+        c->active = r >= 0;
+        if (r >= 0)
+                return 0;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return is_lacking(r) ? lacking_error(c, "dm-crypt", reterr)
+                             : crypt_error(c, r, ERROR_SETUP_FAILED, "Setting up dm-crypt", reterr);
 }
 
 bool crypt_is_corrupted(const Crypt *c) {

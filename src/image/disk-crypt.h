@@ -5,6 +5,7 @@
 #pragma once
 
 #include "image/disk.h"
+#include "sys/secret.h"
 
 typedef struct Crypt Crypt;
 Crypt *crypt_close(Crypt *c);
@@ -12,11 +13,16 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Crypt *, crypt_close)
 
 /* A device that a process of ours made, by the name and the UUID that the device-mapper has: *ret_pid is that process. */
 bool crypt_is_ours(const char *name, const char *uuid, pid_t *ret_pid);
+/* A key slot may take so much memory to be tried; *reterr: too much. */
+int crypt_check_memory(const char *image, int slot, uint32_t max_memory_kib, Error *reterr);
 /* Opens the library. What a killed process has left, and nobody uses, is removed. name: of the image, for sentences. */
 int crypt_open(const char *name, Crypt **ret, Error *reterr);
 /* Makes a device: path is what to mount. Until crypt_release() a signal of the parent's death does not end this process. */
 int crypt_open_verity(Crypt *c, const char *data_path, const char *hashes_path,
                       const DiskVerity *verity, bool must_be_signed, Error *reterr);
+/* The same of LUKS, as soon as the key is known to open it. 0; 1: it does not, *reterr is not set. with_integrity: only if it has that, too. */
+int crypt_open_luks(Crypt *c, const char *data_path, const Secret *key, bool read_only,
+                    bool with_integrity, Error *reterr);
 const char *crypt_path(const Crypt *c);
 /* The kernel has read what is not what the root hash says. */
 bool crypt_is_corrupted(const Crypt *c);

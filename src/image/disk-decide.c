@@ -65,6 +65,10 @@ bool disk_file_system_is_read_only(const char *name) {
         return i >= 0 && file_systems[i].read_only;
 }
 
+static bool is_encrypted(const DiskPartition *p) {
+        return streq(p->file_system, "crypto_LUKS");
+}
+
 /* ---- choosing ---- */
 
 static DiskPlace place_of_role(DiskRole role) {
@@ -153,8 +157,7 @@ static void adopt_signature(Choice *c, const DiskPolicy *policy) {
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 const unsigned uses = policy->uses[places[i].place];
-                if (!(uses & DISK_USE_SIGNED) ||
-                    (uses & (DISK_USE_UNPROTECTED | DISK_USE_ENCRYPTED)))
+                if (!(uses & DISK_USE_SIGNED) || (uses & (DISK_USE_UNPROTECTED | DISK_USE_LUKS)))
                         continue;
                 for (size_t k = 0; k < c->facts->n_partitions; k++) {
                         const DiskPartition *p = c->facts->partitions + k;
@@ -305,7 +308,7 @@ static int check_flag(const char *what, const char *flag, bool set, unsigned on,
 static int check_policy(const Choice *c, const DiskPolicy *policy, DiskPlace place,
                         const DiskPartition *p, Error *reterr) {
         const unsigned uses = policy->uses[place];
-        const bool encrypted = p && streq(p->file_system, "crypto_LUKS");
+        const bool encrypted = p && is_encrypted(p);
         int r;
 
         if (!p) {
@@ -321,7 +324,7 @@ static int check_policy(const Choice *c, const DiskPolicy *policy, DiskPlace pla
         const bool verity = wants_verity(c, place),
                    signature = verity && (c->verity->signature || c->signature);
         if (verity ? (uses & DISK_USE_VERITY) || ((uses & DISK_USE_SIGNED) && signature)
-                   : uses & (encrypted ? DISK_USE_ENCRYPTED : DISK_USE_UNPROTECTED)) {
+                   : uses & (encrypted ? DISK_USE_LUKS : DISK_USE_UNPROTECTED)) {
                 const uint64_t f = p->flags;
                 r = check_flag(what, "read-only", f & DISK_FLAG_READ_ONLY,
                                uses & DISK_USE_READ_ONLY_ON, uses & DISK_USE_READ_ONLY_OFF, reterr);
@@ -355,9 +358,9 @@ static int check_policy(const Choice *c, const DiskPolicy *policy, DiskPlace pla
         }
         return error_set(reterr, -ERFKILL, ERROR_CONFLICT,
                          "%s is %s, and the image policy does not allow that", what,
-                         encrypted                   ? "encrypted"
-                         : uses & DISK_USE_ENCRYPTED ? "not encrypted"
-                                                     : "there");
+                         encrypted              ? "encrypted"
+                         : uses & DISK_USE_LUKS ? "not encrypted"
+                                                : "there");
 }
 
 static int check_file_system(const Choice *c, DiskPlace place, const DiskPartition *p,
@@ -369,11 +372,13 @@ static int check_file_system(const Choice *c, DiskPlace place, const DiskPartiti
 
         if (!what)
                 return error_oom(reterr);
-        if (streq(name, "crypto_LUKS")) {
-                r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
-                              "%s is encrypted (LUKS), which is not supported yet", what);
-                error_hint(reterr, "open it with cryptsetup(8) and start from /dev/mapper/…");
-                return r;
+        if (is_encrypted(p) && !boot) {
+                if (!wants_verity(c, place))
+                        return 0;
+                return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                                 "%s is protected by dm-verity and encrypted, which is not "
+                                 "supported",
+                                 what);
         }
         if (streq(name, ""))
                 return error_set(reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
@@ -417,6 +422,11 @@ static void leave_usr(DiskPlan *plan) {
         plan->mounts[DISK_USR].read_only = true;
 }
 
+static void add_luks(unsigned uses, DiskMount *m) {
+        m->encrypted = true;
+        m->with_integrity = !(uses & DISK_USE_ENCRYPTED);
+}
+
 static void add_verity(const Choice *c, unsigned uses, DiskMount *m) {
         m->verity = true;
         m->hashes = c->hashes;
@@ -458,6 +468,8 @@ int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *poli
                                      disk_file_system_is_read_only(p->file_system),
                         .grow = p->flags & DISK_FLAG_GROW,
                 };
+                if (is_encrypted(p))
+                        add_luks(policy->uses[place], plan.mounts + place);
                 if (r >= 0 && wants_verity(&c, place))
                         add_verity(&c, policy->uses[place], plan.mounts + place);
         }
@@ -472,4 +484,27 @@ int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *poli
                 return r;
         *ret = plan;
         return 0;
+}
+
+int disk_decide_inside(const char *name, DiskPlace place, const DiskPartition *outside,
+                       const DiskFacts *inside, DiskPartition *ret, Error *reterr) {
+        const Choice c = { .name = name, .facts = inside };
+        DiskPartition p = { .number = outside->number,
+                            .size = inside->size,
+                            .flags = outside->flags,
+                            .needs_check = inside->whole.needs_check };
+
+        _cleanup_free_ char *what = what_is(&c, place, outside);
+        if (!what)
+                return error_oom(reterr);
+        if (inside->table != DISK_TABLE_NONE || is_encrypted(&inside->whole))
+                return error_set(reterr, -EMEDIUMTYPE, ERROR_NOT_A_ROOT,
+                                 "%s has %s below its encryption, not a file system", what,
+                                 inside->table != DISK_TABLE_NONE ? "a partition table"
+                                                                  : "another one");
+        memcpy(p.file_system, inside->whole.file_system, sizeof(p.file_system));
+        int r = check_file_system(&c, place, &p, reterr);
+        if (r >= 0)
+                *ret = p;
+        return r;
 }

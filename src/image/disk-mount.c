@@ -132,14 +132,14 @@ static void descriptor_path(int fd, char path[static 32]) {
         (void) snprintf(path, 32, "/proc/self/fd/%d", fd); /* it fits */
 }
 
-static int loop_error(const Mounting *m, int code, Error *reterr) {
+int disk_loop_error(const char *name, int code, Error *reterr) {
         int r;
 
         if (!IN_SET(code, -ENOENT, -ENODEV))
                 return error_set_errno(reterr, code, ERROR_SETUP_FAILED,
-                                       "Making a loop device of image '%s' failed", m->name);
+                                       "Making a loop device of image '%s' failed", name);
         r = error_set(reterr, code, ERROR_UNSUPPORTED,
-                      "Image '%s' cannot be mounted: there is no loop device", m->name);
+                      "Image '%s' cannot be mounted: there is no loop device", name);
         error_hint(reterr, "see 'modprobe loop', and whether /dev/loop-control and /dev/loop* are "
                            "there");
         return r;
@@ -160,7 +160,7 @@ static int verity_loops(const Mounting *m, const DiskMount *d, LoopDevice *data,
                 r = loop_device_make(fd, h ? h->offset : 0, h ? h->size : (uint64_t) end,
                                      h ? m->facts->sector_size : 512, /* read_only= */ true,
                                      hashes);
-        return r < 0 ? loop_error(m, r, reterr) : 0;
+        return r < 0 ? disk_loop_error(m->name, r, reterr) : 0;
 }
 
 /* Who signed it may have said what: a hash on the disk is only taken together with a signature that the kernel knows. */
@@ -225,6 +225,11 @@ static int mount_partition(const Mounting *m, DiskPlace place, bool read_only, E
 
         if (m->plan->mounts[place].verity)
                 return mount_verity(m, place, reterr);
+        if (m->plan->mounts[place].device) { /* of what is encrypted */
+                r = mount_source(p->file_system, m->plan->mounts[place].device,
+                                 places[place].attributes, read_only, &words);
+                return r < 0 ? mount_error(m, p, r, words, reterr) : r;
+        }
         if (fstat(m->fd, &st) < 0)
                 return error_set_errno(reterr, -errno, ERROR_SETUP_FAILED,
                                        "Looking at image '%s' failed", m->name);
@@ -238,7 +243,7 @@ static int mount_partition(const Mounting *m, DiskPlace place, bool read_only, E
                 r = loop_device_make(m->fd, p->offset, p->size, m->facts->sector_size, read_only,
                                      &loop);
                 if (r < 0)
-                        return loop_error(m, r, reterr);
+                        return disk_loop_error(m->name, r, reterr);
                 words = mfree(words);
                 r = mount_source(p->file_system, loop.path, places[place].attributes, read_only,
                                  &words);

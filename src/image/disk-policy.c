@@ -28,7 +28,7 @@ static const struct {
         { "verity", DISK_USE_VERITY },
         { "signed", DISK_USE_SIGNED },
         { "encrypted", DISK_USE_ENCRYPTED },
-        { "encryptedwithintegrity", DISK_USE_ENCRYPTED },
+        { "encryptedwithintegrity", DISK_USE_INTEGRITY },
         { "unprotected", DISK_USE_UNPROTECTED },
         { "unused", DISK_USE_UNUSED },
         { "absent", DISK_USE_ABSENT },
@@ -40,7 +40,7 @@ static const struct {
         { "growfs-off", DISK_USE_GROW_OFF },
 };
 
-#define PLAIN_OR_ENCRYPTED (DISK_USE_ENCRYPTED | DISK_USE_UNPROTECTED | DISK_USE_ABSENT)
+#define PLAIN_OR_ENCRYPTED (DISK_USE_LUKS | DISK_USE_UNPROTECTED | DISK_USE_ABSENT)
 #define ANY_PROTECTION (DISK_USE_VERITY | DISK_USE_SIGNED | PLAIN_OR_ENCRYPTED)
 
 /* systemd-nspawn's */

@@ -9,6 +9,7 @@ typedef struct DiskSettings {
         const char *policy;                            /* disk_policy_parse() */
         const char *root_hash;                         /* hexadecimal */
         const char *root_hash_signature, *verity_data; /* paths */
+        const char *key_file;                          /* path; of LUKS, see disk-unlock.h */
 } DiskSettings;
 
 /* Beside NAME.raw: NAME.roothash, else NAME.usrhash; the same with .p7s; NAME.verity. What is set counts, and the rest is looked for.

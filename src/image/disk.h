@@ -3,6 +3,7 @@
  *
  *   disk_probe()   a sandboxed process reads the partition table and the superblocks: DiskFacts
  *   disk_decide()  a pure function; by the Discoverable Partitions Specification (UAPI.2) it says what is mounted where: DiskPlan
+ *   disk_unlock()  opens what is encrypted; what is inside is looked at in the same way
  *   disk_mount()   loop devices and file systems, as one detached tree
  *
  * What is on a disk was written by somebody else: only the sandboxed process parses it, and what that says is checked as well. */
@@ -93,9 +94,11 @@ typedef enum DiskUse {
         DISK_USE_READ_ONLY_OFF = 1 << 7,
         DISK_USE_GROW_ON = 1 << 8,
         DISK_USE_GROW_OFF = 1 << 9,
+        DISK_USE_INTEGRITY = 1 << 10, /* encrypted, and what was changed is found out */
 } DiskUse;
-#define DISK_USE_OPEN                                                                    \
-        (DISK_USE_VERITY | DISK_USE_SIGNED | DISK_USE_ENCRYPTED | DISK_USE_UNPROTECTED | \
+#define DISK_USE_LUKS (DISK_USE_ENCRYPTED | DISK_USE_INTEGRITY)
+#define DISK_USE_OPEN                                                               \
+        (DISK_USE_VERITY | DISK_USE_SIGNED | DISK_USE_LUKS | DISK_USE_UNPROTECTED | \
          DISK_USE_UNUSED | DISK_USE_ABSENT)
 #define DISK_USE_IGNORE (DISK_USE_UNUSED | DISK_USE_ABSENT)
 
@@ -130,6 +133,9 @@ typedef struct DiskMount {
         const DiskPartition *
                 signature; /* and whose signature, and root hash, if DiskVerity has none; NULL: nowhere else, */
         bool must_be_signed; /* with a signature that the kernel accepts */
+        bool encrypted;      /* by LUKS: what is inside is not known yet, see disk-unlock.h */
+        bool with_integrity; /* and it has to be so that changes are found out */
+        const char *device;  /* of what is inside, once it is known; NULL: the partition itself */
 } DiskMount;
 
 typedef struct DiskPlan {
@@ -144,6 +150,11 @@ static inline bool disk_plan_is_usr_only(const DiskPlan *plan) {
  * root hash is given and the policy wants one that is signed, that of a signature partition is used. */
 int disk_decide(const char *name, const DiskFacts *facts, const DiskPolicy *policy,
                 const DiskVerity *verity, const char *architecture, DiskPlan *ret, Error *reterr);
+
+/* What is inside of an encrypted partition: one file system that may be in this place. *ret: what disk_decide() would have said of it, and where on the
+ * disk it is not known. */
+int disk_decide_inside(const char *name, DiskPlace place, const DiskPartition *outside,
+                       const DiskFacts *inside, DiskPartition *ret, Error *reterr);
 
 /* The file systems that are mounted at all. */
 bool disk_file_system_is_known(const char *name);

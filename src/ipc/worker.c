@@ -77,6 +77,7 @@ int worker_request_new(const OperationRequest *q, const char *name, const char *
         add_text(&b, "ROOT_HASH", q->root_hash);
         add_text(&b, "ROOT_HASH_SIGNATURE", q->root_hash_signature);
         add_text(&b, "VERITY_DATA", q->verity_data);
+        add_text(&b, "KEY_FILE", q->key_file);
         add_number(&b, "TERMINAL", q->terminal);
         add_number(&b, "TIMEOUT", q->timeout_usec);
         add_number(&b, "FLAGS", q->flags);
@@ -136,6 +137,7 @@ static int take_field(WorkerRequest *r, const char *key, char *value) {
                 { "ROOT_HASH", &q->root_hash },
                 { "ROOT_HASH_SIGNATURE", &q->root_hash_signature },
                 { "VERITY_DATA", &q->verity_data },
+                { "KEY_FILE", &q->key_file },
         };
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(key, texts[i].key)) {

@@ -52,7 +52,8 @@ typedef enum OperationType {
         OPERATION_SNAPSHOT_COMPARE, /* fds: a file, for each change its letter, that of the kind (as of find(1): d, f, l, …), the path inside, NUL; without
                                      * OPERATION_ALL as many as fit in a message (-E2BIG), and the paths are harmless on terminals */
         OPERATION_IMAGE_CLEAN, /* fds: a file with "BYTES NAME", NUL, for each that was removed */
-        OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone */
+        OPERATION_DISK, /* of no container: mounts a disk image; fds: its tree, detached, and its lock; text: "ro", "rw", or "usr": it has /usr alone; without
+                         * fds "no-key" or "wrong-key": it is encrypted (image/disk-key.h) */
         OPERATION_DISK_STACK, /* likewise: mounts the disk images in a stack of layers; fds: a tree with a directory for each, detached, and what holds their locks */
         _OPERATION_TYPE_MAX,
         _OPERATION_TYPE_INVALID = -EINVAL,
@@ -91,6 +92,7 @@ typedef enum OperationFlags {
         OPERATION_ALL =
                 1
                 << 8, /* image list: hidden ones, too; clean: not only hidden ones; snapshot compare: however many */
+        OPERATION_WITH_KEY = 1 << 9, /* disk: the link's first message to the worker has a key */
 } OperationFlags;
 
 /* What to do; all borrowed. What a type does not need is ignored. */
@@ -114,6 +116,7 @@ typedef struct OperationRequest {
                 policy; /* DISK: what may be on it (image/disk.h); NULL: what containers may have */
         const char *root_hash, *root_hash_signature,
                 *verity_data; /* DISK: see image/disk-verity.h */
+        const char *key_file; /* DISK: of LUKS; see image/disk-unlock.h */
         uint64_t flags;       /* COPY, BIND, DISK */
         uid_t uid; /* COPY: who calls; the host's side is read and written with the rights of this user */
         uint64_t

@@ -50,6 +50,8 @@ static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdat
         DiskTree tree = DISK_TREE_NULL;
         _cleanup_error_ Error e = ERROR_NULL;
         int r = disk_read_answer(w->image, fd, &tree, &e);
+        if (r > 0) /* nobody is asked from here */
+                r = disk_key_error(w->image, r, &e);
         if (r != -EAGAIN)
                 finish(w, &tree, r < 0 ? &e : NULL);
         return 0;
@@ -84,7 +86,7 @@ static int start(DiskWorker *w, sd_event *event, SpawnerLink *spawner, const Con
         _cleanup_close_ int request_fd = -EBADF, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         int fds[SPAWN_PLACES_MAX];
 
-        int r = disk_request_new(spec, &request_fd, reterr);
+        int r = disk_request_new(spec, /* key= */ NULL, -EBADF, &request_fd, reterr);
         if (r < 0)
                 return r;
         r = null_fd < 0 ? -errno : socket_pair_seqpacket(link);

@@ -57,6 +57,7 @@ const SpecField spec_fields[] = {
         { "Container", "RootHash",              "root-hash",            0,   "HASH",         &field_root_hash,    AT(root.root_hash),             TRUSTED,                 NULL,   NULL,                IMAGE,      "Root hash of the image's dm-verity" },
         { "Container", "RootHashSignature",     "root-hash-sig",        0,   "PATH",         &field_directory,    AT(root.root_hash_signature),   TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "Signature of the root hash (PKCS#7)" },
         { "Container", "VerityData",            "verity-data",          0,   "PATH",         &field_directory,    AT(root.verity_data),           TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "Hash tree, if it is not on the image" },
+        { "Container", "ImageKeyFile",          "image-key-file",       0,   "PATH",         &field_directory,    AT(root.image_key_file),        TRUSTED | SPECIFIERS,    NULL,   NULL,                IMAGE,      "File with the key of an encrypted image (LUKS)" },
         { "Container", "Profile",               "profile",              0,   "NAME",         &field_profile,      AT(name),                       LIST | WORDS | TRUSTED | SPECIFIERS | FIELD_PROFILE, NULL, NULL,     EXECUTION,  "Read the settings of this profile, too" },
 
         { "Exec",      "Boot",                  "boot",                 'b', NULL,           &field_start,        AT(payload.start),              NO_ARG,                  "yes",  VALUE(START_BOOT),   EXECUTION,  "Boot the container's init" },

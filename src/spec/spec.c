@@ -138,6 +138,7 @@ ContainerSpec *spec_free(ContainerSpec *s) {
         free(s->root.root_hash);
         free(s->root.root_hash_signature);
         free(s->root.verity_data);
+        free(s->root.image_key_file);
         free(s->root.pivot);
         free(s->root.pivot_old);
         strv_free(s->payload.argv);

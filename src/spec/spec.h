@@ -182,6 +182,7 @@ typedef struct ContainerSpec {
                 char *image_policy; /* which partitions it may have (image/disk.h); NULL: those of containers */
                 char *root_hash; /* of dm-verity, of an image: hexadecimal; NULL: from files beside the image */
                 char *root_hash_signature, *verity_data; /* absolute host paths; NULL: likewise */
+                char *image_key_file; /* absolute host path; of an image that is encrypted (LUKS); NULL: a credential has it, or somebody is asked */
                 bool read_only;
                 bool ephemeral; /* changes go to a layer in memory that ends with the container */
                 VolatileMode volatile_;
@@ -300,6 +301,7 @@ static inline const char *spec_setting_of_images(const ContainerSpec *s) {
                : s->root.root_hash           ? "RootHash"
                : s->root.root_hash_signature ? "RootHashSignature"
                : s->root.verity_data         ? "VerityData"
+               : s->root.image_key_file      ? "ImageKeyFile"
                                              : NULL;
 }
 /* The payload finds its /etc read-only. */

@@ -22,6 +22,7 @@
 typedef struct Stack {
         const char *path, *name; /* name: of the container */
         const DiskSettings *settings;
+        const Secret *key; /* NULL: none */
         bool read_only;
         int directory_fd;
         int trees_fd;    /* the tmpfs */
@@ -60,6 +61,7 @@ static int attach(const Stack *s, const char *entry, const Disk *d, Error *reter
         return r < 0 ? setup_error(s, r, reterr) : 0;
 }
 
+/* A DiskUnlock. */
 static int add_image(Stack *s, const char *entry, const MstackEntry *e, Error *reterr) {
         _cleanup_(disk_done) Disk d = DISK_NULL;
         _cleanup_free_ char *path = NULL;
@@ -77,8 +79,8 @@ static int add_image(Stack *s, const char *entry, const MstackEntry *e, Error *r
         d.path_fd = fd;
         d.read_only = !written;
         d.root_only = true;
-        int r = disk_make(&d, s->name, s->settings, reterr);
-        if (r < 0)
+        int r = disk_make(&d, s->name, s->settings, s->key, reterr);
+        if (r != 0)
                 return r;
         if (written && d.read_only && e->kind == MSTACK_RW) {
                 r = error_set(reterr, -EROFS, ERROR_NOT_A_ROOT,
@@ -91,7 +93,7 @@ static int add_image(Stack *s, const char *entry, const MstackEntry *e, Error *r
         return attach(s, entry, &d, reterr);
 }
 
-/* In the order of their names: what is wrong is said of the same one each time. */
+/* A DiskUnlock. In the order of their names: what is wrong is said of the same one each time. */
 static int add_images(Stack *s, Error *reterr) {
         struct dirent **names = NULL;
         char path[32];
@@ -105,7 +107,7 @@ static int add_images(Stack *s, Error *reterr) {
         for (int i = 0; i < n; i++) {
                 _cleanup_(mstack_entry_done) MstackEntry e = { 0 };
                 const char *name = names[i]->d_name;
-                if (r >= 0 && name[0] != '.') {
+                if (r == 0 && name[0] != '.') {
                         r = mstack_entry_parse(s->path, name, &e, reterr);
                         if (r >= 0 && e.is_image)
                                 r = add_image(s, name, &e, reterr);
@@ -129,7 +131,8 @@ static int hand_over(const Stack *s, Error *reterr) {
 
 int operation_disk_stack(Worker *w, Error *reterr) {
         const OperationRequest *q = &w->request.operation;
-        const DiskSettings settings = { .policy = q->policy };
+        const DiskSettings settings = { .policy = q->policy, .key_file = q->key_file };
+        _cleanup_(secret_done) Secret key = SECRET_NULL;
         Stack s = { .path = q->source,
                     .name = w->request.name,
                     .settings = &settings,
@@ -155,12 +158,15 @@ int operation_disk_stack(Worker *w, Error *reterr) {
         if (r >= 0)
                 r = make_trees(&s, reterr);
         if (r >= 0)
-                r = add_images(&s, reterr);
+                r = disk_receive_key(w, &key, reterr);
+        s.key = key.bytes ? &key : NULL;
         if (r >= 0)
+                r = add_images(&s, reterr);
+        if (r == 0)
                 r = hand_over(&s, reterr);
         fd_close(s.directory_fd);
         fd_close(s.trees_fd);
         fd_close(s.locks_fd[0]);
         fd_close(s.locks_fd[1]);
-        return r;
+        return r > 0 ? disk_answer_locked(r, reterr) : r;
 }

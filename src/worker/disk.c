@@ -13,6 +13,7 @@
 #include "basic/str.h"
 #include "image/disk-mount.h"
 #include "image/disk-probe.h"
+#include "image/disk-unlock.h"
 #include "sys/lock-holder.h"
 #include "sys/lock.h"
 #include "sys/mount-api.h"
@@ -128,7 +129,12 @@ static int check_state(const Disk *d, const DiskPlan *plan, Error *reterr) {
                         reterr, -EUCLEAN, ERROR_NOT_A_ROOT,
                         "The %s file system (%s) of image '%s' has errors, and asks for a check",
                         disk_place_to_string(place), p->file_system, d->path);
-                if (p->number == 0)
+                if (plan->mounts[place].encrypted)
+                        error_hint(
+                                reterr,
+                                "open it with cryptsetup(8) and run fsck.%s -f, or start it with --read-only",
+                                p->file_system);
+                else if (p->number == 0)
                         error_hint(reterr, "run 'fsck.%s -f %s', or start it with --read-only",
                                    p->file_system, d->path);
                 else
@@ -158,7 +164,9 @@ static int take_root(const Disk *d, DiskPlan *plan, Error *reterr) {
         return 0;
 }
 
-static int disk_tree(Disk *d, const DiskSettings *settings, Error *reterr) {
+/* A DiskUnlock. */
+static int disk_tree(Disk *d, const DiskSettings *settings, const Secret *key, Error *reterr) {
+        _cleanup_(disk_unlocked_freep) DiskUnlocked *unlocked = NULL;
         _cleanup_(disk_verity_done) DiskVerity verity = DISK_VERITY_NULL;
         _cleanup_(disk_facts_done) DiskFacts facts = { 0 };
         DiskPolicy policy;
@@ -175,19 +183,42 @@ static int disk_tree(Disk *d, const DiskSettings *settings, Error *reterr) {
         if (r >= 0 && d->root_only)
                 r = take_root(d, &plan, reterr);
         if (r >= 0)
+                r = disk_unlock(d->path, d->fd, &facts, settings->key_file, key, d->read_only,
+                                &plan, &unlocked, reterr);
+        if (r == DISK_UNLOCKED)
                 r = check_state(d, &plan, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         d->usr_only = disk_plan_is_usr_only(&plan);
         return disk_mount(d->path, d->fd, &facts, &plan, &verity, d->read_only, &d->tree_fd,
                           &d->read_only, reterr);
 }
 
-int disk_make(Disk *d, const char *own_name, const DiskSettings *settings, Error *reterr) {
+int disk_make(Disk *d, const char *own_name, const DiskSettings *settings, const Secret *key,
+              Error *reterr) {
         int r = disk_open(d, reterr);
         if (r >= 0)
                 r = disk_lock(d, own_name, reterr);
-        return r < 0 ? r : disk_tree(d, settings, reterr);
+        return r < 0 ? r : disk_tree(d, settings, key, reterr);
+}
+
+int disk_receive_key(const Worker *w, Secret *ret, Error *reterr) {
+        int fds[SOCKET_MAX_FDS];
+        char text[8];
+
+        if (!(w->request.operation.flags & OPERATION_WITH_KEY))
+                return 0;
+        ssize_t n = socket_receive(WORKER_LINK_FD, text, sizeof(text), fds);
+        int r = n < 0 ? (int) n : fds[0] < 0 ? -EBADMSG : secret_take(&fds[0], ret);
+        for (size_t i = 0; n >= 0 && i < SOCKET_MAX_FDS; i++)
+                fd_close(fds[i]);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_PROTOCOL, "Receiving a key failed") : 0;
+}
+
+int disk_answer_locked(DiskUnlock outcome, Error *reterr) {
+        const char *words = disk_unlock_to_string(outcome);
+        int r = worker_answer(WORKER_LINK_FD, words, strlen(words), NULL, 0);
+        return r < 0 ? error_set_errno(reterr, r, ERROR_SETUP_FAILED, "Answering failed") : 0;
 }
 
 int operation_disk(Worker *w, Error *reterr) {
@@ -196,7 +227,9 @@ int operation_disk(Worker *w, Error *reterr) {
         const DiskSettings settings = { .policy = q->policy,
                                         .root_hash = q->root_hash,
                                         .root_hash_signature = q->root_hash_signature,
-                                        .verity_data = q->verity_data };
+                                        .verity_data = q->verity_data,
+                                        .key_file = q->key_file };
+        _cleanup_(secret_done) Secret key = SECRET_NULL;
 
         if (!q->source)
                 return error_set(reterr, -EBADMSG, ERROR_PROTOCOL, "The request names no image");
@@ -204,9 +237,15 @@ int operation_disk(Worker *w, Error *reterr) {
         d.read_only = q->flags & OPERATION_READ_ONLY;
         int r = disk_enter_mount_namespace(reterr);
         if (r >= 0)
-                r = disk_make(&d, w->request.name, &settings, reterr);
+                r = disk_receive_key(w, &key, reterr);
+        if (r >= 0)
+                r = disk_make(&d, w->request.name, &settings, key.bytes ? &key : NULL, reterr);
         if (r < 0)
                 return r;
+        if (r > 0) { /* who is asked tries again at once */
+                disk_done(&d);
+                return disk_answer_locked(r, reterr);
+        }
         const char *words = d.usr_only ? "usr" : d.read_only ? "ro" : "rw";
         r = worker_answer(WORKER_LINK_FD, words, strlen(words),
                           (const int[]){ d.tree_fd, d.lock_fd }, 2);

@@ -171,7 +171,7 @@ VALUES = [
 CHECKED_LATER = {
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
-    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "Policy", "--image-policy=*": "Policy", "--root-hash=" + "0" * 64: "RootHash=", "--verity-data=/x": "VerityData=", "--root-hash-sig=/x": "RootHashSignature=",
+    "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "Policy", "--image-policy=*": "Policy", "--root-hash=" + "0" * 64: "RootHash=", "--verity-data=/x": "VerityData=", "--root-hash-sig=/x": "RootHashSignature=", "--image-key-file=/x": "ImageKeyFile=",
 }
 UNSUPPORTED = ["--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--oci-bundle=/x",

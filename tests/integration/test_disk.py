@@ -341,3 +341,112 @@ def test_verity(host, pool, protected, images, clean):
         host.wait_for("! dmsetup ls | grep berth-")
     finally:
         host.run(f"rm -f {POOL}/file.verity {POOL}/*.roothash {POOL}/*.usrhash")
+
+
+@pytest.fixture(scope="session")
+def locked(images):
+    """luks.raw, a squashfs that is encrypted (LUKS1) with the key "open sesame"."""
+    (images / "pass").write_text("open sesame")
+    local("qemu-img", "convert", "-f", "raw", "-O", "luks", "--object", f"secret,id=key,file={images}/pass",
+          "-o", "key-secret=key,iter-time=10", images / "squashfs.raw", images / "luks.raw")
+
+
+def test_keys(host, pool, locked, clean):
+    """Where keys come from, up to what this host's kernel lacks; where none comes, and which are wrong."""
+    path, here, lacks = pool("luks"), f"{POOL}/key", "The kernel has no dm-crypt"
+    host.run(f"mkdir -m 700 {here}; cd {here}; umask 077; printf 'open sesame' >right; printf wrong >wrong; : >empty; head -c 65537 /dev/zero >long; "
+             "cp right open; chmod 644 open; truncate -s 2M argon.raw; cryptsetup luksFormat -q --type luks2 --luks2-metadata-size 16k --luks2-keyslots-size 256k "
+             "--pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 1 argon.raw right")
+    run = ["run", "-q", "-P", "-M", "keys", "-i", path]
+    try:
+        for options, words in (([], "is encrypted, and there is no key"),
+                               ([f"--image-key-file={here}/wrong"], f"The key in '{here}/wrong' does not open image '{path}'"),
+                               ([f"--image-key-file={here}/none"], f"'{here}/none' failed: No such file"),
+                               ([f"--image-key-file={here}/empty"], "is empty"), ([f"--image-key-file={here}/long"], "larger than 65536 bytes"),
+                               ([f"--image-key-file={here}"], "is not a file"),
+                               ([f"--image-key-file={here}/open"], f"Key file '{here}/open' is not for root alone"),
+                               (["--image-policy=root=unprotected"], "is encrypted, and the image policy"),
+                               ([f"--image-key-file={here}/right", "--image-policy=root=encryptedwithintegrity"], "without protection of its integrity"),
+                               (["-i", f"{here}/argon.raw", f"--image-key-file={here}/wrong"], f"does not open image '{here}/argon.raw'"),
+                               (["-i", f"{here}/argon.raw", f"--image-key-file={here}/right"], lacks),
+                               ([f"--image-key-file={here}/right", "--image-policy=root=encrypted"], lacks)):
+            r = host.berth(*run, *options, "true", check=False)
+            assert r.returncode == 125 and words in r.stderr, (options, r)
+        # on a terminal: what is typed is not shown
+        with host.terminal("berth", *run, "true") as t:
+            t.expect("Key of image '/var/lib/machines/luks.raw': ")
+            for answer in ("open says me\r", "\r"):
+                t.send(answer)
+                t.expect("This key does not open it.*Key of image ")
+            t.send("open sesame\r")
+            t.expect(lacks)
+            assert t.wait() == 125 and "says me" not in t.text and "sesame" not in t.text
+        with host.terminal(f"trap : INT; berth {' '.join(run)} true; stty -a") as t:
+            t.expect("Key of image ")
+            t.send("\x03")
+            t.expect(r"[^-]\becho\b")
+        # a unit: by a credential, then by a password agent
+        host.write("/etc/berth/keys.berth", f"[Container]\nImage={path}\n[Exec]\nParameters=/bin/true\n")
+        host.write("/run/systemd/system/berth@keys.service.d/key.conf", "[Service]\nSetCredential=dissect.passphrase:wrong\n")
+        host.run("systemctl daemon-reload")
+        r = host.berth("start", "keys", check=False)
+        assert r.returncode and "The key that was given does not open" in r.stderr, r
+        host.run("rm /run/systemd/system/berth@keys.service.d/key.conf; systemctl daemon-reload; systemctl reset-failed berth@keys; systemctl start --no-block --no-ask-password berth@keys")
+        for answer in ("wrong", "open sesame"):
+            host.wait_for("grep -qs 'Message=.*Key of image /var/lib/machines/luks.raw' /run/systemd/ask-password/ask.*")
+            host.run("f=$(ls /run/systemd/ask-password/ask.*); /usr/lib/systemd/systemd-reply-password 1 $(sed -n s/^Socket=//p $f); "
+                     "while test -e $f; do sleep 0.1; done", input=answer)
+        host.wait_for("systemctl is-failed berth@keys")
+        assert lacks in host.run("systemctl show -P StatusText berth@keys").out
+        # over the bus nobody is asked
+        r = host.run("busctl", "call", "org.berth.Containers1", "/org/berth/Containers1", "org.berth.Containers1.Manager", "CreateContainer", "sa{sv}a(sh)", "keys", "1",
+                     "Image", "s", path, "0", check=False)
+        assert "is encrypted, and there is no key" in r.stderr, r
+        assert "sesame" not in host.run("journalctl -b --no-pager -o cat").out
+    finally:
+        host.run(f"systemctl stop berth@keys; systemctl reset-failed berth@keys; rm -rf {here} /etc/berth/keys.berth /run/systemd/system/berth@keys.service.d; systemctl daemon-reload; "
+                 "rmdir /run/systemd/ask-password 2>/dev/null; :", check=False)
+
+
+@pytest.mark.vm
+def test_luks(host, pool, locked, images, clean):
+    """LUKS1 on a whole image, LUKS2 in partitions: mounted, written, and gone with the container, however it ends."""
+    table(images / "luks2.raw", f"label: gpt\nsize=12M, type={ROOT}\nsize=6M, type={HOME}\n", 20)
+    for name in ("luks", "luks2"):
+        pool(name)
+    key, image = f"{POOL}/pass", f"{POOL}/luks2.raw"
+    host.run(f"""cd {POOL} && umask 077 && printf 'open sesame' >pass
+        lock() {{
+            l=$(losetup -f --show -o $1MiB --sizelimit $2MiB luks2.raw) && cryptsetup luksFormat -q --type luks2 --luks2-metadata-size 16k \
+                --luks2-keyslots-size 256k --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $l pass && cryptsetup open --key-file pass $l inside &&
+                $3 && cryptsetup close inside && losetup -d $l
+        }}
+        lock 1 12 'mkfs.ext4 -q -O ^has_journal -d /lab/busybox /dev/mapper/inside' && lock 13 6 'mkfs.ext4 -q -O ^has_journal /dev/mapper/inside'""", timeout=120)
+    mounts = "sed -n 's/^.dev.mapper.berth-[0-9a-f-]* \\([^ ]*\\) \\([^ ]*\\) \\(..\\).*/\\1 \\2 \\3/p' /proc/mounts"
+    call = "busctl call org.berth.Containers1 /org/berth/Containers1 org.berth.Containers1.Manager CreateContainer 'sa{sv}a(sh)' created 4"
+
+    def start(name, command, *options):
+        r = host.berth("run", "-q", "-P", *options, f"--image-key-file={key}", "-i", f"{POOL}/{name}.raw", "--", "/bin/sh", "-c", command)
+        host.wait_for("! dmsetup ls | grep berth-")
+        return r.stdout.splitlines()
+
+    try:
+        assert start("luks", f"cat /VERSION; {mounts}") == ["new", "/ squashfs ro"]
+        assert start("luks2", f"{mounts}; echo x >/x; echo y >/home/y", "--image-policy=root=encrypted:home=encrypted") == ["/ ext4 rw", "/home ext4 rw"]
+        # a unit with a credential, killed
+        host.write("/etc/berth/locked.berth", f"[Container]\nImage={image}\n[Exec]\nBoot=no\nParameters=/bin/sleep 600\n")
+        host.write("/run/systemd/system/berth@locked.service.d/key.conf", "[Service]\nSetCredential=dissect.passphrase:open\\x20sesame\n")
+        host.run("systemctl daemon-reload")
+        host.berth("start", "locked")
+        devices = host.run("dmsetup info -c --noheadings -o name,uuid | grep ^berth-").stdout.splitlines()
+        assert len(devices) == 2 and all(re.fullmatch(r"(berth-\d+-[0-9a-f]{16}):CRYPT-LUKS2-[0-9a-f]{32}-\1", d) for d in devices), devices
+        host.run("systemctl kill --kill-whom=all -s KILL berth@locked")
+        host.wait_for("! dmsetup ls | grep berth-")
+        # and over the bus, where a file has it
+        host.run(f"{call} Image s {image} ImageKeyFile s {key} ReadOnly b true Parameters as 2 /bin/sleep 600 0")
+        assert host.berth("exec", "created", "sh", "-c", f"cat /x /home/y; {mounts}").stdout.splitlines() == ["x", "y", "/ ext4 ro", "/home ext4 ro"]
+        host.berth("terminate", "created")
+        host.wait_for("! dmsetup ls | grep berth-")
+    finally:
+        host.run(f"berth terminate created 2>/dev/null; systemctl stop berth@locked; systemctl reset-failed berth@locked; rm -rf {key} /run/systemd/system/berth@locked.service.d; "
+                 "systemctl daemon-reload; :", check=False)

@@ -52,6 +52,10 @@ typedef struct Case {
         const char *error; /* with these words */
 } Case;
 
+static const char *describe_luks(const DiskMount *m) {
+        return !m->encrypted ? "" : m->with_integrity ? ":luks+integrity" : ":luks";
+}
+
 static char *describe(const DiskPlan *plan) {
         _cleanup_(strbuf_done) StrBuf b = { 0 };
         char *text = NULL;
@@ -59,9 +63,10 @@ static char *describe(const DiskPlan *plan) {
         for (DiskPlace p = 0; p < _DISK_PLACE_MAX; p++) {
                 const DiskMount *m = plan->mounts + p;
                 if (m->partition)
-                        strbuf_addf(&b, "%s%s=%u%s%s", b.size > 0 ? " " : "",
+                        strbuf_addf(&b, "%s%s=%u%s%s%s", b.size > 0 ? " " : "",
                                     disk_place_to_string(p), m->partition->number,
-                                    m->read_only ? ":ro" : "", m->grow ? ":grow" : "");
+                                    m->read_only ? ":ro" : "", m->grow ? ":grow" : "",
+                                    describe_luks(m));
         }
         return strbuf_finish(&b, &text) < 0 ? NULL : text;
 }
@@ -197,7 +202,7 @@ TEST(file_systems) {
                   NULL,
                   "Partition 1 (root) of image '/x.raw' holds no file system" },
                 { "gpt", { ROOT " 0 ?" }, NULL, NULL, "signatures of several" },
-                { "gpt", { ROOT " 0 crypto_LUKS" }, NULL, NULL, "encrypted (LUKS)" },
+                { "gpt", { ESP " 0 crypto_LUKS", ROOT " 0 ext4" }, "*", NULL, "crypto_LUKS" },
                 { "gpt", { ROOT " 0 ext4", ESP " 0 ext4" }, NULL, NULL, "Partition 2 (esp)" },
                 { "gpt", { ROOT " 0 ext4", SWAP " 0 ?" }, NULL, "root=1", NULL },
         };
