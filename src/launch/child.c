@@ -167,7 +167,8 @@ static int run_bounding(const ChildOp *op) {
 }
 
 static int run_caps(const ChildOp *op) {
-        return caps_set(op->attr, op->attr, 0);
+        int r = caps_set(op->attr | op->number, op->attr | op->number, op->number);
+        return r < 0 ? r : caps_set_ambient(op->number);
 }
 
 static int run_no_new_privs(const ChildOp *op) {

@@ -224,8 +224,12 @@ static void append_confinement(const Supervisor *s, PayloadPlan *p) {
         }
         append_user(s, p);
         /* a user namespace gives all; else an outer container or a service manager may have left us less than the spec grants */
-        append_attr(&p->plan, CHILD_OP_CAPS,
-                    s->rootfs.map.count > 0 ? keep : keep & s->capabilities);
+        const uint64_t have = s->rootfs.map.count > 0 ? CAP_ALL_MASK : s->capabilities;
+        ChildOp *op = child_plan_append(&p->plan, CHILD_OP_CAPS);
+        if (op) {
+                op->attr = keep & have;
+                op->number = spec->security.ambient & have;
+        }
 }
 
 int payload_plan_build(const Supervisor *s, PayloadPlan *p, Error *reterr) {

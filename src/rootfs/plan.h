@@ -38,7 +38,7 @@ typedef enum ChildOpType {
         CHILD_OP_KEYRING,   /* a session keyring of its own; ENOSYS and EPERM are fine */
         CHILD_OP_IDENTITY,  /* data: const ChildIdentity: groups, gid, uid; keeps capabilities */
         CHILD_OP_BOUNDING,  /* attr: capability mask to keep in the bounding set */
-        CHILD_OP_CAPS, /* attr: mask for effective and permitted (0 for a non-root user after exec by the kernel's rules) */
+        CHILD_OP_CAPS, /* attr: mask for effective and permitted (0 for a non-root user after exec by the kernel's rules); number: likewise, of any user, and ambient */
         CHILD_OP_NO_NEW_PRIVS,
         CHILD_OP_PDEATHSIG, /* number: signal; after the identity, since set*id clears it */
         CHILD_OP_CHDIR, /* where, absolute inside; must not leave the root ("(unreachable)" is refused) */

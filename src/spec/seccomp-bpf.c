@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "basic/alloc.h"
+#include "spec/address-families.h"
 
 #define JUMP_MAX 255U
 
@@ -43,12 +44,30 @@ static size_t argument_offset(unsigned i) {
         return offsetof(struct seccomp_data, args) + i * sizeof(uint64_t) + low;
 }
 
-static void emit_action(Program *p, uint32_t action) {
+/* The accumulator holds the family. The listed ones are few, so they are asked for one by one. */
+static void emit_families(Program *p, uint64_t families) {
+        const bool allow_others = families & FAMILIES_OTHERS;
+        const uint64_t listed = allow_others ? ~families : families;
+        unsigned left = (unsigned) __builtin_popcountll(listed);
+
+        if (families == FAMILIES_ALL)
+                return;
+        /* listed: to the instruction behind the next one, which is what happens to all others */
+        for (unsigned i = 0; i < 64; i++)
+                if (listed & FAMILY_MASK(i))
+                        emit(p, BPF_JMP | BPF_JEQ | BPF_K, i, (uint8_t) left--, 0);
+        if (allow_others)
+                emit(p, BPF_JMP | BPF_JA, 1, 0, 0);
+        emit(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT, 0, 0);
+}
+
+static void emit_action(Program *p, uint32_t action, uint64_t families) {
         if (action != SECCOMP_ACTION_SOCKET) {
                 emit(p, BPF_RET | BPF_K, action, 0, 0);
                 return;
         }
         emit_load(p, argument_offset(0));
+        emit_families(p, families);
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 3);
         emit_load(p, argument_offset(2));
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, NETLINK_AUDIT, 0, 1);
@@ -57,17 +76,17 @@ static void emit_action(Program *p, uint32_t action) {
 }
 
 /* The accumulator holds the number. Recursion is as deep as the tree: at most 9. */
-static void emit_tree(Program *p, const Range *ranges, size_t n) {
+static void emit_tree(Program *p, const Range *ranges, size_t n, uint64_t families) {
         size_t half = n / 2, node, left;
 
         if (n == 1) {
-                emit_action(p, ranges->action);
+                emit_action(p, ranges->action, families);
                 return;
         }
         node = p->n;
         emit(p, BPF_JMP | BPF_JGE | BPF_K, ranges[half].first, 0, 0);
         emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
-        emit_tree(p, ranges, half);
+        emit_tree(p, ranges, half, families);
         if (p->failed)
                 return;
         left = p->n - (node + 2);
@@ -79,7 +98,7 @@ static void emit_tree(Program *p, const Range *ranges, size_t n) {
                 p->code[node].jf = 1;
                 p->code[node + 1].k = (uint32_t) left;
         }
-        emit_tree(p, ranges + half, n - half);
+        emit_tree(p, ranges + half, n - half, families);
 }
 
 static size_t ranges_make(const SeccompArchitecture *a, uint32_t default_action,
@@ -107,7 +126,8 @@ int seccomp_bpf_build(const SeccompArchitecture *architectures, size_t n, uint32
                 emit(&p, BPF_JMP | BPF_JEQ | BPF_K, architectures[i].audit_arch, 1, 0);
                 emit(&p, BPF_JMP | BPF_JA, 0, 0, 0);
                 emit_load(&p, offsetof(struct seccomp_data, nr));
-                emit_tree(&p, ranges, ranges_make(architectures + i, default_action, ranges));
+                emit_tree(&p, ranges, ranges_make(architectures + i, default_action, ranges),
+                          architectures[i].families);
                 if (!p.failed)
                         p.code[start + 1].k = (uint32_t) (p.n - (start + 2));
         }

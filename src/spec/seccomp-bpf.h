@@ -13,11 +13,12 @@
 #define SECCOMP_NUMBERS \
         512U /* system call numbers that a table has; all above get the default action */
 
-/* Not the kernel's: socket(2), allowed but for the audit netlink protocol (EAFNOSUPPORT, as on a kernel without audit). */
+/* Not the kernel's: socket(2), allowed but for families that are refused and for the audit netlink protocol (EAFNOSUPPORT, as on a kernel without them). */
 #define SECCOMP_ACTION_SOCKET 1U
 
 typedef struct SeccompArchitecture {
-        uint32_t audit_arch;               /* AUDIT_ARCH_* */
+        uint32_t audit_arch; /* AUDIT_ARCH_* */
+        uint64_t families;   /* of sockets; FAMILIES_ALL, or as address-families.h has them */
         uint32_t actions[SECCOMP_NUMBERS]; /* SECCOMP_RET_*, SECCOMP_ACTION_SOCKET */
 } SeccompArchitecture;
 

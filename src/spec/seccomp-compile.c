@@ -17,15 +17,18 @@
 #include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/strv.h"
+#include "spec/address-families.h"
 #include "spec/seccomp-bpf.h"
 #include "spec/seccomp-groups.h"
 #include "sys/caps.h"
 
-#define CACHE_FORMAT "berth seccomp 1" /* change it with what is compiled from the same words */
+#define CACHE_FORMAT "berth seccomp 2" /* change it with what is compiled from the same words */
 #define LIBRARY "libseccomp.so.2"
 
 #define ACTION_ALLOW SECCOMP_RET_ALLOW
 #define ACTION_REFUSE (SECCOMP_RET_ERRNO | EPERM)
+#define ACTION_NO_FAMILY (SECCOMP_RET_ERRNO | EAFNOSUPPORT)
+#define ACTION_NOTHING SECCOMP_RET_ERRNO /* no error: it "works", and has done nothing */
 #define ACTION_UNKNOWN (SECCOMP_RET_ERRNO | ENOSYS)
 
 /* ---- the library ---- */
@@ -128,6 +131,8 @@ static int name_set_add(NameSet *s, const char *words) {
 
 typedef struct Filter {
         NameSet allow, refuse;
+        uint64_t families; /* of sockets */
+        bool suppress_sync;
 } Filter;
 
 static void filter_done(Filter *f) {
@@ -138,6 +143,8 @@ static void filter_done(Filter *f) {
 static int filter_make(Filter *f, const ContainerSpec *spec) {
         int r;
 
+        f->families = spec->security.restrict_families ? spec->security.families : FAMILIES_ALL;
+        f->suppress_sync = spec->security.suppress_sync;
         r = name_set_add(&f->allow, syscalls_allowed);
         for (size_t i = 0; r >= 0 && i < n_syscall_conditions; i++)
                 if (spec->security.bounding & CAP_MASK(syscall_conditions[i].capability))
@@ -202,9 +209,30 @@ static char *number_name(const Library *l, uint32_t arch, uint32_t number) {
         return name;
 }
 
+/* Ways to a socket on which a filter does not see the family. */
+static bool hides_family(const char *name) {
+        return streq(name, "socketcall") || streq(name, "io_uring_setup");
+}
+
+static bool is_sync(const char *name) {
+        static const char *const calls[] = { "fdatasync",       "fsync",
+                                             "msync",           "sync",
+                                             "sync_file_range", "sync_file_range2",
+                                             "syncfs",          "arm_sync_file_range" };
+
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++)
+                if (streq(calls[i], name))
+                        return true;
+        return false;
+}
+
 static uint32_t name_action(const Filter *f, const char *name) {
         if (!name_set_has(&f->allow, name) || name_set_has(&f->refuse, name))
                 return ACTION_REFUSE;
+        if (f->families != FAMILIES_ALL && hides_family(name))
+                return ACTION_NO_FAMILY;
+        if (f->suppress_sync && is_sync(name))
+                return ACTION_NOTHING;
         return streq(name, "socket") ? SECCOMP_ACTION_SOCKET : ACTION_ALLOW;
 }
 
@@ -212,6 +240,7 @@ static void architecture_fill(SeccompArchitecture *a, const Library *l, uint32_t
                               const Filter *f) {
         a->audit_arch =
                 arch; /* libseccomp's tokens are the kernel's AUDIT_ARCH_* (but for x32, which is none) */
+        a->families = f->families;
         for (uint32_t i = 0; i < SECCOMP_NUMBERS; i++) {
                 _cleanup_free_ char *name = number_name(l, arch, i);
 
@@ -262,9 +291,10 @@ int seccomp_describe(const ContainerSpec *spec, char **ret, Error *reterr) {
 
                 if (name)
                         strbuf_addf(&b, "%s %s\n", name,
-                                    action == ACTION_ALLOW    ? "allow"
-                                    : action == ACTION_REFUSE ? "refuse"
-                                                              : "filter");
+                                    action == ACTION_ALLOW            ? "allow"
+                                    : action == ACTION_NOTHING        ? "ignore"
+                                    : action == SECCOMP_ACTION_SOCKET ? "filter"
+                                                                      : "refuse");
         }
         return strbuf_finish(&b, ret) < 0 ? error_oom(reterr) : 0;
 }
@@ -284,15 +314,21 @@ static char *cache_name(const ContainerSpec *spec) {
         unsigned __int128 digest =
                 (unsigned __int128) 0x6c62272e07bb0142 << 64 | 0x62b821756295c58d;
         uint64_t relevant = 0;
-        char number[32];
+        char number[32], others[32];
 
         for (size_t i = 0; i < n_syscall_conditions; i++)
                 relevant |= spec->security.bounding & CAP_MASK(syscall_conditions[i].capability);
         (void) snprintf(number, sizeof(number), "%llx", (unsigned long long) relevant);
+        (void) snprintf(others, sizeof(others), "%llx %d",
+                        (unsigned long long) (spec->security.restrict_families
+                                                      ? spec->security.families
+                                                      : FAMILIES_ALL),
+                        spec->security.suppress_sync);
         digest_add(&digest, CACHE_FORMAT);
         digest_add(&digest, BERTH_VERSION);
         digest_add(&digest, syscalls_allowed);
         digest_add(&digest, number);
+        digest_add(&digest, others);
         STRV_FOREACH(word, spec->security.system_call_filter)
                 digest_add(&digest, *word);
         return strf("%016llx%016llx-%zu.bpf", (unsigned long long) (digest >> 64),

@@ -13,6 +13,6 @@ int seccomp_compile(const ContainerSpec *spec, const char *cache_directory, int 
 /* Names and @groups that SystemCallFilter= takes, "~" in front allowed; for checks before compiling. Without libseccomp all are. */
 bool seccomp_word_is_known(const char *word);
 
-/* "NAME ACTION" lines for all system calls of the native architecture that libseccomp knows: allow, refuse, filter (socket). For the
+/* "NAME ACTION" lines for all system calls of the native architecture that libseccomp knows: allow, refuse, filter (socket), ignore. For the
  * manual and tests. Allocated. */
 int seccomp_describe(const ContainerSpec *spec, char **ret, Error *reterr);

@@ -178,12 +178,43 @@ static int check_health(const ContainerSpec *s, Error *reterr) {
         return -EINVAL;
 }
 
+static int check_security(const ContainerSpec *s, Error *reterr) {
+        const char *key = s->security.restrict_families ? "RestrictAddressFamilies"
+                          : s->security.suppress_sync   ? "SuppressSync"
+                                                        : NULL;
+        if (key && !s->security.seccomp) {
+                (void) error_set(
+                        reterr, -EINVAL, ERROR_CONFLICT,
+                        "%s= of '%s' takes a system call filter, and Seccomp=no wants none", key,
+                        s->name);
+                error_hint(reterr, "leave one of them out");
+                return -EINVAL;
+        }
+        const uint64_t ambient = s->security.ambient,
+                       missing = ambient == CAP_ALL_MASK ? 0 : ambient & ~bounding_set(s);
+        if (ambient && s->payload.start == START_BOOT) {
+                (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "AmbientCapability= of '%s' is for programs, and this container "
+                                 "boots: its init is root, and has all of the bounding set",
+                                 s->name);
+                error_hint(reterr, "leave out --boot or --ambient-capability=");
+                return -EINVAL;
+        }
+        if (missing) {
+                _cleanup_free_ char *text = caps_format(missing);
+                (void) error_set(reterr, -EINVAL, ERROR_CONFLICT,
+                                 "AmbientCapability= of '%s' names %s, which the container does "
+                                 "not have",
+                                 s->name, strempty(text));
+                error_hint(reterr, "add it with --capability=, too");
+                return -EINVAL;
+        }
+        return 0;
+}
+
 int spec_check(SpecDraft *d, ContainerSpec **ret, Error *reterr) {
         static int (*const checks[])(const ContainerSpec *s, Error *reterr) = {
-                check_identity,
-                spec_check_root,
-                check_payload,
-                check_health,
+                check_identity, spec_check_root, check_payload, check_health, check_security,
         };
         ContainerSpec *s = spec_draft_spec(d);
 
@@ -196,6 +227,7 @@ int spec_check(SpecDraft *d, ContainerSpec **ret, Error *reterr) {
         if (s->payload.start == START_BOOT && s->payload.kill_signal == 0)
                 s->payload.kill_signal = SIGRTMIN + 3;
         s->security.bounding = bounding_set(s);
+        s->security.ambient &= s->security.bounding;
         *ret = spec_draft_take_spec(d);
         return 0;
 }

@@ -3,6 +3,7 @@
 #include "basic/parse.h"
 #include "basic/path.h"
 #include "basic/strv.h"
+#include "spec/address-families.h"
 #include "spec/spec-types.h"
 #include "sys/caps.h"
 
@@ -266,6 +267,48 @@ static int filter_print(const SpecField *f, const void *at, StrBuf *out) {
 }
 
 const FieldType field_filter = { "as", filter_parse, filter_print, strv_clear };
+
+/* The first value tells what the others change: with "~", all families; without, none. */
+static int families_field_parse(const SpecField *f, const char *value, void *at, Error *reterr) {
+        ContainerSpec *s = type_spec(f, at);
+        const bool refuse = value[0] == '~';
+        uint64_t mask;
+
+        if (isempty(value + refuse) || families_parse(value + refuse, &mask) < 0)
+                return type_expected(reterr, "'none' or a list of address families like AF_INET, "
+                                             "with '~' in front to refuse them,");
+        if (!s->security.restrict_families)
+                s->security.families = refuse ? FAMILIES_ALL : 0;
+        s->security.restrict_families = true;
+        if (refuse)
+                s->security.families &= ~mask;
+        else
+                s->security.families |= mask;
+        return 0;
+}
+
+static int families_print(const SpecField *f, const void *at, StrBuf *out) {
+        const ContainerSpec *s = type_const_spec(f, at);
+        const bool refuse = s->security.families & FAMILIES_OTHERS;
+        _cleanup_free_ char *text = NULL;
+
+        if (!s->security.restrict_families)
+                return 0;
+        text = families_format(refuse ? ~s->security.families : s->security.families);
+        if (!text)
+                return -ENOMEM;
+        strbuf_addf(out, "%s=%s%s\n", f->key, refuse ? "~" : "", text);
+        return 0;
+}
+
+static void families_clear(const SpecField *f, void *at) {
+        ContainerSpec *s = type_spec(f, at);
+
+        s->security.restrict_families = false;
+        s->security.families = 0;
+}
+
+const FieldType field_families = { "as", families_field_parse, families_print, families_clear };
 
 /* Both files know systemd-nspawn's spellings; the canonical one is the first of a mode. */
 typedef struct CopyWord {

@@ -47,6 +47,7 @@ extern const FieldType field_private_users;
 extern const FieldType field_chown; /* PrivateUsersChown= */
 extern const FieldType field_caps;
 extern const FieldType field_filter;
+extern const FieldType field_families; /* at spec->security.restrict_families */
 extern const FieldType field_resolv_conf;
 extern const FieldType field_timezone;
 

@@ -22,11 +22,8 @@
 
 const SpecField spec_fields_unsupported[] = {
         /* settings and their options */
-        ROW("Exec",    "AmbientCapability",       "ambient-capability",       NULL),
         PLAIN_ROW("Exec", "Personality",             "personality",              NULL),
         ROW("Exec",    "PrivateUsersDelegate",    "private-users-delegate",   " 0 "),
-        PLAIN_ROW("Exec", "RestrictAddressFamilies", "restrict-address-families", NULL), /* "none" is no family at all */
-        PLAIN_ROW("Exec", "SuppressSync",            "suppress-sync",            NO),
         ROW("Exec",    "LinkJournal",             "link-journal",             NO "auto try-guest try-host "),
         ROW("Files",   "BindUser",                "bind-user",                NULL),
         ROW("Files",   "BindUserShell",           "bind-user-shell",          NO),

@@ -216,7 +216,11 @@ typedef struct ContainerSpec {
                 uint64_t drop_capabilities; /* removed from it */
                 uint64_t bounding;          /* the result, computed by spec_check() */
                 bool no_new_privileges;
+                uint64_t ambient;          /* kept by a payload that is not root */
                 char **system_call_filter; /* words as given: names, @groups, ~ in front removes */
+                bool restrict_families;    /* sockets are those of families alone */
+                uint64_t families; /* a bit each, by AF_*; FAMILIES_OTHERS: all that have no name */
+                bool suppress_sync; /* fsync(2) and the like do nothing, and succeed */
                 bool seccomp; /* default on; off: Seccomp=no, --seccomp=no, $SYSTEMD_SECCOMP=0 */
         } security;
         struct {

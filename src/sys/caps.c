@@ -127,6 +127,17 @@ int caps_drop_bounding(uint64_t keep) {
         return 0;
 }
 
+int caps_set_ambient(uint64_t ambient) {
+        for (int cap = 0; cap <= CAP_MAX; cap++) {
+                if (!(ambient & CAP_MASK(cap)) ||
+                    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, (unsigned long) cap, 0UL, 0UL) >= 0)
+                        continue;
+                /* The first number without a capability: those that there are, are raised. */
+                return errno == EINVAL && cap > 0 ? 0 : -errno;
+        }
+        return 0;
+}
+
 int caps_parse(const char *s, uint64_t *ret) {
         uint64_t caps = 0;
 

@@ -154,7 +154,7 @@ def test_paths(host, busybox, clean):
 #: each option with a value that it cannot have; "not supported yet" where it is not built
 VALUES = [
     "--private-users=70000000000", "--private-users=4294967290", "--private-users=5:0", "--private-users=x",
-    "--private-users-ownership=x", "--capability=CAP_NOPE", "--drop-capability=x", "--no-new-privileges=x",
+    "--private-users-ownership=x", "--capability=CAP_NOPE", "--drop-capability=x", "--no-new-privileges=x", "--ambient-capability=x", "--restrict-address-families=AF_X", "--restrict-address-families=", "--suppress-sync=x",
     "--rlimit=NOPE=1", "--rlimit=NOFILE=10:5", "--rlimit=NOFILE=x", "--oom-score-adjust=5000", "--oom-score-adjust=x",
     "--cpu-affinity=9999", "--cpu-affinity=x", "--slice=/etc", "--slice=a/../b", "--slice=a--b", "--slice=-a", "--slice=a-.slice", "--memory-max=0", "--memory-max=x",
     "--memory-high=101%", "--memory-low=-1", "--memory-min=x", "--memory-swap-max=x", "--tasks-max=0", "--cpu-quota=0%",
@@ -169,6 +169,7 @@ VALUES = [
     "--pre-start=relative", "--post-start='/a", "--pre-stop=-", "--post-stop=relative x", "--hook-timeout=0",
 ]
 CHECKED_LATER = {
+    "--ambient-capability=CAP_SYS_MODULE": "CAP_SYS_MODULE",
     "--property=Nope=1": "'Nope'", "--property=MemoryMaxx=1": "'MemoryMaxx'", "--property=IPAddressAllow=300.1.1.1": "'300.1.1.1'",
     "--property=DeviceAllow=relative": "'relative'", "--system-call-filter=nosuch": "'nosuch'", "--cpu-affinity=1000": "'1000'",
     "--property=After=nosuch": "nosuch", "--profile=nosuch": "'nosuch'", "--image-policy=root=nosuch": "Policy", "--image-policy=*": "Policy", "--root-hash=" + "0" * 64: "RootHash=", "--verity-data=/x": "VerityData=", "--root-hash-sig=/x": "RootHashSignature=", "--image-key-file=/x": "ImageKeyFile=",
@@ -176,7 +177,7 @@ CHECKED_LATER = {
 UNSUPPORTED = ["--network-veth", "-n",
                "--port=80", "--bind-user=x", "--set-credential=a:b", "--link-journal=host", "--oci-bundle=/x",
                "--private-users=managed", "--private-users-ownership=foreign", "--resolv-conf=copy-stub", "--cpu-affinity=numa",
-               "--personality=x86", "--suppress-sync=yes"]
+               "--personality=x86"]
 
 
 def test_options(host, busybox, clean):

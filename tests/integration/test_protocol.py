@@ -458,6 +458,36 @@ def test_system_calls(host, clean):
     assert got["socket for audit"] == "ok" and got["kcmp"] == "ESRCH" and got["keyctl"] != "EPERM"
 
 
+def test_families_sync_and_ambient_capabilities(host, clean):
+    """Sockets of some families alone; fsync(2) that does nothing; capabilities of a payload that is not root. Also for what is executed inside."""
+    script = "use Socket; $! = 0; " + "".join(f"print '{name}=', socket(my $s{i}, {family}, SOCK_DGRAM, 0) ? 'yes' : $! + 0, qq{{\\n}}; "
+                                              for i, (name, family) in enumerate((("unix", 1), ("inet", 2), ("inet6", 10)))) + \
+        "open(my $f, '>', '/tmp/f'); $! = 0; print 'sync=', syscall(74, 99) ? $! + 0 : 'nothing', qq{\\n}; " \
+        "open(my $p, '<', '/proc/self/status'); while (<$p>) { print qq{$1=$2\\n} if /^(Cap(?:Eff|Amb|Bnd)):\\s+(\\S+)/ }"
+
+    def see(*options, user="65534"):
+        r = host.berth("run", "-q", "-P", "-M", "proto", "--read-only", "-D", f"/lab/{host.suite}", "-u", user, *options, "--", "perl", "-e", script)
+        return dict(line.split("=") for line in r.stdout.splitlines())
+
+    for users in ((), ("-U",)):
+        got = see(*users)
+        assert (got["unix"], got["inet"], got["inet6"], got["sync"], int(got["CapAmb"], 16), int(got["CapEff"], 16)) == ("yes", "yes", "yes", "9", 0, 0)
+        got = see(*users, "--restrict-address-families=AF_UNIX", "--suppress-sync=yes", "--ambient-capability=CAP_KILL,CAP_CHOWN")
+        assert (got["unix"], got["inet"], got["inet6"], got["sync"]) == ("yes", "97", "97", "nothing")
+        assert names_of(got["CapAmb"]) == names_of(got["CapEff"]) == {"KILL", "CHOWN"}
+        got = see(*users, "--restrict-address-families=~AF_INET6", "--ambient-capability=all", "--no-new-privileges=yes")
+        assert (got["unix"], got["inet"], got["inet6"]) == ("yes", "yes", "97") and got["CapAmb"] == got["CapEff"] == got["CapBnd"]
+    p = host.spawn("berth", "run", "-q", "-P", "-M", "proto", "--read-only", "-D", f"/lab/{host.suite}", "--restrict-address-families=AF_UNIX", "--suppress-sync=yes",
+                   "--", "sleep", "4712")
+    try:
+        host.wait_for("berth exec proto true", 60)
+        got = dict(line.split("=") for line in host.berth("exec", "proto", "perl", "-e", script).stdout.splitlines())
+        assert (got["unix"], got["inet"], got["inet6"], got["sync"]) == ("yes", "97", "97", "nothing")
+    finally:
+        host.berth("terminate", "proto", check=False)
+        host.end(p)
+
+
 def test_limits_do_not_come_from_the_caller(host, busybox, clean):
     """Limits, priorities, masks and signals of whoever calls are not the payload's."""
     show = "cat /proc/self/limits; grep -E '^(Sig[BIC]|Umask|Cpus_allowed_list)' /proc/self/status; cat /proc/self/oom_score_adj; cut -d' ' -f18-20 /proc/self/stat"

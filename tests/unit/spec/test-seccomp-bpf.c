@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sys/socket.h>
 
+#include "spec/address-families.h"
 #include "test.h"
 
 /* What the kernel would do: runs the program on one call. */
@@ -87,6 +88,7 @@ TEST(socket_looks_at_its_arguments) {
         struct sock_filter *program;
         size_t n;
 
+        a.families = FAMILIES_ALL;
         for (unsigned i = 0; i < SECCOMP_NUMBERS; i++)
                 a.actions[i] = i == 41 ? SECCOMP_ACTION_SOCKET : SECCOMP_RET_ALLOW;
         ASSERT_OK(seccomp_bpf_build(&a, 1, SECCOMP_RET_ERRNO | ENOSYS, &program, &n));

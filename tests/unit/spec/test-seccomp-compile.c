@@ -21,6 +21,7 @@
 #include "basic/strv.h"
 #include "basic/time.h"
 #include "spec/spec-draft.h"
+#include "spec/spec-fields.h"
 #include "sys/caps.h"
 #include "sys/seccomp-load.h"
 #include "test.h"
@@ -53,9 +54,8 @@ static size_t read_program(int fd, struct sock_filter **ret) {
         return n;
 }
 
-/* Runs probe() below the filter of the words; its result (0…255) is the child's exit status. */
-static int run_below(const char *filter, uint64_t capabilities, int (*probe)(void)) {
-        _cleanup_spec_ ContainerSpec *s = make_spec(filter, capabilities);
+/* Runs probe() below the filter of the spec; its result (0…255) is the child's exit status. */
+static int run_spec(const ContainerSpec *s, int (*probe)(void)) {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_free_ struct sock_filter *program = NULL;
         _cleanup_close_ int fd = -EBADF;
@@ -74,6 +74,19 @@ static int run_below(const char *filter, uint64_t capabilities, int (*probe)(voi
         ASSERT_TRUE(WIFEXITED(status));
         ASSERT_NE(WEXITSTATUS(status), 254);
         return WEXITSTATUS(status);
+}
+
+static int run_below(const char *filter, uint64_t capabilities, int (*probe)(void)) {
+        _cleanup_spec_ ContainerSpec *s = make_spec(filter, capabilities);
+        return run_spec(s, probe);
+}
+
+/* With another setting. */
+static int run_with(const char *key, const char *value, int (*probe)(void)) {
+        _cleanup_spec_ ContainerSpec *s = make_spec("@io-event io_uring_setup", 0);
+        _cleanup_error_ Error e = ERROR_NULL;
+        ASSERT_OK(spec_field_parse(spec_field_by_name(key), value, NULL, s, &e));
+        return run_spec(s, probe);
 }
 
 /* The errno of a call with arguments that do no harm; 0: it worked. */
@@ -154,6 +167,59 @@ TEST(audit_looks_absent) {
 
 static int probe_refused_socket(void) {
         return socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM ? 0 : 1;
+}
+
+/* A bit for each that can be made: AF_UNIX, AF_INET, AF_NETLINK, the one for audit; 16: one that no kernel knows. */
+static int probe_families(void) {
+        static const int sockets[][3] = {
+                { AF_UNIX, SOCK_STREAM, 0 },
+                { AF_INET, SOCK_DGRAM, 0 },
+                { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE },
+                { AF_NETLINK, SOCK_RAW, NETLINK_AUDIT },
+                { 60, SOCK_STREAM, 0 },
+        };
+        int made = 0;
+        for (size_t i = 0; i < ELEMENTSOF(sockets); i++)
+                if (socket(sockets[i][0], sockets[i][1], sockets[i][2]) >= 0)
+                        made |= 1 << i;
+                else if (errno != EAFNOSUPPORT)
+                        return 100 + (int) i;
+        return made;
+}
+
+static int probe_ring(void) {
+        return call_errno(SYS_io_uring_setup, 0, 0, 0) == EAFNOSUPPORT ? 1 : 0;
+}
+
+TEST(address_families) {
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "AF_UNIX", probe_families), 1);
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "AF_NETLINK AF_INET", probe_families), 6);
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "none", probe_families), 0);
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "~AF_INET AF_INET6", probe_families), 5);
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "~none", probe_families), 7);
+        ASSERT_EQ(run_with("RestrictAddressFamilies",
+                           "~AF_UNIX AF_INET AF_AX25 AF_IPX AF_X25 AF_KEY AF_PACKET AF_ASH AF_RDS "
+                           "AF_CAN AF_TIPC AF_ALG AF_NFC AF_XDP",
+                           probe_families),
+                  4);
+        /* no filter sees which family that makes */
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "AF_UNIX", probe_ring), 1);
+        ASSERT_EQ(run_with("RestrictAddressFamilies", "~none", probe_ring), 0);
+}
+
+static int probe_sync(void) {
+        static const Expect expect[] = {
+                { SYS_fsync, -1, 0, 0, 0 },           { SYS_fdatasync, -1, 0, 0, 0 },
+                { SYS_syncfs, -1, 0, 0, 0 },          { SYS_msync, 1, 1, 0, 0 },
+                { SYS_sync_file_range, -1, 0, 0, 0 }, { SYS_sync, 0, 0, 0, 0 },
+                { SYS_close, -1, 0, 0, EBADF },
+        };
+        return check_table(expect, ELEMENTSOF(expect));
+}
+
+TEST(suppressed_sync) {
+        ASSERT_EQ(run_with("SuppressSync", "yes", probe_sync), 0);
+        ASSERT_EQ(run_with("SuppressSync", "no", probe_sync), 1);
 }
 
 static int probe_keyring(void) {

@@ -95,6 +95,19 @@ TEST(refused) {
                 { "PrivateUsersChown", "yes", "Volatile", "state", ERROR_CONFLICT,
                   "The files of 'web' cannot change their owners and stay as they are (--read-only, "
                   "--ephemeral, --volatile)" },
+                { "RestrictAddressFamilies", "AF_UNIX", "Seccomp", "no", ERROR_CONFLICT,
+                  "RestrictAddressFamilies= of 'web' takes a system call filter, and Seccomp=no "
+                  "wants none" },
+                { "SuppressSync", "yes", "Seccomp", "no", ERROR_CONFLICT,
+                  "SuppressSync= of 'web' takes a system call filter, and Seccomp=no wants none" },
+                { "AmbientCapability", "CAP_KILL", "Boot", "yes", ERROR_CONFLICT,
+                  "AmbientCapability= of 'web' is for programs, and this container boots: its init "
+                  "is root, and has all of the bounding set" },
+                { "AmbientCapability", "CAP_KILL CAP_SYS_MODULE", NULL, NULL, ERROR_CONFLICT,
+                  "AmbientCapability= of 'web' names CAP_SYS_MODULE, which the container does not "
+                  "have" },
+                { "AmbientCapability", "CAP_KILL", "DropCapability", "CAP_KILL", ERROR_CONFLICT,
+                  "AmbientCapability= of 'web' names CAP_KILL, which the container does not have" },
                 { "MountStack", "/srv/web.mstack", NULL, NULL, ERROR_CONFLICT,
                   "The stack of layers '/srv/web.mstack' cannot be used together with another root "
                   "directory or image" },
@@ -121,6 +134,8 @@ TEST(allowed) {
                 { { "Directory", "/" }, { "ReadOnly", "yes" } },
                 { { "RootDescriptor", "6" }, { "Directory", "" } },
                 { { "Boot", "yes" }, { "User", "root" } },
+                { { "AmbientCapability", "all" }, { "User", "bob" } },
+                { { "AmbientCapability", "CAP_SYS_MODULE" }, { "Capability", "CAP_SYS_MODULE" } },
                 { { "Boot", "yes" }, { "User", "0" } },
                 { { "WorkingDirectory", "/runner" }, { "Boot", "no" } },
                 { { "PrivateUsersOwnership", "map" }, { "PrivateUsers", "no" } },

@@ -99,7 +99,7 @@ TEST(what_an_image_may_set) {
         static const char may[] =
                 " Description Boot ProcessTwo Parameters Environment User WorkingDirectory KillSignal"
                 " NotifyReady WatchdogSec Hostname DropCapability NoNewPrivileges SystemCallFilter(~)"
-                " Timezone ResolvConf TimeNamespace TimeOffsetMonotonic TimeOffsetBoottime PivotRoot"
+                " RestrictAddressFamilies SuppressSync Timezone ResolvConf TimeNamespace TimeOffsetMonotonic TimeOffsetBoottime PivotRoot"
                 " ReadOnly Volatile HealthCommand HealthIntervalSec HealthTimeoutSec"
                 " HealthStartPeriodSec HealthRetries HealthReady";
         _cleanup_(strbuf_done) StrBuf found = { 0 };

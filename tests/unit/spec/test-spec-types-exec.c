@@ -60,6 +60,16 @@ TEST(filter) {
         ASSERT_PRINTS("SystemCallFilter", "~a b", "SystemCallFilter=~a b\n");
         ASSERT_REFUSED("SystemCallFilter", "a ~b", "system calls and @groups");
         ASSERT_REFUSED("SystemCallFilter", "@", "system calls and @groups");
+        ASSERT_PRINTS("RestrictAddressFamilies", "AF_INET6 AF_LOCAL AF_INET",
+                      "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n");
+        ASSERT_PRINTS("RestrictAddressFamilies", "~AF_PACKET AF_ALG",
+                      "RestrictAddressFamilies=~AF_PACKET AF_ALG\n");
+        ASSERT_PRINTS("RestrictAddressFamilies", "none", "RestrictAddressFamilies=none\n");
+        ASSERT_PRINTS("RestrictAddressFamilies", "~none", "RestrictAddressFamilies=~none\n");
+        ASSERT_REFUSED("RestrictAddressFamilies", "AF_INET inet6", "list of address families");
+        ASSERT_REFUSED("RestrictAddressFamilies", "~", "list of address families");
+        ASSERT_PRINTS("SuppressSync", "yes", "SuppressSync=yes\n");
+        ASSERT_PRINTS("AmbientCapability", "cap_kill", "AmbientCapability=CAP_KILL\n");
 }
 
 TEST(files) {
