@@ -524,6 +524,8 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r >= 0)
+                r = image_check_parts(i, reterr);
+        if (r >= 0)
                 r = image_check_unused(i, reterr);
         if (r >= 0)
                 r = name_lock = image_lock_name(i->name, reterr);

@@ -2,10 +2,12 @@
 /* Locks of images. */
 #include "image/image-lock.h"
 
+#include <dirent.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/path.h"
+#include "basic/str.h"
 #include "sys/lock-holder.h"
 
 static int busy(const Image *i, const char *lock_path, Error *reterr) {
@@ -68,6 +70,57 @@ void image_lock_done(ImageLock *l) {
         release(&l->inode_fd, l->inode_path, l->mode);
         release(&l->file_fd, l->file, l->mode);
         l->file = mfree(l->file);
+}
+
+/* Takes and gives back the lock of something in a stack. */
+static int check_part(const Image *i, const char *name, const struct stat *st, Error *reterr) {
+        char path[LOCK_INODE_PATH_MAX];
+        int fd = lock_take_inode(st, LOCK_MODE_EXCLUSIVE);
+
+        lock_inode_path(st, path);
+        if (fd == -EBUSY) {
+                _cleanup_free_ char *holder = lock_describe_holder(path, "another container");
+                int r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                                  "'%s' of image '%s' is in use by %s", name, i->name,
+                                  strempty(holder));
+                error_hint(reterr, "wait for its end, or stop it: 'berth list' shows what runs");
+                return r;
+        }
+        if (fd < 0)
+                return error_set_errno(reterr, fd, ERROR_FAILED, "Locking image '%s' failed",
+                                       i->name);
+        release(&fd, path, LOCK_MODE_EXCLUSIVE);
+        return 0;
+}
+
+/* Versions are one level below. Links lead to what is not of this image. */
+static int check_parts(const Image *i, const char *path, bool versions, Error *reterr) {
+        DIR *d = opendir(path);
+        int r = 0;
+
+        if (!d)
+                return error_set_errno(reterr, -errno, ERROR_FAILED, "Reading image '%s' failed",
+                                       i->name);
+        for (struct dirent *e = readdir(d); e && r >= 0; e = readdir(d)) {
+                struct stat st;
+                if (e->d_name[0] == '.' ||
+                    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+                        continue;
+                r = check_part(i, e->d_name, &st, reterr);
+                if (r < 0 || versions || !S_ISDIR(st.st_mode) || !endswith(e->d_name, ".v"))
+                        continue;
+                _cleanup_free_ char *inner = path_join(path, e->d_name);
+                r = inner ? check_parts(i, inner, /* versions= */ true, reterr) : error_oom(reterr);
+        }
+        (void) closedir(d); /* was only read */
+        return r;
+}
+
+int image_check_parts(const Image *i, Error *reterr) {
+        return i->kind == IMAGE_MSTACK && !i->link
+                       ? check_parts(i, i->path, /* versions= */ false, reterr)
+                       : 0;
 }
 
 int image_lock_name(const char *name, Error *reterr) {

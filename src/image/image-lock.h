@@ -20,5 +20,8 @@ int image_lock(const Image *i, LockMode mode, ImageLock *ret, Error *reterr);
 /* Also removes what was made, if nobody else can hold it. */
 void image_lock_done(ImageLock *l);
 
+/* Of a stack of layers: ERROR_ROOT_BUSY if a part of it, which other stacks can use as well, is in use. */
+int image_check_parts(const Image *i, Error *reterr);
+
 /* A name that is about to be given to an image. ERROR_ROOT_BUSY. Returns the descriptor. */
 int image_lock_name(const char *name, Error *reterr);

@@ -28,7 +28,8 @@ static int cannot_replace(const Image *old, const char *why, Error *reterr) {
         int r = error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
                           "Image '%s' at '%s' cannot be replaced: it %s", old->name, old->entry,
                           why);
-        error_hint(reterr, "remove or rename it first");
+        error_hint(reterr,
+                   old->kind == IMAGE_MSTACK ? "remove it first" : "remove or rename it first");
         return r;
 }
 

@@ -64,6 +64,19 @@ def test_stack(host, tower, busybox, options, clean):
     host.run(f"head -c 65536 /dev/zero >{STACK}/layer@3.raw")
     r = run("tower", check=False)
     assert r.returncode == 125 and f"{STACK}/layer@3.raw" in r.stderr and "no file system that is known" in r.stderr, r
+    # what another stack has of it stays as long as that runs
+    host.run(f"rm {STACK}/layer@3.raw; rm -rf /srv/tower2.mstack; mkdir -p /srv/tower2.mstack/rw; ln -s {STACK}/layer@2 {busybox} /srv/tower2.mstack; "
+             "mv /srv/tower2.mstack/busybox /srv/tower2.mstack/layer@1")
+    p = host.spawn("berth", "run", "-q", "-P", *own, *options, "--mstack=/srv/tower2.mstack", "-M", "tower2", "--", "/bin/sleep", "60")
+    try:
+        host.wait_for("berth list --no-legend | grep -q 'tower2 .*running'", 30)
+        for name, words in (("tower", "'layer@2' of image 'tower' is in use by 'tower2'"), ("busybox", "Image 'busybox' is in use by 'tower2'")):
+            r = host.berth("remove", name, check=False)
+            assert r.returncode == 1 and words in r.stderr, r
+    finally:
+        host.berth("terminate", "tower2", check=False)
+        host.end(p)
+        host.run("rm -rf /srv/tower2.mstack")
     host.berth("remove", "tower")
     assert not host.exists(STACK)
 
