@@ -155,6 +155,8 @@ static int open_child(int fd, const Child *c, Place **ret) {
 typedef struct Snapshot {
         int fd; /* of the new subvolume */
         unsigned depth;
+        bool lifted; /* its limits are, to be set again in the end */
+        BtrfsQuota limits;
 } Snapshot;
 
 static int snapshot(int fd, int parent_fd, const char *name, unsigned depth);
@@ -175,9 +177,38 @@ static int open_place(const Snapshot *s, const Child *c, const char *path) {
         return st.st_ino == c->directory ? TAKE_FD(fd) : -ENOENT;
 }
 
+static int set_limits(int fd, uint64_t max_referenced, uint64_t max_exclusive) {
+        BtrfsSubvolume s;
+        int r = btrfs_subvolume_read(fd, &s);
+        if (r < 0)
+                return r;
+        struct btrfs_ioctl_qgroup_limit_args args = {
+                .qgroupid = s.id,
+                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER | BTRFS_QGROUP_LIMIT_MAX_EXCL,
+                         .max_rfer =
+                                 max_referenced, /* BTRFS_SIZE_UNKNOWN is the kernel's word for none, too */
+                         .max_excl = max_exclusive },
+        };
+        return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+}
+
+/* A snapshot has the limits of its source; of one that has reached them nothing could be made in it. */
+static bool lift_limits(Snapshot *s) {
+        if (s->lifted || btrfs_quota_read(s->fd, &s->limits) < 0)
+                return false;
+        s->lifted = set_limits(s->fd, BTRFS_SIZE_UNKNOWN, BTRFS_SIZE_UNKNOWN) >= 0;
+        return s->lifted;
+}
+
+static int put_child(int child, int parent, const char *name, unsigned depth) {
+        if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return -errno;
+        return snapshot(child, parent, name, depth);
+}
+
 /* In the snapshot an empty directory stands for it, and does further on if it has gone or moved meanwhile. */
 static int snapshot_child(int fd, const Child *c, void *userdata) {
-        const Snapshot *s = userdata;
+        Snapshot *s = userdata;
         _cleanup_free_ Place *at = NULL;
         struct stat st;
         _cleanup_close_ int child = open_child(fd, c, &at);
@@ -190,9 +221,9 @@ static int snapshot_child(int fd, const Child *c, void *userdata) {
                 return errno == ENOENT ? 0 : -errno;
         if (st.st_ino != BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
                 return 0;
-        if (unlinkat(parent, at->name, AT_REMOVEDIR) < 0)
-                return -errno;
-        int r = snapshot(child, parent, at->name, s->depth + 1);
+        int r = put_child(child, parent, at->name, s->depth + 1);
+        if (r == -EDQUOT && lift_limits(s))
+                r = put_child(child, parent, at->name, s->depth + 1);
         if (r == -ENOENT && (mkdirat(parent, at->name, 0755) >= 0 || errno == EEXIST))
                 return 0;
         return r;
@@ -214,7 +245,9 @@ static int snapshot(int fd, int parent_fd, const char *name, unsigned depth) {
         if (r < 0)
                 return r;
         Snapshot s = { .fd = made, .depth = depth };
-        return for_each_child(fd, /* newest= */ v.id, snapshot_child, &s);
+        r = for_each_child(fd, /* newest= */ v.id, snapshot_child, &s);
+        int k = s.lifted ? set_limits(made, s.limits.max_referenced, s.limits.max_exclusive) : 0;
+        return r < 0 ? r : k;
 }
 
 int btrfs_subvolume_snapshot(int fd, int parent_fd, const char *name) {
@@ -341,7 +374,6 @@ static int read_limits(int fd, BtrfsQuota *ret) {
 }
 
 int btrfs_quota_copy_limits(int from_fd, int to_fd) {
-        BtrfsSubvolume s;
         BtrfsQuota from, to;
         int r = read_limits(from_fd, &from);
         if (r >= 0)
@@ -349,15 +381,5 @@ int btrfs_quota_copy_limits(int from_fd, int to_fd) {
         if (r < 0 ||
             (from.max_referenced == to.max_referenced && from.max_exclusive == to.max_exclusive))
                 return r;
-        r = btrfs_subvolume_read(to_fd, &s);
-        if (r < 0)
-                return r;
-        struct btrfs_ioctl_qgroup_limit_args args = {
-                .qgroupid = s.id,
-                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER | BTRFS_QGROUP_LIMIT_MAX_EXCL,
-                         .max_rfer =
-                                 from.max_referenced, /* what is unknown is the kernel's word for none, too */
-                         .max_excl = from.max_exclusive },
-        };
-        return ioctl(to_fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+        return set_limits(to_fd, from.max_referenced, from.max_exclusive);
 }

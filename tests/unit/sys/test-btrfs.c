@@ -93,6 +93,29 @@ TEST(without_privileges) {
         unmount_btrfs(TOP);
 }
 
+/* There is no room in it for another entry, but in the snapshot there has to be. */
+TEST(what_has_reached_its_limit) {
+        BtrfsQuota q;
+        mount_btrfs(TOP, "256M");
+        shell("mkdir pool; btrfs -q subvolume create web; btrfs -q subvolume create web/in; echo x >web/in/f\n"
+              "exec >/dev/null 2>&1; btrfs quota enable .; btrfs quota rescan -w . || true");
+        _cleanup_close_ int web = open_directory(FS "/web");
+        ASSERT_OK(btrfs_quota_limit(web, 8 << 20));
+        shell("exec 2>/dev/null; ! dd if=/dev/zero of=web/big bs=64K count=1000; ! dd if=/dev/zero of=web/more bs=4K count=100; sync; sync");
+        ASSERT_OK(take_snapshot(NULL));
+        shell("test $(cat pool/new/in/f) = x");
+        _cleanup_close_ int new = open_directory(FS "/pool/new");
+        ASSERT_OK(btrfs_quota_read(new, &q));
+        ASSERT_EQ(q.max_referenced, 8 << 20);
+        ASSERT_OK(btrfs_subvolume_set_read_only(new, true));
+        ASSERT_OK(btrfs_subvolume_set_read_only(web, true));
+        ASSERT_OK(btrfs_subvolume_set_read_only(web, false));
+        drop("new");
+        web = fd_close(web);
+        new = fd_close(new);
+        unmount_btrfs(TOP);
+}
+
 /* ---- somebody is at work ---- */
 
 /* In the container "a" is a directory at one time; at another it is a link to what is not its own, and the directory is "real". */
