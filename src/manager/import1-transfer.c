@@ -21,8 +21,9 @@
 
 #define SCOPE_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define PROGRESS_READ 4096U
-#define PROGRESS_READS_MAX 10U /* in a second */
-#define TERMS_MAX 2U           /* a third time it is killed */
+#define PROGRESS_READS_MAX 10U       /* in a second */
+#define TELL_USEC (5 * USEC_PER_SEC) /* how far it is; what takes less says nothing */
+#define TERMS_MAX 2U                 /* a third time it is killed */
 
 /* ---- what is told ---- */
 
@@ -146,6 +147,21 @@ double import1_transfer_progress(const Import1Transfer *t) {
         return t->total == 0 ? -1 : (double) MIN(t->done, t->total) / (double) t->total;
 }
 
+/* By a signal as often as it is heard; in words now and then, for those who show no bar. */
+static void tell_progress(Import1Transfer *t) {
+        const double progress = import1_transfer_progress(t);
+        const usec_t now = now_usec(CLOCK_MONOTONIC);
+        if (progress < 0)
+                return;
+        (void) sd_bus_emit_signal(t->import1->bus, t->path, IMPORT1_TRANSFER_INTERFACE,
+                                  "ProgressUpdate", "d", progress); /* best effort */
+        if (now - t->told_usec < TELL_USEC)
+                return;
+        t->told_usec = now;
+        _cleanup_free_ char *total = format_bytes(t->total);
+        say(t, LOG_INFO, "%.0f%% of %s", progress * 100, strempty(total));
+}
+
 /* What a process in a sandbox says: numbers to be shown, and no more often than somebody looks. */
 static int on_progress(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Import1Transfer *t = userdata;
@@ -169,6 +185,7 @@ static int on_progress(sd_event_source *s, int fd, uint32_t revents, void *userd
                    &total) >= 2) {
                 t->done = bytes;
                 t->total = total;
+                tell_progress(t);
         }
         return 0;
 }
@@ -351,6 +368,7 @@ static int transfer_new(Import1 *i1, const TransferRequest *q, Import1Transfer *
         t->type = q->type;
         t->verify = q->verify;
         t->uid = i1->manager->caller_uid;
+        t->told_usec = now_usec(CLOCK_MONOTONIC);
         t->process = (PidRef) PIDREF_NULL;
         t->link_fd = t->progress_fd = t->hold_fd = -EBADF;
         LIST_PREPEND(transfers, i1->transfers, t);

@@ -39,6 +39,7 @@ struct Import1Transfer {
         /* remote: the URL as it may be shown; or "". url: as it was given, or NULL */
         char *local, *remote, *url, *path;
         uint64_t done, total; /* bytes; total 0: not known */
+        usec_t told_usec;     /* when its begin, or how far it is, was said last */
         unsigned n_cancels;
         bool ok; /* it has answered that all is done */
 

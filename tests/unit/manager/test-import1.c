@@ -67,6 +67,10 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (streq(member, "LogMessage")) {
                 ASSERT_OK(sd_bus_message_read(m, "us", &number, &text));
                 (void) snprintf(s->text + n, sizeof(s->text) - n, "%u %s\n", number, text);
+        } else if (streq(member, "ProgressUpdate")) {
+                double progress;
+                ASSERT_OK(sd_bus_message_read(m, "d", &progress));
+                (void) snprintf(s->text + n, sizeof(s->text) - n, "progress %.2f\n", progress);
         } else if (streq(member, "TransferNew")) {
                 ASSERT_OK(sd_bus_message_read(m, "uo", &number, &path));
                 (void) snprintf(s->text + n, sizeof(s->text) - n, "new %u %s\n", number, path);
@@ -266,6 +270,7 @@ TEST(ends) {
         ASSERT_EQ(START("ImportTar", REPLY, "hsbb", fd, "half", 0, 0), 3);
         for (unsigned i = 0; i < 3000 && progress_of(&h, 3) < 0; i++)
                 usleep(10000);
+        expect(&h, &s, "progress 0.25\n");
         ASSERT_TRUE(progress_of(&h, 3) > 0.249 && progress_of(&h, 3) < 0.251);
         ASSERT_OK(call(&h, "CancelTransfer", NULL, NULL, "u", 3U));
         expect(&h, &s, "removed 3 canceled");
