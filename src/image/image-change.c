@@ -53,10 +53,31 @@ static int check_not_versioned(const Image *i, Error *reterr) {
         return r;
 }
 
+/* What would be found under another name, as something else, or never. */
+static int check_new_name(const char *name, Error *reterr) {
+        static const char *const others[][2] = {
+                { ".v", "that is a directory of versions" },
+                { ".mstack", "that is a stack of layers" },
+        };
+        const char *why = streq(name, ".host") ? "that is the host itself" : NULL;
+        for (size_t i = 0; !why && i < ELEMENTSOF(others); i++)
+                if (endswith(name, others[i][0]))
+                        why = others[i][1];
+        if (!why)
+                return 0;
+        int r = error_set(reterr, -EINVAL, ERROR_INVALID_NAME, "No new image can be named '%s': %s",
+                          name, why);
+        error_hint(reterr, "choose another name");
+        return r;
+}
+
 int image_check_free(const ImagePool *pool, const char *name, Error *reterr) {
         _cleanup_(image_freep) Image *other = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        int r = image_lookup(pool->places, name, &other, &e);
+        int r = check_new_name(name, reterr);
+        if (r < 0)
+                return r;
+        r = image_lookup(pool->places, name, &other, &e);
         if (r == -ENOENT && !strstr(error_message(&e), "symbolic link"))
                 return 0;
         if (r >= 0 || e.id == ERROR_UNSUPPORTED || e.id == ERROR_ROOT_NOT_FOUND)

@@ -276,6 +276,31 @@ def test_killed_at_any_time(host, pool, clean):
     host.wait_for(f"berth run -q -P -M killed -i {path} -- /bin/true")
 
 
+def test_two_copies_at_once(host, pool, images, clean):
+    """File systems with one UUID, each in use: neither is taken for the other."""
+    if not (images / "xfs.raw").exists():
+        files = [f"{name} d--755 0 0\n$" for name in ("usr", "etc", "proc", "sys", "dev", "run", "tmp")]
+        (images / "proto").write_text(f"/\n0 0\nd--755 0 0\nbin d--755 0 0\nbusybox ---755 0 0 {images}/tree/bin/busybox\nsh l--777 0 0 busybox\n$\n" + "\n".join(files) + "\n$\n")
+        table(images / "xfs.raw", "label: gpt\n", 300)
+        local("mkfs.xfs", "-q", "-f", "-p", images / "proto", images / "xfs.raw")
+    for kind in ("ext4", "btrfs", "xfs"):
+        if f"\t{kind}\n" not in host.read("/proc/filesystems"):
+            continue
+        path = pool(kind, "first")
+        host.run(f"cp --sparse=always {path} {POOL}/second.raw")
+        p = host.spawn("berth", "run", "-q", "-P", "-i", path, "--", "/bin/sh", "-c", "echo first >/which; exec /bin/busybox sleep 600")
+        try:
+            host.wait_for("berth exec first /bin/sh -c 'read x </which && test $x = first'", 60)
+            r = host.berth("run", "-q", "-P", "-i", f"{POOL}/second.raw", "--", "/bin/sh", "-c", "test ! -e /which && echo second >/which && echo alone", check=False)
+            # a kernel that cannot tell them apart (btrfs before Linux 6.7) refuses the second one
+            assert r.out == "alone" or (r.returncode == 125 and kind == "btrfs"), (kind, r)
+            assert host.berth("exec", "first", "/bin/sh", "-c", "read x </which; echo $x").out == "first"
+        finally:
+            host.berth("terminate", "first", check=False)
+            host.end(p)
+            host.run(f"rm -f {POOL}/second.raw")
+
+
 @pytest.mark.vm
 @pytest.mark.suites("bookworm")
 def test_host_outlives_its_image(host, pool, clean):
@@ -288,6 +313,36 @@ def test_host_outlives_its_image(host, pool, clean):
     gpt = pool("gpt")
     r = host.berth("run", "-q", "-P", "-i", gpt, "--", "/bin/sh", "-c", "mount | grep -o '/efi type vfat'")
     assert r.out == "/efi type vfat", r
+
+
+@pytest.mark.campaign("bookworm")
+@pytest.mark.vm
+def test_host_outlives_what_is_done_to_images(host, pool, images, clean):
+    """In a VM alone: it is the kernel that reads what changes under it, or never was a file system."""
+    path = f"{POOL}/panic.raw"
+    # whoever owns the file changes it while it runs: cut, overwritten, and a link in its place
+    for change in (f"truncate -s 1M {path}", f"dd if=/dev/urandom of={path} bs=1M count=8 conv=notrunc status=none", f"mv {path} {path}.old; ln -s /etc/shadow {path}"):
+        pool("ext4", "panic")
+        p = host.spawn("berth", "run", "-q", "-P", "-M", "changing", "-i", path, "--", "/bin/sh", "-c", "while :; do ls -lR / >/dev/null 2>&1; echo x >/y; sync; done")
+        try:
+            host.wait_for("berth show -p State --value changing | grep -qx running", 60)
+            host.run(f"{change}; echo 3 >/proc/sys/vm/drop_caches")
+            assert host.berth("list", "--no-legend").out.split()[:2] == ["changing", "running"]
+            host.berth("terminate", "changing")
+            p.communicate(timeout=60)
+            host.wait_for("! losetup -a | grep -q .", 60)
+        finally:
+            host.end(p)
+            host.run(f"rm -f {path} {path}.old")
+    # the kernel's own parsers, of what is random
+    rng = random.Random(7)
+    for kind in ("ext4", "squashfs", "erofs", "ext4"):
+        image = bytearray((images / f"{kind}.raw").read_bytes())
+        for _ in range(50):
+            image[rng.randrange(1024, min(len(image), 128 << 10))] = rng.randrange(256)
+        host.run(f"cat >{path}", input=bytes(image))
+        host.berth("run", "-q", "-P", "-M", "random", "-i", path, "--", "/bin/sh", "-c", "ls -lR / >/dev/null; echo x >/y; sync", check=False, timeout=120)
+        assert host.run("echo alive; losetup -a").out == "alive", kind
 
 
 @pytest.mark.suites("forky")

@@ -198,6 +198,8 @@ TEST(what_is_refused) {
                 { "web", "There is an image 'web' already", -EEXIST },
                 { "notes", "There is an image 'notes' already", -EEXIST },
                 { "a/b", "Invalid image name 'a/b'", -EINVAL },
+                { "app2.v", "No new image can be named 'app2.v': that is a directory", -EINVAL },
+                { "a.mstack", "that is a stack of layers", -EINVAL },
                 { ".#x", "Invalid image name '.#x'", -EINVAL },
         };
         for (size_t k = 0; k < ELEMENTSOF(rows); k++) {

@@ -99,6 +99,27 @@ TEST(new_ones) {
         making_end(&m);
 }
 
+/* They would be found as another image's versions, as a stack of layers that an archive had the say of, or never. */
+TEST(names_of_something_else) {
+        Making m;
+        making_begin(&m, IMAGE_DIRECTORY);
+        for (int replace = 0; replace < 2; replace++) {
+                m.replace = replace;
+                assert_fails(&m, "web.v", ERROR_INVALID_NAME,
+                             "No new image can be named 'web.v': that is a directory of versions");
+                assert_fails(&m, "web.raw.v", ERROR_INVALID_NAME, "a directory of versions");
+                assert_fails(&m, "web.mstack", ERROR_INVALID_NAME, "a stack of layers");
+                assert_fails(&m, ".host", ERROR_INVALID_NAME, "the host itself");
+                assert_fails(&m, "../web", ERROR_INVALID_NAME, "Invalid image name '../web'");
+                assert_fails(&m, ".#web", ERROR_INVALID_NAME, "Invalid image name");
+        }
+        ASSERT_FALSE(pool_has(&m.p, "first/web.v") || pool_has(&m.p, "first/web.mstack"));
+        assert_makes(&m, "web.raw"); /* is found by just that */
+        _cleanup_(image_freep) Image *i = NULL;
+        ASSERT_OK(image_lookup(m.pool.places, "web.raw", &i, NULL));
+        making_end(&m);
+}
+
 TEST(one_of_a_name_at_a_time) {
         Making m;
         ImageNew n;
