@@ -400,10 +400,23 @@ def test_verity(host, pool, protected, images, clean):
 
 @pytest.fixture(scope="session")
 def locked(images):
-    """luks.raw, a squashfs that is encrypted (LUKS1) with the key "open sesame"."""
-    (images / "pass").write_text("open sesame")
-    local("qemu-img", "convert", "-f", "raw", "-O", "luks", "--object", f"secret,id=key,file={images}/pass",
+    """Encrypted with the key "open sesame": luks.raw, a squashfs (LUKS1), and luks2.raw, a GPT with root and /home (LUKS2)."""
+    key = images / "pass"
+    key.write_text("open sesame")
+    local("qemu-img", "convert", "-f", "raw", "-O", "luks", "--object", f"secret,id=key,file={key}",
           "-o", "key-secret=key,iter-time=10", images / "squashfs.raw", images / "luks.raw")
+    table(images / "luks2.raw", f"label: gpt\nsize=10M, type={ROOT}\nsize=6M, type={HOME}\n", 18)
+    part = images / "part"
+    for at, size, tree in ((1, 10, ["-d", images / "tree"]), (11, 6, [])):
+        with open(part, "wb") as f:
+            f.truncate(size * MIB)
+        local("mkfs.ext4", "-q", "-F", "-O", "^has_journal", *tree, part, f"{size - 4}M")
+        local("cryptsetup", "reencrypt", "-q", "--encrypt", "--type", "luks2", "--force-offline-reencrypt", "--reduce-device-size", "4M", "--luks2-metadata-size", "16k",
+              "--luks2-keyslots-size", "256k", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", key, part)
+        with open(images / "luks2.raw", "r+b") as f:
+            f.seek(at * MIB)
+            f.write(part.read_bytes())
+    part.unlink()
 
 
 def test_keys(host, pool, locked, clean):
@@ -411,7 +424,8 @@ def test_keys(host, pool, locked, clean):
     path, here, lacks = pool("luks"), f"{POOL}/key", "The kernel has no dm-crypt"
     host.run(f"mkdir -m 700 {here}; cd {here}; umask 077; printf 'open sesame' >right; printf wrong >wrong; : >empty; head -c 65537 /dev/zero >long; "
              "cp right open; chmod 644 open; truncate -s 2M argon.raw; cryptsetup luksFormat -q --type luks2 --luks2-metadata-size 16k --luks2-keyslots-size 256k "
-             "--pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 1 argon.raw right")
+             "--pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 1 argon.raw right; "
+             f"mkdir -m 755 keys.mstack; cp {path} keys.mstack/layer@1.raw")
     run = ["run", "-q", "-P", "-M", "keys", "-i", path]
     try:
         for options, words in (([], "is encrypted, and there is no key"),
@@ -427,6 +441,9 @@ def test_keys(host, pool, locked, clean):
                                ([f"--image-key-file={here}/right", "--image-policy=root=encrypted"], lacks)):
             r = host.berth(*run, *options, "true", check=False)
             assert r.returncode == 125 and words in r.stderr, (options, r)
+        stack = ["run", "-q", "-P", "-M", "keys", f"--mstack={here}/keys.mstack"]
+        assert f"Image '{here}/keys.mstack' is encrypted, and there is no key" in host.berth(*stack, "true", check=False).stderr
+        assert lacks in host.berth(*stack, f"--image-key-file={here}/right", "true", check=False).stderr
         # on a terminal: what is typed is not shown
         with host.terminal("berth", *run, "true") as t:
             t.expect("Key of image '/var/lib/machines/luks.raw': ")
@@ -446,6 +463,8 @@ def test_keys(host, pool, locked, clean):
         host.run("systemctl daemon-reload")
         r = host.berth("start", "keys", check=False)
         assert r.returncode and "The key that was given does not open" in r.stderr, r
+        host.run("sed -i 's/wrong/open\\\\x20sesame/' /run/systemd/system/berth@keys.service.d/key.conf; systemctl daemon-reload")
+        assert lacks in host.berth("start", "keys", check=False).stderr
         host.run("rm /run/systemd/system/berth@keys.service.d/key.conf; systemctl daemon-reload; systemctl reset-failed berth@keys; systemctl start --no-block --no-ask-password berth@keys")
         for answer in ("wrong", "open sesame"):
             host.wait_for("grep -qs 'Message=.*Key of image /var/lib/machines/luks.raw' /run/systemd/ask-password/ask.*")
@@ -464,19 +483,12 @@ def test_keys(host, pool, locked, clean):
 
 
 @pytest.mark.vm
-def test_luks(host, pool, locked, images, clean):
+def test_luks(host, pool, locked, clean):
     """LUKS1 on a whole image, LUKS2 in partitions: mounted, written, and gone with the container, however it ends."""
-    table(images / "luks2.raw", f"label: gpt\nsize=12M, type={ROOT}\nsize=6M, type={HOME}\n", 20)
     for name in ("luks", "luks2"):
         pool(name)
     key, image = f"{POOL}/pass", f"{POOL}/luks2.raw"
-    host.run(f"""cd {POOL} && umask 077 && printf 'open sesame' >pass
-        lock() {{
-            l=$(losetup -f --show -o $1MiB --sizelimit $2MiB luks2.raw) && cryptsetup luksFormat -q --type luks2 --luks2-metadata-size 16k \
-                --luks2-keyslots-size 256k --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $l pass && cryptsetup open --key-file pass $l inside &&
-                $3 && cryptsetup close inside && losetup -d $l
-        }}
-        lock 1 12 'mkfs.ext4 -q -O ^has_journal -d /lab/busybox /dev/mapper/inside' && lock 13 6 'mkfs.ext4 -q -O ^has_journal /dev/mapper/inside'""", timeout=120)
+    host.run(f"umask 077; printf 'open sesame' >{key}")
     mounts = "sed -n 's/^.dev.mapper.berth-[0-9a-f-]* \\([^ ]*\\) \\([^ ]*\\) \\(..\\).*/\\1 \\2 \\3/p' /proc/mounts"
     call = "busctl call org.berth.Containers1 /org/berth/Containers1 org.berth.Containers1.Manager CreateContainer 'sa{sv}a(sh)' created 4"
 
@@ -488,14 +500,11 @@ def test_luks(host, pool, locked, images, clean):
     try:
         assert start("luks", f"cat /VERSION; {mounts}") == ["new", "/ squashfs ro"]
         assert start("luks2", f"{mounts}; echo x >/x; echo y >/home/y", "--image-policy=root=encrypted:home=encrypted") == ["/ ext4 rw", "/home ext4 rw"]
-        # a unit with a credential, killed
-        host.write("/etc/berth/locked.berth", f"[Container]\nImage={image}\n[Exec]\nBoot=no\nParameters=/bin/sleep 600\n")
-        host.write("/run/systemd/system/berth@locked.service.d/key.conf", "[Service]\nSetCredential=dissect.passphrase:open\\x20sesame\n")
-        host.run("systemctl daemon-reload")
-        host.berth("start", "locked")
-        devices = host.run("dmsetup info -c --noheadings -o name,uuid | grep ^berth-").stdout.splitlines()
+        # with a credential, and killed
+        devices = host.run(f"mkdir -m 700 {key}.d; mv {key} {key}.d/dissect.passphrase; CREDENTIALS_DIRECTORY={key}.d berth run -q -P -M locked -i {image} -- /bin/sleep 600 "
+                           f">/dev/null 2>&1 & p=$!; for i in $(seq 300); do berth list | grep -q locked && break; sleep 0.2; done; mv {key}.d/dissect.passphrase {key}; "
+                           "dmsetup info -c --noheadings -o name,uuid | grep ^berth-; kill -9 $p; wait $p; :", timeout=120).stdout.splitlines()
         assert len(devices) == 2 and all(re.fullmatch(r"(berth-\d+-[0-9a-f]{16}):CRYPT-LUKS2-[0-9a-f]{32}-\1", d) for d in devices), devices
-        host.run("systemctl kill --kill-whom=all -s KILL berth@locked")
         host.wait_for("! dmsetup ls | grep berth-")
         # and over the bus, where a file has it
         host.run(f"{call} Image s {image} ImageKeyFile s {key} ReadOnly b true Parameters as 2 /bin/sleep 600 0")
@@ -503,5 +512,4 @@ def test_luks(host, pool, locked, images, clean):
         host.berth("terminate", "created")
         host.wait_for("! dmsetup ls | grep berth-")
     finally:
-        host.run(f"berth terminate created 2>/dev/null; systemctl stop berth@locked; systemctl reset-failed berth@locked; rm -rf {key} /run/systemd/system/berth@locked.service.d; "
-                 "systemctl daemon-reload; :", check=False)
+        host.run(f"berth terminate created 2>/dev/null; rm -rf {key} {key}.d", check=False)
