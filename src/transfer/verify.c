@@ -6,6 +6,7 @@
 #include "basic/alloc.h"
 #include "basic/checksums.h"
 #include "basic/fd.h"
+#include "transfer/digest.h"
 #include "transfer/transfer.h"
 
 #define BLOCK_SIZE (256U << 10)
@@ -19,23 +20,21 @@ typedef struct Reading {
         bool only;
 } Reading;
 
-static int hash(int fd, uint8_t ret[static SHA256_SIZE]) {
+static int hash(Digest *d, int fd, uint8_t ret[static SHA256_SIZE]) {
         _cleanup_free_ uint8_t *block = new0(uint8_t, BLOCK_SIZE);
-        Sha256 s;
         if (!block)
                 return -ENOMEM;
-        sha256_init(&s);
         for (off_t at = 0;;) {
                 const ssize_t n = pread(fd, block, BLOCK_SIZE, at);
-                if (n < 0)
-                        return -errno;
+                int r = n < 0 ? -errno : n > 0 ? digest_add(d, block, (size_t) n) : 0;
+                if (r < 0)
+                        return r;
                 if (n == 0)
                         break;
-                sha256_add(&s, block, (size_t) n);
                 at += n;
         }
-        sha256_finish(&s, ret);
-        return 1;
+        int r = digest_finish(d, ret);
+        return r < 0 ? r : 1;
 }
 
 /* 1; 0: it is not in there. */
@@ -58,10 +57,13 @@ static int read_task(void *userdata, char **ret_text, Error *reterr) {
         const Reading *v = userdata;
         uint8_t digest[SHA256_SIZE];
         char hex[SHA256_HEX_SIZE];
-        int r = transfer_enter_sandbox(v->transfer, &sandbox, reterr);
+        _cleanup_(digest_done) Digest d = DIGEST_NULL;
+        int r = v->file ? 0 : digest_open(&d, reterr);
+        if (r >= 0)
+                r = transfer_enter_sandbox(v->transfer, &sandbox, reterr);
         if (r < 0)
                 return r;
-        r = v->file ? look_up(v, digest, reterr) : hash(v->fd, digest);
+        r = v->file ? look_up(v, digest, reterr) : hash(&d, v->fd, digest);
         if (r < 0)
                 return error_is_set(reterr) ? r
                                             : error_set_errno(reterr, r, ERROR_FAILED,
