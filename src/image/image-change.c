@@ -16,7 +16,6 @@
 #include "image/image-work.h"
 #include "image/snapshot.h"
 #include "sys/btrfs.h"
-#include "sys/mountinfo.h"
 #include "sys/tree-delete.h"
 
 static int failed(int code, const char *what, const char *name, Error *reterr) {
@@ -175,8 +174,20 @@ static int copy_failed(int r, const Image *i, const TreeCopy *copy, Error *reter
         return r;
 }
 
-static int lock_for_copy(const Image *i, ImageLock *l, Error *reterr) {
-        return l ? image_lock(i, LOCK_MODE_SHARED, l, reterr) : 0;
+/* What was opened before must be what is locked. */
+static int lock_for_copy(const Image *i, int fd, ImageLock *l, Error *reterr) {
+        struct stat st;
+        int r = l ? image_lock(i, LOCK_MODE_SHARED, l, reterr) : 0;
+        if (r < 0 || !l)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return failed(-errno, "Opening", i->name, reterr);
+        if (st.st_dev == l->st.st_dev && st.st_ino == l->st.st_ino)
+                return 0;
+        r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "Image '%s' was replaced meanwhile",
+                      i->name);
+        error_hint(reterr, "try again");
+        return r;
 }
 
 /* Snapshots and clones of files are what the source is at one moment: somebody may write to it. A copy is not. */
@@ -189,7 +200,7 @@ static int copy_tree(const ImagePool *pool, const Image *i, int fd, const Leftov
         if (r >= 0)
                 return 0;
         (void) tree_delete(l->directory_fd, l->name, NULL, NULL); /* of a part that was made */
-        r = lock_for_copy(i, locks ? &lock : NULL, reterr);
+        r = lock_for_copy(i, fd, locks ? &lock : NULL, reterr);
         if (r < 0)
                 return r;
         r = tree_copy(fd, l->directory_fd, l->name, &copy);
@@ -202,7 +213,7 @@ static int copy_file(const ImagePool *pool, const Image *i, int fd, const Leftov
                      Error *reterr) {
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
         TreeCopy copy = { .tick = pool->tick, .userdata = pool->userdata };
-        int r = lock_for_copy(i, locks ? &lock : NULL, reterr);
+        int r = lock_for_copy(i, fd, locks ? &lock : NULL, reterr);
         if (r < 0)
                 return r;
         r = tree_copy_file(fd, l->directory_fd, l->name, &copy);
@@ -473,30 +484,6 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
 
 /* ---- remove ---- */
 
-/* Nobody's mount is taken away from under him, and what is the running system's stays. */
-int image_check_unused(const Image *i, Error *reterr) {
-        _cleanup_(mount_table_done) MountTable t = { 0 };
-        _cleanup_free_ char *real = realpath(i->path, NULL);
-        struct stat root;
-        if (stat("/", &root) == 0 && root.st_dev == i->st.st_dev && root.st_ino == i->st.st_ino)
-                return error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
-                                 "Image '%s' is the root directory of the running system", i->name);
-        _cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : mount_table_read(fd, &t);
-        if (r < 0 || !real)
-                return failed(r < 0 ? r : -errno, "Looking for mounts in", i->name, reterr);
-        for (size_t k = 0; !i->link && k < t.n_entries; k++) {
-                if (!path_startswith(t.entries[k].mount_point, real))
-                        continue;
-                r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
-                              "Image '%s' is in use: something is mounted on '%s'", i->name,
-                              t.entries[k].mount_point);
-                error_hint(reterr, "unmount it first");
-                return r;
-        }
-        return 0;
-}
-
 /* Out of the way: from here on it is gone. */
 static int rename_away(const Image *i, Leftover *l, Error *reterr) {
         const char *file = path_last_component(i->entry);
@@ -558,6 +545,8 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
                 r = snapshot_lock(i, /* make= */ false, &snapshots, reterr);
         if (r > 0 && strv_extend(&from, snapshots.directory) < 0)
                 r = error_oom(reterr);
+        if (r > 0)
+                r = snapshots_check_unused(i, reterr);
         if (r >= 0)
                 r = leftover_promise(&l, &(LeftoverRule){ .image = i->entry, .files = from }, 1,
                                      reterr);

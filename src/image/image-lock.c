@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Locks of images. */
+/* Locks of images, and what else says that one is in use. */
 #include "image/image-lock.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/str.h"
+#include "image/image-work.h"
 #include "sys/lock-holder.h"
+#include "sys/mountinfo.h"
 
-static int busy(const Image *i, const char *lock_path, Error *reterr) {
+static int busy(const char *what, const char *lock_path, Error *reterr) {
         _cleanup_free_ char *holder = lock_describe_holder(lock_path, "another program");
-        int r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "Image '%s' is in use by %s", i->name,
+        int r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "%s is in use by %s", what,
                           strempty(holder));
         error_hint(reterr, "wait for its end, or stop it: 'berth list' shows what runs");
         return r;
 }
 
 /* The one beside it. On a file system that cannot be written nobody writes, so that reading needs none. */
-static int lock_file(const Image *i, ImageLock *l, Error *reterr) {
+static int lock_file(const Image *i, const char *what, ImageLock *l, Error *reterr) {
         _cleanup_free_ char *directory = NULL, *name = NULL;
         if (path_startswith(i->path, "/dev"))
                 return 0;
@@ -33,24 +37,66 @@ static int lock_file(const Image *i, ImageLock *l, Error *reterr) {
         if (l->file_fd >= 0 || (l->mode == LOCK_MODE_SHARED && l->file_fd == -EROFS))
                 return 0;
         if (l->file_fd == -EBUSY)
-                return busy(i, l->file, reterr);
+                return busy(what, l->file, reterr);
         return error_set_errno(reterr, l->file_fd, ERROR_FAILED, "Locking image '%s' failed",
                                i->name);
 }
 
-int image_lock(const Image *i, LockMode mode, ImageLock *ret, Error *reterr) {
+/* Of what has the name now: who starts a container takes no lock by name. */
+static int lock_inode(const char *what, const char *path, ImageLock *l, Error *reterr) {
+        l->inode_fd = -ESTALE;
+        for (unsigned n = 0; n < LOCK_PATH_TRIES && l->inode_fd == -ESTALE; n++) {
+                if (stat(path, &l->st) < 0)
+                        return error_set_errno(reterr, -errno, ERROR_FAILED, "Locking '%s' failed",
+                                               path);
+                lock_inode_path(&l->st, l->inode_path);
+                l->inode_fd = lock_take_inode_at(path, /* follow= */ true, &l->st, l->mode);
+        }
+        if (l->inode_fd == -EBUSY)
+                return busy(what, l->inode_path, reterr);
+        if (l->inode_fd == -ESTALE) {
+                error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "%s was replaced meanwhile", what);
+                error_hint(reterr, "wait for the end of what is done with it, and try again");
+                return -EBUSY;
+        }
+        return l->inode_fd < 0 ? error_set_errno(reterr, l->inode_fd, ERROR_FAILED,
+                                                 "Locking '%s' failed", path)
+                               : 0;
+}
+
+int image_lock_path(const char *what, const char *path, LockMode mode, ImageLock *ret,
+                    Error *reterr) {
         _cleanup_(image_lock_done) ImageLock l = IMAGE_LOCK_NULL;
         l.mode = mode;
-        int r = lock_file(i, &l, reterr);
+        int r = lock_inode(what, path, &l, reterr);
         if (r < 0)
                 return r;
-        lock_inode_path(&i->st, l.inode_path);
-        l.inode_fd = lock_take_inode(&i->st, mode);
-        if (l.inode_fd == -EBUSY)
-                return busy(i, l.inode_path, reterr);
-        if (l.inode_fd < 0)
-                return error_set_errno(reterr, l.inode_fd, ERROR_FAILED,
-                                       "Locking image '%s' failed", i->name);
+        *ret = l;
+        l = (ImageLock) IMAGE_LOCK_NULL;
+        return 0;
+}
+
+/* What is known of it is not true any more. */
+static int check_type(const Image *i, const ImageLock *l, Error *reterr) {
+        if ((l->st.st_mode & S_IFMT) == (i->st.st_mode & S_IFMT))
+                return 0;
+        int r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                          "Image '%s' was replaced by something else meanwhile", i->name);
+        error_hint(reterr, "try again");
+        return r;
+}
+
+int image_lock(const Image *i, LockMode mode, ImageLock *ret, Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock l = IMAGE_LOCK_NULL;
+        _cleanup_free_ char *what = strf("Image '%s'", i->name);
+        l.mode = mode;
+        int r = what ? lock_file(i, what, &l, reterr) : error_oom(reterr);
+        if (r >= 0)
+                r = lock_inode(what, i->path, &l, reterr);
+        if (r >= 0)
+                r = check_type(i, &l, reterr);
+        if (r < 0)
+                return r;
         *ret = l;
         l = (ImageLock) IMAGE_LOCK_NULL;
         return 0;
@@ -134,4 +180,32 @@ int image_lock_name(const char *name, Error *reterr) {
         return fd < 0 ? error_set_errno(reterr, fd, ERROR_FAILED,
                                         "Locking the image name '%s' failed", name)
                       : fd;
+}
+
+/* ---- mounts ---- */
+
+/* Nobody's mount is taken away from under him, and what is the running system's stays. */
+int image_check_unused(const Image *i, Error *reterr) {
+        _cleanup_(mount_table_done) MountTable t = { 0 };
+        _cleanup_free_ char *real = realpath(i->path, NULL);
+        struct stat root, st;
+        if (stat("/", &root) == 0 && stat(i->path, &st) == 0 && root.st_dev == st.st_dev &&
+            root.st_ino == st.st_ino)
+                return error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                                 "Image '%s' is the root directory of the running system", i->name);
+        _cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : mount_table_read(fd, &t);
+        if (r < 0 || !real)
+                return error_set_errno(reterr, r < 0 ? r : -errno, ERROR_FAILED,
+                                       "Looking for mounts in image '%s' failed", i->name);
+        for (size_t k = 0; !i->link && k < t.n_entries; k++) {
+                if (!path_startswith(t.entries[k].mount_point, real))
+                        continue;
+                r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
+                              "Image '%s' is in use: something is mounted on '%s'", i->name,
+                              t.entries[k].mount_point);
+                error_hint(reterr, "unmount it first");
+                return r;
+        }
+        return 0;
 }

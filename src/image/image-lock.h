@@ -10,6 +10,8 @@ typedef struct ImageLock {
         int inode_fd, file_fd;
         char *file; /* path of the one beside the image */
         char inode_path[LOCK_INODE_PATH_MAX];
+        struct stat
+                st; /* of what is locked: it may have got the name after the image was looked up */
         LockMode mode;
 } ImageLock;
 #define IMAGE_LOCK_NULL \
@@ -17,6 +19,9 @@ typedef struct ImageLock {
 
 /* ERROR_ROOT_BUSY: "Image 'web' is in use by 'web' since …". */
 int image_lock(const Image *i, LockMode mode, ImageLock *ret, Error *reterr);
+/* Only what is at the path, by its inode. what: for sentences, as "Image 'web'". */
+int image_lock_path(const char *what, const char *path, LockMode mode, ImageLock *ret,
+                    Error *reterr);
 /* Also removes what was made, if nobody else can hold it. */
 void image_lock_done(ImageLock *l);
 

@@ -316,6 +316,8 @@ int snapshot_drop_orphan(const char *directory) {
                 return 0;
         if (leftover_names(place, directory)) /* now that who had begun it cannot be alive */
                 return 1;
+        if (snapshots_check_unused(&gone, NULL) < 0)
+                return 0;
         _cleanup_close_ int fd = open(all, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
                 (void) tree_delete(fd, name, NULL, NULL); /* what stays is for next time */

@@ -235,11 +235,31 @@ int snapshot_roll_back(const ImagePool *pool, const Image *i, const char *name, 
 
 /* ---- removing ---- */
 
+/* It may be the root directory or the disk of a container that does not change it, or its template. */
+static int lock_snapshot(const Image *i, const Snapshot *s, ImageLock *ret, Error *reterr) {
+        _cleanup_free_ char *what = strf("Snapshot '%s' of image '%s'", s->name, i->name);
+        return what ? image_lock_path(what, s->path, LOCK_MODE_EXCLUSIVE, ret, reterr)
+                    : error_oom(reterr);
+}
+
+int snapshots_check_unused(const Image *i, Error *reterr) {
+        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
+        int r = snapshot_list(i, &l, reterr);
+        for (size_t k = 0; r >= 0 && k < l.n; k++) {
+                _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+                r = lock_snapshot(i, l.snapshots + k, &lock, reterr);
+        }
+        return r < 0 ? r : 0;
+}
+
 /* Gone with its name; the rest follows. */
 static int drop(const ImagePool *pool, const Image *i, const SnapshotLock *lock, const Snapshot *s,
                 Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock inode_lock = IMAGE_LOCK_NULL;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
-        int r = leftover_begin(lock->directory, i->name, &l, reterr);
+        int r = lock_snapshot(i, s, &inode_lock, reterr);
+        if (r >= 0)
+                r = leftover_begin(lock->directory, i->name, &l, reterr);
         if (r < 0)
                 return r;
         const char *file = path_last_component(s->path);
@@ -286,9 +306,14 @@ int snapshot_prune(const ImagePool *pool, const Image *i, const SnapshotLimits *
                 const usec_t age = now > s->taken_usec ? now - s->taken_usec : 0;
                 if (s->named || newer++ == 0 || (newer <= keep && age < max_age))
                         continue;
-                r = drop(pool, i, &lock, s, reterr);
+                _cleanup_error_ Error e = ERROR_NULL;
+                r = drop(pool, i, &lock, s, &e);
                 if (r >= 0)
                         r = visit(userdata, s->name, s->usage);
+                else if (e.id == ERROR_ROOT_BUSY) /* another time */
+                        r = 0;
+                else
+                        return error_take(reterr, &e);
         }
         return r < 0 ? r : 0;
 }

@@ -47,6 +47,7 @@ int snapshot_make(const ImagePool *pool, const Image *i, const char *name, bool 
 /* The image becomes as it was; what it is now stays as one more snapshot (*ret_kept, allocated). Killed at any point it is one or the other. */
 int snapshot_roll_back(const ImagePool *pool, const Image *i, const char *name, char **ret_kept,
                        Error *reterr);
+/* ERROR_ROOT_BUSY: it is in use, as a root that is not changed or as a template. */
 int snapshot_remove(const ImagePool *pool, const Image *i, const char *name, Error *reterr);
 
 /* Of those without a name the newest stays, always. */
@@ -54,6 +55,7 @@ typedef struct SnapshotLimits {
         uint64_t keep;  /* so many; 0: any number */
         usec_t max_age; /* younger than this; USEC_INFINITY or 0: of any age */
 } SnapshotLimits;
+/* What is in use stays. */
 int snapshot_prune(const ImagePool *pool, const Image *i, const SnapshotLimits *limits,
                    CleanVisit visit, void *userdata, Error *reterr);
 
@@ -80,6 +82,8 @@ typedef struct SnapshotLock {
 /* 0: there are none, and they are not to be made: nothing is locked. 1: locked. ERROR_ROOT_BUSY. */
 int snapshot_lock(const Image *i, bool make, SnapshotLock *ret, Error *reterr);
 void snapshot_lock_done(SnapshotLock *l);
+/* Is none of them in use? ERROR_ROOT_BUSY. */
+int snapshots_check_unused(const Image *i, Error *reterr);
 /* Are there none of an image that was at `entry` (absolute), where one of this name is about to be? They would be taken for its own. -EEXIST. */
 int snapshot_check_none(const char *entry, const char *name, Error *reterr);
 /* Removes the directory if its image is not there any more. 1: it stays, because what was begun with it is not at its end (`image_reclaim`). */

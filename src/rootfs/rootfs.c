@@ -195,14 +195,24 @@ static int lock_root(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
         if (spec->root.image)
                 return 0; /* its lock came with it */
         const bool written = is_written(spec) && (!r->mstack || mstack_is_written(r->mstack));
-        r->lock_fd = lock_take_inode(&r->directory_stat,
-                                     written ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED);
+        const LockMode mode = written ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED;
+        const char *path = spec->root.mstack   ? spec->root.mstack
+                           : spec->root.fd < 0 ? spec->root.directory
+                                               : NULL;
+        r->lock_fd = path ? lock_take_inode_at(path, /* follow= */ false, &r->directory_stat, mode)
+                          : lock_take_inode(&r->directory_stat, mode);
         if (r->lock_fd >= 0)
                 return r->mstack ? mstack_lock(spec, r->mstack, reterr) : 0;
+        if (r->lock_fd == -ESTALE) {
+                error_set(reterr, -ESTALE, ERROR_ROOT_BUSY,
+                          "root directory '%s' was replaced meanwhile", path);
+                error_hint(reterr, "wait for the end of what is done with it, and try again");
+                return -ESTALE;
+        }
         if (r->lock_fd == -EBUSY) {
-                char path[LOCK_INODE_PATH_MAX];
-                lock_inode_path(&r->directory_stat, path);
-                _cleanup_free_ char *holder = lock_describe_holder(path, "another container");
+                char lock_path[LOCK_INODE_PATH_MAX];
+                lock_inode_path(&r->directory_stat, lock_path);
+                _cleanup_free_ char *holder = lock_describe_holder(lock_path, "another container");
                 error_set(reterr, -EBUSY, ERROR_ROOT_BUSY, "root directory '%s' is in use by %s",
                           root_name(spec), strempty(holder));
                 error_hint(reterr,
@@ -277,13 +287,25 @@ static int check_tree(const ContainerSpec *spec, int tree_fd, Error *reterr) {
         return -ENOENT;
 }
 
-int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+static int open_and_lock(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        r->directory_fd = fd_close(r->directory_fd);
         int k = open_directory(spec, r, reterr);
         if (k >= 0)
                 k = check_place(spec, r, reterr);
-        if (k >= 0)
-                k = lock_root(spec, r, reterr);
-        if (k >= 0)
+        return k < 0 ? k : lock_root(spec, r, reterr);
+}
+
+int rootfs_open(const ContainerSpec *spec, Rootfs *r, Error *reterr) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        int k = open_and_lock(spec, r, &e);
+        /* an image may go back to a snapshot between the two */
+        for (unsigned n = 1; r->lock_fd == -ESTALE && !r->mstack && n < LOCK_PATH_TRIES; n++) {
+                error_done(&e);
+                k = open_and_lock(spec, r, &e);
+        }
+        if (k < 0)
+                k = error_take(reterr, &e);
+        else
                 k = open_pivot(spec, r, reterr);
         return k < 0 || spec->root.mstack ? k : check_tree(spec, tree_fd_of(r), reterr);
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "basic/fd.h"
 
@@ -73,6 +74,27 @@ int lock_take_inode(const struct stat *st, LockMode mode) {
         char path[LOCK_INODE_PATH_MAX];
         lock_inode_path(st, path);
         return lock_take(INODE_LOCK_DIR, path + STRLEN(INODE_LOCK_DIR "/"), mode);
+}
+
+static bool is_at(const char *path, bool follow, const struct stat *st) {
+        struct stat now;
+        if (fstatat(AT_FDCWD, path, &now, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        return S_ISBLK(st->st_mode) ? S_ISBLK(now.st_mode) && now.st_rdev == st->st_rdev
+                                    : now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+}
+
+int lock_take_inode_at(const char *path, bool follow, const struct stat *st, LockMode mode) {
+        char lock_path[LOCK_INODE_PATH_MAX];
+        int fd = lock_take_inode(st, mode);
+        if ((fd < 0 && fd != -EBUSY) || is_at(path, follow, st))
+                return fd;
+        if (fd >= 0 && mode == LOCK_MODE_EXCLUSIVE) {
+                lock_inode_path(st, lock_path);
+                (void) unlink(lock_path); /* it may stay, too */
+        }
+        fd_close(fd);
+        return -ESTALE;
 }
 
 int lock_take_image_name(const char *name, LockMode mode) {

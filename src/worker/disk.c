@@ -108,10 +108,30 @@ static int busy_error(const Disk *d, const char *own_name, Error *reterr) {
         return r;
 }
 
-static int disk_lock(Disk *d, const char *name, Error *reterr) {
-        d->lock_fd = lock_take_inode(&d->st, d->read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE);
+/* Of the file that has the name: it may go back to a snapshot before it is locked. */
+static int disk_open_and_lock(Disk *d, const char *name, Error *reterr) {
+        const bool read_only = d->read_only;
+        d->lock_fd = -ESTALE;
+        for (unsigned n = 0; n < LOCK_PATH_TRIES && d->lock_fd == -ESTALE; n++) {
+                d->fd = fd_close(d->fd);
+                d->read_only = read_only;
+                int r = disk_open(d, reterr);
+                if (r < 0)
+                        return r;
+                const LockMode mode = d->read_only ? LOCK_MODE_SHARED : LOCK_MODE_EXCLUSIVE;
+                /* one that was handed in has no name of its own */
+                d->lock_fd = d->path_fd >= 0 ? lock_take_inode(&d->st, mode)
+                                             : lock_take_inode_at(d->path, /* follow= */ true,
+                                                                  &d->st, mode);
+        }
         if (d->lock_fd == -EBUSY)
                 return busy_error(d, name, reterr);
+        if (d->lock_fd == -ESTALE) {
+                error_set(reterr, -ESTALE, ERROR_ROOT_BUSY, "Image '%s' was replaced meanwhile",
+                          d->path);
+                error_hint(reterr, "wait for the end of what is done with it, and try again");
+                return -ESTALE;
+        }
         if (d->lock_fd < 0)
                 return error_set_errno(reterr, d->lock_fd, ERROR_SETUP_FAILED,
                                        "Locking image '%s' failed", d->path);
@@ -196,9 +216,7 @@ static int disk_tree(Disk *d, const DiskSettings *settings, const Secret *key, E
 
 int disk_make(Disk *d, const char *own_name, const DiskSettings *settings, const Secret *key,
               Error *reterr) {
-        int r = disk_open(d, reterr);
-        if (r >= 0)
-                r = disk_lock(d, own_name, reterr);
+        int r = disk_open_and_lock(d, own_name, reterr);
         return r < 0 ? r : disk_tree(d, settings, key, reterr);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whose snapshots they are: of images that were renamed or removed by somebody who was killed over it, and of new ones of the same name. */
+/* Whose snapshots they are: of images that were renamed or removed by somebody who was killed over it, and of new ones of the same name; and what is in use. */
 #include "image/snapshot.h"
 
 #include "care.h"
@@ -150,6 +150,66 @@ TEST(killed_at_every_call_of_a_removal_nothing_is_inherited) {
                 care_end(&c);
         }
         ASSERT_TRUE(seen);
+}
+
+/* ---- in use ---- */
+
+/* It is the root of a container that does not change it. */
+TEST(in_use) {
+        Care c;
+        struct stat st;
+        _cleanup_strv_free_ char **removed = NULL;
+        _cleanup_error_ Error e = ERROR_NULL, f = ERROR_NULL;
+        care_begin(&c);
+        shell(&c,
+              "mkdir -p first/web 'first/.#snapshots/web/2001-01-01T00:00:00Z' 'first/.#snapshots/web/2002-01-01T00:00:00Z'");
+        free(take(&c, "web", NULL));
+        _cleanup_(image_freep) Image *web = find(&c, "web");
+        _cleanup_free_ char *path = pool_at(&c.p, "first/.#snapshots/web/2002-01-01T00:00:00Z");
+        ASSERT_OK(stat(path, &st));
+        _cleanup_close_ int runs = lock_take_inode(&st, LOCK_MODE_SHARED);
+        ASSERT_OK(runs);
+        ASSERT_ERROR(snapshot_remove(&c.pool, web, "2002-01-01T00:00:00Z", &e), EBUSY);
+        ASSERT_EQ(e.id, ERROR_ROOT_BUSY);
+        ASSERT_CONTAINS(e.message, "Snapshot '2002-01-01T00:00:00Z' of image 'web' is in use by ");
+        ASSERT_OK(
+                snapshot_prune(&c.pool, web, &(SnapshotLimits){ .keep = 1 }, hear, &removed, NULL));
+        ASSERT_EQ(strv_length(removed), 1);
+        ASSERT_STREQ(removed[0], "2001-01-01T00:00:00Z");
+        ASSERT_ERROR(image_remove(&c.pool, web, &f), EBUSY);
+        ASSERT_CONTAINS(f.message, "Snapshot '2002-01-01T00:00:00Z' of image 'web' is in use by ");
+        shell(&c, "test -d first/web; mv first/web away");
+        ASSERT_OK(image_clean(&c.pool, CLEAN_HIDDEN, hear, &removed, NULL));
+        shell(&c, "test $(ls -d first/.#snapshots/web/*Z | wc -l) = 2; mv away first/web");
+        runs = fd_close(runs);
+        ASSERT_OK(snapshot_remove(&c.pool, web, "2002-01-01T00:00:00Z", NULL));
+        ASSERT_OK(image_remove(&c.pool, web, NULL));
+        shell(&c, "test -z \"$(ls -A first)\"");
+        care_end(&c);
+}
+
+/* What was looked at is a snapshot by now, and what has the name is in use. */
+TEST(locks_what_has_the_name) {
+        Care c;
+        _cleanup_error_ Error e = ERROR_NULL;
+        care_begin(&c);
+        shell(&c, "mkdir first/web; echo 1 >first/web/f");
+        free(take(&c, "web", "a"));
+        _cleanup_free_ char *kept = NULL;
+        _cleanup_(image_freep) Image *before = find(&c, "web");
+        ASSERT_OK(snapshot_roll_back(&c.pool, before, "a", &kept, NULL));
+        _cleanup_(image_freep) Image *now = find(&c, "web");
+        ASSERT_TRUE(before->st.st_ino != now->st.st_ino);
+        _cleanup_close_ int runs = lock_take_inode(&now->st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(runs);
+        ASSERT_ERROR(image_remove(&c.pool, before, &e), EBUSY);
+        ASSERT_CONTAINS(e.message, "Image 'web' is in use by process ");
+        ASSERT_ERROR(image_rename(&c.pool, before, "db", NULL), EBUSY);
+        ASSERT_ERROR(image_clone(&c.pool, before, "db", false, NULL), EBUSY);
+        runs = fd_close(runs);
+        _cleanup_close_ int other = lock_take_inode(&before->st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(image_rename(&c.pool, before, "db", NULL)); /* the snapshot's */
+        care_end(&c);
 }
 
 int main(int argc, char **argv) {

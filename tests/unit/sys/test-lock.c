@@ -121,6 +121,41 @@ TEST(removed_files_do_not_count) {
         ASSERT_EQ(got, 5000);
 }
 
+/* What was looked at has given its name to something else before it was locked. */
+TEST(lock_of_what_has_a_name) {
+        char dir[] = "/tmp/test-lock.XXXXXX", a[64], b[64], path[LOCK_INODE_PATH_MAX];
+        struct stat st, other;
+        ASSERT_NOT_NULL(mkdtemp(dir));
+        snprintf(a, sizeof(a), "%s/a", dir);
+        snprintf(b, sizeof(b), "%s/b", dir);
+        ASSERT_OK(mkdir(a, 0755));
+        ASSERT_OK(mkdir(b, 0755));
+        ASSERT_OK(stat(a, &st));
+        ASSERT_OK(stat(b, &other));
+        int fd = lock_take_inode_at(a, false, &st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(fd);
+        ASSERT_ERROR(lock_take_inode_at(a, false, &st, LOCK_MODE_SHARED), EBUSY);
+        ASSERT_OK(renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE));
+        ASSERT_ERROR(lock_take_inode_at(a, false, &st, LOCK_MODE_SHARED), ESTALE); /* not EBUSY */
+        fd_close(fd);
+        ASSERT_ERROR(lock_take_inode_at(a, false, &st, LOCK_MODE_EXCLUSIVE), ESTALE);
+        lock_inode_path(&st, path);
+        ASSERT_TRUE(access(path, F_OK) < 0);
+        fd = lock_take_inode_at(a, false, &other, LOCK_MODE_SHARED);
+        ASSERT_OK(fd);
+        fd_close(fd);
+        ASSERT_OK(rmdir(a));
+        ASSERT_ERROR(lock_take_inode_at(a, false, &other, LOCK_MODE_EXCLUSIVE), ESTALE);
+        ASSERT_OK(symlink(b, a));
+        ASSERT_ERROR(lock_take_inode_at(a, false, &st, LOCK_MODE_EXCLUSIVE), ESTALE);
+        fd = lock_take_inode_at(a, true, &st, LOCK_MODE_EXCLUSIVE);
+        ASSERT_OK(fd);
+        fd_close(fd);
+        ASSERT_OK(unlink(a));
+        ASSERT_OK(rmdir(b));
+        ASSERT_OK(rmdir(dir));
+}
+
 TEST(lock_of_a_root) {
         _cleanup_close_ int dir = sandbox_dir(), other = sandbox_dir();
         _cleanup_free_ char *path = NULL;
