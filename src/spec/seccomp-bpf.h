@@ -13,7 +13,7 @@
 #define SECCOMP_NUMBERS \
         512U /* system call numbers that a table has; all above get the default action */
 
-/* Not the kernel's: socket(2), allowed but for families that are refused and for the audit netlink protocol (EAFNOSUPPORT, as on a kernel without them). */
+/* Not the kernel's: socket(2) and socketpair(2), allowed but for families that are refused and for the audit netlink protocol (EAFNOSUPPORT, as on a kernel without them). */
 #define SECCOMP_ACTION_SOCKET 1U
 
 typedef struct SeccompArchitecture {

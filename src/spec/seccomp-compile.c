@@ -22,7 +22,7 @@
 #include "spec/seccomp-groups.h"
 #include "sys/caps.h"
 
-#define CACHE_FORMAT "berth seccomp 2" /* change it with what is compiled from the same words */
+#define CACHE_FORMAT "berth seccomp 3" /* change it with what is compiled from the same words */
 #define LIBRARY "libseccomp.so.2"
 
 #define ACTION_ALLOW SECCOMP_RET_ALLOW
@@ -233,7 +233,9 @@ static uint32_t name_action(const Filter *f, const char *name) {
                 return ACTION_NO_FAMILY;
         if (f->suppress_sync && is_sync(name))
                 return ACTION_NOTHING;
-        return streq(name, "socket") ? SECCOMP_ACTION_SOCKET : ACTION_ALLOW;
+        return streq(name, "socket") || (f->families != FAMILIES_ALL && streq(name, "socketpair"))
+                       ? SECCOMP_ACTION_SOCKET
+                       : ACTION_ALLOW;
 }
 
 static void architecture_fill(SeccompArchitecture *a, const Library *l, uint32_t arch,

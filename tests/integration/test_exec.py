@@ -82,7 +82,7 @@ def test_confined_like_the_payload(host, running, options):
     namespaces = [host.run(f"cd /proc/{i}/ns; readlink cgroup ipc mnt net pid time user uts; readlink /proc/{i}/root").out for i in (leader, pid)]
     descriptors = host.run(f"ls /proc/{pid}/fd").out.split()
     host.run("kill", pid)
-    assert p.wait(10) == 128 + 15
+    assert p.wait(30) == 128 + 15
     assert ours.out == theirs.out
     assert namespaces[0] == namespaces[1]
     assert descriptors == ["0", "1", "2"]
@@ -107,11 +107,11 @@ def test_ends_with_its_caller_and_its_container(host, running):
     p = host.spawn("berth", "exec", name, "sleep", "4322")
     host.wait_for("pgrep -f '^sleep 4322' >/dev/null", 30)
     host.run("pkill -TERM -f '^berth exec box sleep 4322'")    # passed on
-    assert p.wait(10) == 128 + 15
+    assert p.wait(30) == 128 + 15
     p = host.spawn("berth", "exec", name, "sleep", "4323")
     host.wait_for("pgrep -f '^sleep 4323' >/dev/null", 30)
     host.berth("terminate", name)
-    assert p.wait(10) == 128 + 9
+    assert p.wait(30) == 128 + 9
     host.wait_for("! pgrep berth-worker >/dev/null", 30)
 
 

@@ -77,7 +77,7 @@ def test_there_and_back(files):
     host.run("machinectl import-raw /srv/i1/d.raw i1-d 2>&1")
     host.run(f"cmp /srv/i1/d.raw {POOL}/i1-d.raw")
     r = host.run("head -c 100000 /srv/i1/tree/blob | machinectl import-tar - i1-bad", check=False)
-    assert r.returncode == 1 and "unpacked" in said(r).lower() or "archive" in said(r), r
+    assert r.returncode == 1 and ("unpacked" in said(r).lower() or "archive" in said(r)), r
     r = host.run("machinectl", "export-tar", "i1-a", "/srv/i1/out.tar.gz")
     assert f"{POOL}/i1-a: exported" in said(r), r
     assert sorted(host.run("tar tzf /srv/i1/out.tar.gz").out.split()) == ["./", "./blob", "./file", "./same"]

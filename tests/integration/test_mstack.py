@@ -44,7 +44,7 @@ def test_stack(host, tower, busybox, options, clean):
         assert r.out.split() == ["mine", "new", "in", "2"], r
         assert run("tower", script="ls /his /new 2>/dev/null; cat /all").out == "mine"
     # one at a time
-    p = host.spawn("berth", "run", "-q", "-P", *own, *options, "tower", "/bin/sleep", "60")
+    p = host.spawn("berth", "run", "-q", "-P", *own, *options, "tower", "/bin/sleep", "600")
     try:
         host.wait_for("berth list --no-legend | grep -q 'tower .*running'", 30)
         r = run(f"--mstack={tower}", "-M", "second", "--", check=False)
@@ -67,7 +67,7 @@ def test_stack(host, tower, busybox, options, clean):
     # what another stack has of it stays as long as that runs
     host.run(f"rm {STACK}/layer@3.raw; rm -rf /srv/tower2.mstack; mkdir -p /srv/tower2.mstack/rw; ln -s {STACK}/layer@2 {busybox} /srv/tower2.mstack; "
              "mv /srv/tower2.mstack/busybox /srv/tower2.mstack/layer@1")
-    p = host.spawn("berth", "run", "-q", "-P", *own, *options, "--mstack=/srv/tower2.mstack", "-M", "tower2", "--", "/bin/sleep", "60")
+    p = host.spawn("berth", "run", "-q", "-P", *own, *options, "--mstack=/srv/tower2.mstack", "-M", "tower2", "--", "/bin/sleep", "600")
     try:
         host.wait_for("berth list --no-legend | grep -q 'tower2 .*running'", 30)
         for name, words in (("tower", "'layer@2' of image 'tower' is in use by 'tower2'"), ("busybox", "Image 'busybox' is in use by 'tower2'")):

@@ -178,7 +178,11 @@ static int probe_families(void) {
                 { AF_NETLINK, SOCK_RAW, NETLINK_AUDIT },
                 { 60, SOCK_STREAM, 0 },
         };
-        int made = 0;
+        int made = 0, pair[2];
+        /* it can be connected to others, too */
+        if ((socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) >= 0) !=
+            (socket(AF_UNIX, SOCK_DGRAM, 0) >= 0))
+                return 99;
         for (size_t i = 0; i < ELEMENTSOF(sockets); i++)
                 if (socket(sockets[i][0], sockets[i][1], sockets[i][2]) >= 0)
                         made |= 1 << i;
