@@ -53,16 +53,21 @@ static void show(uint64_t files, uint64_t bytes, uint64_t done, uint64_t total, 
 }
 
 static _noreturn_ void show_progress(int fd, int position_fd) {
-        const usec_t begin = now_usec(CLOCK_MONOTONIC);
+        usec_t begin = now_usec(CLOCK_MONOTONIC);
+        uint64_t before = 0;
         bool shown = false;
         FILE *f = fdopen(fd, "re");
         char line[128];
         while (f && fgets(line, sizeof(line), f)) {
-                const usec_t took = now_usec(CLOCK_MONOTONIC) - begin;
+                const usec_t now = now_usec(CLOCK_MONOTONIC);
                 uint64_t files, bytes, total = 0;
                 struct stat st;
-                if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &files, &bytes, &total) < 2 ||
-                    took < SHOW_AFTER_USEC)
+                if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &files, &bytes, &total) < 2)
+                        continue;
+                if (bytes < before) /* something else: what was downloaded is unpacked now */
+                        begin = now;
+                before = bytes;
+                if (now - begin < SHOW_AFTER_USEC)
                         continue;
                 uint64_t done = bytes;
                 const off_t at = position_fd < 0 ? -1 : lseek(position_fd, 0, SEEK_CUR);
@@ -70,7 +75,7 @@ static _noreturn_ void show_progress(int fd, int position_fd) {
                         done = (uint64_t) at;
                         total = (uint64_t) st.st_size;
                 }
-                show(files, bytes, done, total, took);
+                show(files, bytes, done, total, now - begin);
                 shown = true;
         }
         if (shown)
