@@ -284,6 +284,7 @@ static int clone_under(const ImagePool *pool, const Image *i, const char *name, 
 
 int image_clone(const ImagePool *pool, const Image *source, const char *name, bool read_only,
                 Error *reterr) {
+        _cleanup_close_ int name_lock = -EBADF; /* until the promise is kept */
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         int r = image_check_name(name, reterr);
         if (r >= 0)
@@ -297,7 +298,7 @@ int image_clone(const ImagePool *pool, const Image *source, const char *name, bo
                            pool->path ?: IMAGE_POOL, name);
                 return r;
         }
-        _cleanup_close_ int name_lock = image_lock_name(name, reterr);
+        name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;
         _cleanup_free_ char *path = strjoin(pool->path ?: IMAGE_POOL, "/", name, suffix_of(source));
@@ -451,6 +452,7 @@ static int check_followed(const SnapshotLock *snapshots, const Image *i, const c
 int image_rename(const ImagePool *pool, const Image *i, const char *name, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        _cleanup_close_ int name_lock = -EBADF, old_lock = -EBADF; /* until the promise is kept */
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         int r = image_check_name(name, reterr);
         if (r >= 0)
@@ -461,7 +463,7 @@ int image_rename(const ImagePool *pool, const Image *i, const char *name, Error 
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r < 0)
                 return r;
-        _cleanup_close_ int name_lock = image_lock_name(name, reterr), old_lock = -EBADF;
+        name_lock = image_lock_name(name, reterr);
         if (name_lock < 0)
                 return name_lock;
         image_settle(pool, name);
@@ -525,9 +527,9 @@ static void remove_followers(Leftover *l, char *const *files, int *name_lock) {
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        _cleanup_close_ int name_lock = -EBADF; /* until the promise is kept */
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         _cleanup_strv_free_ char **from = NULL, **to = NULL;
-        _cleanup_close_ int name_lock = -EBADF;
         int r = check_not_versioned(i, reterr);
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
