@@ -166,8 +166,9 @@ static int body_start(Manager *m, sd_bus_message *call, const char *local, Error
                 return r;
         r = sd_bus_reply_method_return(call, "uo", t->id, t->path);
         if (r >= 0)
-                r = sd_bus_emit_signal(i1->bus, IMPORT1_MANAGER_PATH, IMPORT1_MANAGER_INTERFACE,
-                                       "TransferNew", "uo", t->id, t->path);
+                r = sd_bus_emit_signal(i1->name.bus, IMPORT1_MANAGER_PATH,
+                                       IMPORT1_MANAGER_INTERFACE, "TransferNew", "uo", t->id,
+                                       t->path);
         return replied(r, reterr);
 }
 
@@ -261,7 +262,7 @@ static int find_action(const Import1 *i1, TransferType type, char **ret) {
                             *attribute = strjoin("id=\"", IMPORT1_PREFIX, own, "\"");
         if (!action || !attribute)
                 return -ENOMEM;
-        if (!i1->actions || !strstr(i1->actions, attribute))
+        if (!i1->name.actions || !strstr(i1->name.actions, attribute))
                 return free_and_strdup(ret, ACTION_IMAGES);
         *ret = TAKE_PTR(action);
         return 0;
@@ -398,13 +399,13 @@ static const sd_bus_vtable manager_object[] = {
 /* clang-format on */
 
 int import1_publish(Import1 *i1) {
-        int r = sd_bus_add_object_vtable(i1->bus, NULL, IMPORT1_MANAGER_PATH,
+        int r = sd_bus_add_object_vtable(i1->name.bus, NULL, IMPORT1_MANAGER_PATH,
                                          IMPORT1_MANAGER_INTERFACE, manager_object, i1->manager);
         if (r >= 0)
-                r = sd_bus_add_fallback_vtable(i1->bus, NULL, IMPORT1_TRANSFER_PATH_PREFIX,
+                r = sd_bus_add_fallback_vtable(i1->name.bus, NULL, IMPORT1_TRANSFER_PATH_PREFIX,
                                                IMPORT1_TRANSFER_INTERFACE, transfer_object,
                                                find_object, i1);
         return r < 0 ? r
-                     : sd_bus_add_node_enumerator(i1->bus, NULL, IMPORT1_TRANSFER_PATH_PREFIX,
+                     : sd_bus_add_node_enumerator(i1->name.bus, NULL, IMPORT1_TRANSFER_PATH_PREFIX,
                                                   list_objects, i1);
 }

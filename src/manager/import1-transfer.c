@@ -39,7 +39,7 @@ static void say(const Import1Transfer *t, int priority, const char *format, ...)
         log_full(priority, 0, __FILE__, __LINE__, __func__, NULL, "Transfer %" PRIu32 ": %s", t->id,
                  text);
         /* best effort: the end says what became of it */
-        (void) sd_bus_emit_signal(t->import1->bus, t->path, IMPORT1_TRANSFER_INTERFACE,
+        (void) sd_bus_emit_signal(t->import1->name.bus, t->path, IMPORT1_TRANSFER_INTERFACE,
                                   "LogMessage", "us", (uint32_t) priority, text);
 }
 
@@ -96,9 +96,9 @@ Import1Transfer *import1_transfer_free(Import1Transfer *t) {
 
 static void finish(Import1Transfer *t) {
         const char *result = t->ok ? "done" : t->n_cancels > 0 ? "canceled" : "failed";
-        (void) sd_bus_emit_signal(t->import1->bus, IMPORT1_MANAGER_PATH, IMPORT1_MANAGER_INTERFACE,
-                                  "TransferRemoved", "uos", t->id, t->path,
-                                  result); /* who misses it sees that it is gone */
+        (void) sd_bus_emit_signal(t->import1->name.bus, IMPORT1_MANAGER_PATH,
+                                  IMPORT1_MANAGER_INTERFACE, "TransferRemoved", "uos", t->id,
+                                  t->path, result); /* who misses it sees that it is gone */
         import1_transfer_free(t);
 }
 
@@ -153,7 +153,7 @@ static void tell_progress(Import1Transfer *t) {
         const usec_t now = now_usec(CLOCK_MONOTONIC);
         if (progress < 0)
                 return;
-        (void) sd_bus_emit_signal(t->import1->bus, t->path, IMPORT1_TRANSFER_INTERFACE,
+        (void) sd_bus_emit_signal(t->import1->name.bus, t->path, IMPORT1_TRANSFER_INTERFACE,
                                   "ProgressUpdate", "d", progress); /* best effort */
         if (now - t->told_usec < TELL_USEC)
                 return;
@@ -225,7 +225,7 @@ static int on_scope_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 static int ask_for_scope(Import1Transfer *t) {
-        sd_bus *bus = t->import1->bus;
+        sd_bus *bus = t->import1->name.bus;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *description =
                 strf("Transfer of image '%s' (%s)", t->local, transfer_type_to_string(t->type));

@@ -11,6 +11,7 @@
 
 #include "ipc/transfer.h"
 #include "manager/access.h"
+#include "manager/shared-name.h"
 #include "sys/pidfd.h"
 
 #define IMPORT1_TRANSFERS_MAX 64U
@@ -21,10 +22,7 @@ typedef struct Import1Transfer Import1Transfer;
 
 struct Import1 {
         Manager *manager;
-        sd_bus *bus;
-        bool is_owner, gave_way; /* gave_way: to an importd that does not have the name yet */
-        sd_event_source *timer;  /* asks for the name again */
-        char *actions;           /* the polkit actions of importd on this host; NULL: none */
+        SharedName name;
         uint32_t last_id;
         unsigned n_transfers;
         LIST_HEAD(Import1Transfer, transfers); /* the newest first */

@@ -124,7 +124,7 @@ static void registrations_go(Machine1 *m1) {
 void machine1_register_elsewhere(Machine1 *m1, Container *c) {
         int r;
         if (c->foreign) { /* there is no supervisor that could be asked */
-                r = call_register(m1->bus, c, on_reply, NULL);
+                r = call_register(m1->name.bus, c, on_reply, NULL);
                 if (r < 0)
                         not_registered(c, r);
                 return;
@@ -170,7 +170,7 @@ void machine1_supervisor_connected(Container *c, const ControlMessage *m) {
         if (!g || !g->asked || g->bus)
                 return; /* it is not wanted any more */
         Machine1 *m1 = g->m1;
-        if (m1->state != MACHINE1_ELSEWHERE)
+        if (m1->name.state != SHARED_NAME_OTHERS)
                 r = -ECANCELED;
         else if (m->fds[0] < 0)
                 r = parse_u32(strempty(control_message_get(m, "ERRNO")), &error) >= 0 &&
@@ -218,13 +218,13 @@ static int call_ping(Machine1 *m1, const Container *c) {
         u->name = strdup(c->name);
         int r = u->name ? 0 : -ENOMEM;
         if (r >= 0)
-                r = sd_bus_message_new_method_call(m1->bus, &m, MACHINE1_BUS_NAME,
+                r = sd_bus_message_new_method_call(m1->name.bus, &m, MACHINE1_BUS_NAME,
                                                    MACHINE1_MANAGER_PATH,
                                                    "org.freedesktop.DBus.Peer", "Ping");
         if (r >= 0) /* where it has ended meanwhile it has forgotten all */
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
-                r = sd_bus_call_async(m1->bus, &slot, m, on_unregistered, u, 0);
+                r = sd_bus_call_async(m1->name.bus, &slot, m, on_unregistered, u, 0);
         if (r < 0) {
                 unregistering_free(u);
                 return r;
@@ -237,7 +237,7 @@ static int call_ping(Machine1 *m1, const Container *c) {
 
 void machine1_tell_when_unregistered(Container *c) {
         Machine1 *m1 = c->manager->machine1;
-        if (!m1 || m1->state != MACHINE1_ELSEWHERE || call_ping(m1, c) < 0)
+        if (!m1 || m1->name.state != SHARED_NAME_OTHERS || call_ping(m1, c) < 0)
                 if (c->link)
                         (void) link_send(c->link,
                                          CONTROL_UNREGISTERED); /* nothing is to be waited for */
@@ -270,7 +270,7 @@ void machine1_registrations_free(Machine1 *m1) {
 
 void machine1_unregister_elsewhere(Machine1 *m1, const Container *c) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = sd_bus_message_new_method_call(m1->bus, &m, MACHINE1_BUS_NAME,
+        int r = sd_bus_message_new_method_call(m1->name.bus, &m, MACHINE1_BUS_NAME,
                                                MACHINE1_MANAGER_PATH, MACHINE1_MANAGER_INTERFACE,
                                                "UnregisterMachine");
         if (r >= 0)
@@ -278,7 +278,7 @@ void machine1_unregister_elsewhere(Machine1 *m1, const Container *c) {
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
-                r = sd_bus_call_async(m1->bus, NULL, m, on_reply, NULL, 0);
+                r = sd_bus_call_async(m1->name.bus, NULL, m, on_reply, NULL, 0);
         if (r < 0)
                 log_debug_errno(r, "Container '%s' is not unregistered from systemd-machined",
                                 c->name);

@@ -173,7 +173,7 @@ static int find_action(const Machine1 *m1, const Machine1Method *row, char **ret
                                     strjoin("id=\"", MACHINE1_PREFIX, row->method.action, "\"");
         if (!action || !attribute)
                 return -ENOMEM;
-        if (m1->actions && strstr(m1->actions, attribute)) {
+        if (m1->name.actions && strstr(m1->name.actions, attribute)) {
                 *ret = TAKE_PTR(action);
                 return 0;
         }

@@ -67,7 +67,7 @@ int machine1_ask_caller(Manager *m, sd_bus_message *call, const char *container,
         m1->n_pendings++;
         r = free_and_strdup(&p->container, container);
         if (r >= 0)
-                r = sd_bus_call_method_async(m1->bus, &p->slot, "org.freedesktop.DBus",
+                r = sd_bus_call_method_async(m1->name.bus, &p->slot, "org.freedesktop.DBus",
                                              "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                              "GetConnectionUnixProcessID", on_caller, p, "s",
                                              sd_bus_message_get_sender(call));

@@ -12,17 +12,12 @@
 
 #include "manager/access.h"
 #include "manager/container.h"
+#include "manager/shared-name.h"
 
 #define MACHINE1_HOST ".host"
 #define MACHINE1_INTERFACES_MAX 64U
 #define MACHINE1_READS_MAX 64U
 #define MACHINE1_PENDING_MAX 256U /* calls that wait for the bus driver or for a scope */
-
-typedef enum Machine1State {
-        MACHINE1_NONE, /* neither: not asked yet, not allowed, or about to change */
-        MACHINE1_OWNER,
-        MACHINE1_ELSEWHERE,
-} Machine1State;
 
 typedef struct Machine1Pending Machine1Pending;
 typedef struct Machine1Creation Machine1Creation;
@@ -30,15 +25,11 @@ typedef struct Machine1Registration Machine1Registration;
 
 struct Machine1 {
         Manager *manager;
-        sd_bus *bus;
-        Machine1State state;
-        sd_event_source *timer;        /* asks for the name again */
+        SharedName name;
         sd_event_source *show_source;  /* on while some are not told of yet */
         unsigned show_round;           /* counts who has had the name */
-        bool gave_way;                 /* to a machined that does not have the name yet */
         Container *host;               /* ".host": not in the manager's map */
         struct VarlinkServer *varlink; /* while it is the owner */
-        char *actions;                 /* the polkit actions of machined on this host; NULL: none */
         LIST_HEAD(Machine1Pending, pendings);
         unsigned n_pendings;
         LIST_HEAD(Machine1Registration,
@@ -75,9 +66,6 @@ const char *machine1_service(const Container *c);
 /* An error of machine1 that is none of ours. Returns 1: replied. */
 int machine1_reply_error(sd_bus_message *call, const char *name, const char *format, ...)
         _printf_(3, 4);
-
-/* Of a unit's PropertiesChanged; NULL: it is not about that. */
-const char *machine1_read_active_state(sd_bus_message *changed);
 
 /* ---- waiting: for who calls, for a scope ---- */
 

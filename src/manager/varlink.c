@@ -383,7 +383,7 @@ static int on_socket_state(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 static int on_socket_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         VarlinkServer *v = userdata;
-        const char *state = machine1_read_active_state(m);
+        const char *state = unit_changed_active_state(m);
         if (state && !v->asking)
                 set_taken(v, streq(state, "active") || streq(state, "activating"));
         return 0;
@@ -407,12 +407,12 @@ int varlink_new(Machine1 *m1, VarlinkServer **ret, Error *reterr) {
         if (!v)
                 return error_oom(reterr);
         v->machine1 = m1;
-        int r = sd_bus_match_signal_async(m1->bus, &v->watching, SYSTEMD1_BUS_NAME,
+        int r = sd_bus_match_signal_async(m1->name.bus, &v->watching, SYSTEMD1_BUS_NAME,
                                           MACHINED_SOCKET_PATH, "org.freedesktop.DBus.Properties",
                                           "PropertiesChanged", on_socket_changed, NULL, v);
         if (r >= 0)
                 r = sd_bus_call_method_async(
-                        m1->bus, &v->asking, SYSTEMD1_BUS_NAME, MACHINED_SOCKET_PATH,
+                        m1->name.bus, &v->asking, SYSTEMD1_BUS_NAME, MACHINED_SOCKET_PATH,
                         "org.freedesktop.DBus.Properties", "Get", on_socket_state, v, "ss",
                         "org.freedesktop.systemd1.Unit", "ActiveState");
         if (r < 0) {
