@@ -61,7 +61,9 @@ typedef struct Integrity { /* struct crypt_params_integrity */
         X(int,  crypt_load, (void *, const char *, void *))                                                           \
         X(int,  crypt_activate_by_signed_key, (void *, const char *, const char *, size_t, const char *, size_t, uint32_t)) \
         X(const char *, crypt_get_type, (void *))                                                                     \
+        X(const char *, crypt_get_cipher, (void *))                                                                   \
         X(int,  crypt_keyslot_max, (const char *))                                                                    \
+        X(const char *, crypt_keyslot_get_encryption, (void *, int, size_t *))                                        \
         X(int,  crypt_keyslot_get_pbkdf, (void *, int, KeyDerivation *))                                              \
         X(int,  crypt_get_integrity_info, (void *, Integrity *))                                                      \
         X(int,  crypt_get_volume_key_size, (void *))                                                                  \
@@ -314,13 +316,29 @@ int crypt_check_memory(const char *image, int slot, uint32_t max_memory_kib, Err
         return r;
 }
 
+int crypt_check_cipher(const char *image, int slot, const char *cipher, Error *reterr) {
+        _cleanup_free_ char *what = NULL;
+
+        if (cipher && !streq(cipher, "null") && !strstr(cipher, "cipher_null"))
+                return 0;
+        what = slot < 0 ? strdup("data") : strf("key slot %d", slot);
+        return error_set(reterr, -EOPNOTSUPP, ERROR_UNSUPPORTED,
+                         "Image '%s' says that it is encrypted, but the cipher of its %s is none "
+                         "at all (cipher_null)",
+                         image, strempty(what));
+}
+
 static int check_slots(const Crypt *c, Error *reterr) {
         const int n = c->crypt_keyslot_max(c->crypt_get_type(c->device));
         int r = 0;
 
         for (int i = 0; r >= 0 && i < n; i++) {
                 KeyDerivation d = { 0 };
-                if (c->crypt_keyslot_get_pbkdf(c->device, i, &d) >= 0) /* else it is not in use */
+                size_t key_size;
+                const char *cipher = c->crypt_keyslot_get_encryption(c->device, i, &key_size);
+                if (cipher) /* else it is not in use; a library without its fixes would open it */
+                        r = crypt_check_cipher(c->image, i, cipher, reterr);
+                if (r >= 0 && c->crypt_keyslot_get_pbkdf(c->device, i, &d) >= 0)
                         r = crypt_check_memory(c->image, i, d.max_memory_kib, reterr);
         }
         return r;
@@ -379,7 +397,9 @@ int crypt_open_luks(Crypt *c, const char *data_path, const Secret *key, bool rea
                 r = c->crypt_load(c->device, /* any LUKS: */ NULL, NULL);
         if (r < 0)
                 return crypt_error(c, r, ERROR_NOT_A_ROOT, "Reading the LUKS header", reterr);
-        r = check_integrity(c, with_integrity, reterr);
+        r = crypt_check_cipher(c->image, ANY_SLOT, c->crypt_get_cipher(c->device), reterr);
+        if (r >= 0)
+                r = check_integrity(c, with_integrity, reterr);
         if (r >= 0)
                 r = check_slots(c, reterr);
         if (r >= 0)

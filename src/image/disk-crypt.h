@@ -15,6 +15,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Crypt *, crypt_close)
 bool crypt_is_ours(const char *name, const char *uuid, pid_t *ret_pid);
 /* A key slot may take so much memory to be tried; *reterr: too much. */
 int crypt_check_memory(const char *image, int slot, uint32_t max_memory_kib, Error *reterr);
+/* What a header says of the data (slot -1), or of a key slot, is a cipher that encrypts; *reterr, ERROR_UNSUPPORTED: it is not. Nothing but the cipher
+ * depends on the key where it is changed in the header of an image that is encrypted: the rest of it goes on opening, over data of anybody's. */
+int crypt_check_cipher(const char *image, int slot, const char *cipher, Error *reterr);
 /* Opens the library. What a killed process has left, and nobody uses, is removed. name: of the image, for sentences. */
 int crypt_open(const char *name, Crypt **ret, Error *reterr);
 /* Makes a device: path is what to mount. Until crypt_release() a signal of the parent's death does not end this process. */

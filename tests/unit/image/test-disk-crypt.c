@@ -210,6 +210,22 @@ TEST(memory_of_keys) {
                 "Key slot 3 of image '/x' takes 4096 MiB of memory to be tried, and at most 1024 are given");
 }
 
+TEST(ciphers) {
+        static const char *const none[] = { NULL, "null", "cipher_null", "cipher_null-ecb",
+                                            "capi:ecb(cipher_null)-plain64" };
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ASSERT_OK(crypt_check_cipher("/x", -1, "aes", NULL));
+        ASSERT_OK(crypt_check_cipher("/x", 2, "aes-xts-plain64", NULL));
+        for (size_t i = 0; i < ELEMENTSOF(none); i++)
+                if (crypt_check_cipher("/x", -1, none[i], NULL) != -EOPNOTSUPP)
+                        TEST_FAIL("'%s' is taken", strempty(none[i]));
+        ASSERT_ERROR(crypt_check_cipher("/x", 2, "cipher_null-ecb", &e), EOPNOTSUPP);
+        ASSERT_STREQ(
+                e.message,
+                "Image '/x' says that it is encrypted, but the cipher of its key slot 2 is none at all (cipher_null)");
+}
+
 TEST(outcomes) {
         _cleanup_error_ Error no = ERROR_NULL, wrong = ERROR_NULL;
 
