@@ -47,6 +47,10 @@ bool transfer_is_export(TransferType t) {
         return IN_SET(t, TRANSFER_EXPORT_TAR, TRANSFER_EXPORT_RAW);
 }
 
+bool transfer_is_pull(TransferType t) {
+        return IN_SET(t, TRANSFER_PULL_TAR, TRANSFER_PULL_RAW);
+}
+
 /* ---- names ---- */
 
 static const struct Ending {

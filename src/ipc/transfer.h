@@ -30,6 +30,7 @@ typedef enum TransferType {
 } TransferType;
 DECLARE_STRING_TABLE_LOOKUP(transfer_type, TransferType); /* "import-tar", … */
 bool transfer_is_export(TransferType t);
+bool transfer_is_pull(TransferType t); /* a download: it needs the network */
 
 typedef enum TransferFormat {
         TRANSFER_UNCOMPRESSED,

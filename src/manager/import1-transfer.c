@@ -19,7 +19,7 @@
 #include "manager/import1.h"
 #include "manager/spawner-link.h"
 
-#define SCOPE_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define SCOPE_TIMEOUT_USEC (90 * USEC_PER_SEC) /* systemd may be busy, or at its units */
 #define PROGRESS_READ 4096U
 #define PROGRESS_READS_MAX 10U       /* in a second */
 #define TELL_USEC (5 * USEC_PER_SEC) /* how far it is; what takes less says nothing */
@@ -199,23 +199,49 @@ static void let_go(Import1Transfer *t) {
         t->hold_fd = fd_close(t->hold_fd);
 }
 
-static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
-        Import1Transfer *t = userdata;
-        const char *unit;
-        if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, NULL) >= 0 && streq(unit, t->scope))
-                let_go(t);
-        return 0;
-}
-
-/* It goes on where it is. That is enough for all but downloads, which will say what they lack. */
-static void without_scope(Import1Transfer *t, const char *why) {
+static void go_on(Import1Transfer *t, const char *why) {
         log_notice("systemd makes no scope for transfer %" PRIu32 ": %s", t->id, why);
         let_go(t);
 }
 
+/* It goes on where it is, which is enough for all but downloads: they would say of the network that it fails. */
+static void without_scope(Import1Transfer *t, const char *why) {
+        _cleanup_error_ Error e = ERROR_NULL;
+        if (!transfer_is_pull(t->type) || t->n_cancels > 0) {
+                go_on(t, why);
+                return;
+        }
+        (void) error_set(&e, -EIO, ERROR_UNIT_FAILED,
+                         "systemd makes no scope for the download of '%s': %s", t->local, why);
+        error_hint(&e, "there is no network without; see 'journalctl -u %s'", strempty(t->scope));
+        say_error(t, &e);
+        t->link_source = sd_event_source_disable_unref(t->link_source); /* it has not begun */
+        t->link_fd = fd_close(t->link_fd);
+        (void) pidref_kill(&t->process, SIGKILL); /* it may have ended just now */
+        let_go(t);
+}
+
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Import1Transfer *t = userdata;
+        const char *unit, *result;
+        if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0 ||
+            !streq(unit, t->scope))
+                return 0;
+        if (streq(result, "done"))
+                let_go(t);
+        else
+                without_scope(t, result);
+        return 0;
+}
+
 static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
-        if (sd_bus_message_is_method_error(m, NULL))
-                without_scope(userdata, strempty(sd_bus_message_get_error(m)->message));
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        if (sd_bus_error_has_name(
+                    e,
+                    SD_BUS_ERROR_SERVICE_UNKNOWN)) /* then the spawner has no unit, either, but a network */
+                go_on(userdata, strempty(e->message));
+        else if (e)
+                without_scope(userdata, strempty(e->message));
         return 1; /* else its job tells */
 }
 

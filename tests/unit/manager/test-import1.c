@@ -285,6 +285,52 @@ TEST(ends) {
         ASSERT_STREQ(e.name, SD_BUS_ERROR_UNKNOWN_OBJECT);
 }
 
+static int refuse_scope(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        FakeSystemd *f = userdata;
+        const char *unit;
+        ASSERT_OK(sd_bus_message_read(m, "ss", &unit, NULL));
+        if (++f->job == 1)
+                return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS, "That is no good.");
+        (void) snprintf(f->unit, sizeof(f->unit), "%s", unit);
+        (void) snprintf(f->job_path, sizeof(f->job_path), "/job/%u", f->job);
+        int r = sd_bus_reply_method_return(m, "o", f->job_path);
+        fake_job_removed(sd_bus_message_get_bus(m), f, f->job == 4 ? "done" : "failed");
+        return r;
+}
+
+/* Downloads end, with the words that are true; for others the spawner's unit will do. */
+TEST(no_scope) {
+        static const sd_bus_vtable refusing[] = {
+                SD_BUS_VTABLE_START(0),
+                SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", refuse_scope,
+                              SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_VTABLE_END,
+        };
+        _cleanup_(host_stop) Host h;
+        FakeSystemd fake = { .cgroup_fd = -EBADF };
+        Seen s;
+        begin(&h, &s);
+        pid_t systemd =
+                private_service_start("org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                      "org.freedesktop.systemd1.Manager", refusing, &fake);
+        ASSERT_OK(systemd);
+        _cleanup_close_ int fd = memfd_create("x", MFD_CLOEXEC);
+        (void) START("PullTar", REPLY, "sssb", "http://h/a.tar", "web", "no", 0);
+        expect(&h, &s, "removed 1 failed");
+        ASSERT_CONTAINS(
+                s.text,
+                "3 systemd makes no scope for the download of 'web': That is no good.\n5 Hint: ");
+        (void) START("PullRaw", REPLY, "sssb", "http://h/a.raw", "disk", "no", 0);
+        expect(&h, &s, "removed 2 failed");
+        ASSERT_CONTAINS(s.text, "3 systemd makes no scope for the download of 'disk': failed\n");
+        ASSERT_TRUE(!strstr(s.text, "without an answer"));
+        (void) START("ImportTar", REPLY, "hsbb", fd, "web", 0, 0);
+        expect(&h, &s, "removed 3 done");
+        (void) START("PullTar", REPLY, "sssb", "http://h/a.tar", "web", "no", 0);
+        expect(&h, &s, "removed 4 done");
+        private_child_stop(&systemd);
+}
+
 TEST(limit) {
         _cleanup_(host_stop) Host h;
         Seen s;
