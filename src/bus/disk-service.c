@@ -4,6 +4,8 @@
  * Nothing has to be waited for but the worker's answer: when the service cannot run, systemd closes the descriptors. */
 #include "bus/disk-service.h"
 
+#include <signal.h>
+
 #include "basic/fd.h"
 #include "basic/id.h"
 #include "basic/str.h"
@@ -12,6 +14,9 @@
 #include "bus/names.h"
 #include "ipc/spawner.h"
 #include "sys/socket.h"
+
+/* Longer than it is waited for: what has not answered then, and was not killed either, since who asked is gone. */
+#define RUNTIME_MAX_USEC (70 * USEC_PER_SEC)
 
 static int unit_name_new(char **ret) {
         char id[ID128_STRING_MAX];
@@ -39,16 +44,23 @@ static int request_new(sd_bus *bus, const char *unit, const char *name, int link
                 r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r >= 0)
                 r = sd_bus_message_append(
-                        m, "a(sv)", 7U, "Description", "s", description, "CollectMode", "s",
-                        "inactive-or-failed", "TimeoutStopUSec", "t",
-                        (uint64_t) (10 * USEC_PER_SEC), "StandardInputFileDescriptor", "h", link_fd,
-                        "StandardOutputFileDescriptor", "h", request_fd, "DefaultDependencies", "b",
-                        0, "ExecStart", "a(sasb)", 1U, path, 2U, path, "disk", 0);
+                        m, "a(sv)", 8U, "Description", "s", description, "CollectMode", "s",
+                        "inactive-or-failed", "RuntimeMaxUSec", "t", (uint64_t) RUNTIME_MAX_USEC,
+                        "TimeoutStopUSec", "t", (uint64_t) (10 * USEC_PER_SEC),
+                        "StandardInputFileDescriptor", "h", link_fd, "StandardOutputFileDescriptor",
+                        "h", request_fd, "DefaultDependencies", "b", 0, "ExecStart", "a(sasb)", 1U,
+                        path, 2U, path, "disk", 0);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0U);
         if (r >= 0)
                 *ret = TAKE_PTR(m);
         return r;
+}
+
+/* It holds the image's lock and the key. Best effort: systemd does the same a little later. */
+static void kill_service(sd_bus *bus, const char *unit) {
+        (void) sd_bus_call_method(bus, SYSTEMD1_BUS_NAME, SYSTEMD1_PATH, SYSTEMD1_MANAGER_INTERFACE,
+                                  "KillUnit", NULL, NULL, "ssi", unit, "all", (int32_t) SIGKILL);
 }
 
 int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, const Secret *key, DiskTree *ret,
@@ -83,6 +95,8 @@ int disk_attach_in_service(sd_bus *bus, const ContainerSpec *spec, const Secret 
         m = sd_bus_message_unref(m);
         link[1] = fd_close(link[1]);
         r = disk_wait_answer(spec_root_path(spec), link[0], ret, reterr);
+        if (r == -ETIMEDOUT)
+                kill_service(bus, unit);
         if (r == -EIO) /* none: why it could not be executed is in its log alone */
                 error_hint(reterr, "see 'journalctl -u %s'", unit);
         return r;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers from disk images, which the distribution's own tools have made."""
 import base64
+import hashlib
 import json
 import random
 import re
@@ -417,11 +418,30 @@ def locked(images):
             f.seek(at * MIB)
             f.write(part.read_bytes())
     part.unlink()
+    local("truncate", "-s", "2M", images / "null.raw")
+    local("cryptsetup", "luksFormat", "-q", "--type", "luks2", "--luks2-metadata-size", "16k", "--luks2-keyslots-size", "256k",
+          "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", images / "null.raw", key)
+    without_cipher(images / "null.raw")
+
+
+def without_cipher(image, size=16384):
+    """What somebody without the key can do to a LUKS2 header: it still opens, and nothing is encrypted."""
+    header = image.read_bytes()
+    with open(image, "r+b") as f:
+        for at in (0, size):
+            binary, text = bytearray(header[at:at + 4096]), json.loads(header[at + 4096:at + size].rstrip(b"\0"))
+            text["segments"]["0"]["encryption"] = "cipher_null-ecb"
+            rest = json.dumps(text, separators=(",", ":")).encode().ljust(size - 4096, b"\0")
+            binary[448:512] = bytes(64)
+            binary[448:480] = hashlib.sha256(binary + rest).digest()
+            f.seek(at)
+            f.write(binary + rest)
 
 
 def test_keys(host, pool, locked, clean):
     """Where keys come from, up to what this host's kernel lacks; where none comes, and which are wrong."""
     path, here, lacks = pool("luks"), f"{POOL}/key", "The kernel has no dm-crypt"
+    null = pool("null")
     host.run(f"mkdir -m 700 {here}; cd {here}; umask 077; printf 'open sesame' >right; printf wrong >wrong; : >empty; head -c 65537 /dev/zero >long; "
              "cp right open; chmod 644 open; truncate -s 2M argon.raw; cryptsetup luksFormat -q --type luks2 --luks2-metadata-size 16k --luks2-keyslots-size 256k "
              "--pbkdf argon2id --pbkdf-memory 65536 --pbkdf-force-iterations 4 --pbkdf-parallel 1 argon.raw right; "
@@ -438,6 +458,7 @@ def test_keys(host, pool, locked, clean):
                                ([f"--image-key-file={here}/right", "--image-policy=root=encryptedwithintegrity"], "without protection of its integrity"),
                                (["-i", f"{here}/argon.raw", f"--image-key-file={here}/wrong"], f"does not open image '{here}/argon.raw'"),
                                (["-i", f"{here}/argon.raw", f"--image-key-file={here}/right"], lacks),
+                               (["-i", null, f"--image-key-file={here}/right", "--image-policy=root=encrypted"], "the cipher of its data is none at all"),
                                ([f"--image-key-file={here}/right", "--image-policy=root=encrypted"], lacks)):
             r = host.berth(*run, *options, "true", check=False)
             assert r.returncode == 125 and words in r.stderr, (options, r)
@@ -472,6 +493,13 @@ def test_keys(host, pool, locked, clean):
                      "while test -e $f; do sleep 0.1; done", input=answer)
         host.wait_for("systemctl is-failed berth@keys")
         assert lacks in host.run("systemctl show -P StatusText berth@keys").out
+        # a worker that hangs does not do so for ever, whoever is gone
+        host.write("/run/systemd/system/berth@keys.service.d/key.conf", f"[Service]\nEnvironment=BERTH_WORKER={here}/hang\n")
+        host.run(f"printf '#!/bin/sh\\nexec sleep 600\\n' >{here}/hang; chmod 755 {here}/hang; systemctl daemon-reload; systemctl reset-failed berth@keys; "
+                 "systemctl start --no-block berth@keys")
+        host.wait_for("systemctl show -P RuntimeMaxUSec 'berth-disk-*.service' | grep -qx '1min 10s'")
+        host.run("systemctl kill -s KILL 'berth-disk-*.service'")
+        host.wait_for("systemctl is-failed berth@keys")
         # over the bus nobody is asked
         r = host.run("busctl", "call", "org.berth.Containers1", "/org/berth/Containers1", "org.berth.Containers1.Manager", "CreateContainer", "sa{sv}a(sh)", "keys", "1",
                      "Image", "s", path, "0", check=False)
