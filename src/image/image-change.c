@@ -258,6 +258,15 @@ static int make_immutable(const Leftover *l, const char *file, Error *reterr) {
         return r < 0 ? failed(r, "Marking read-only", file, reterr) : 0;
 }
 
+/* They are promised twice: when they are there, they can be told from others'. */
+static int copy_side_cars(Leftover *l, const LeftoverRule *rules, size_t n, char *const *from,
+                          char *const *to, Error *reterr) {
+        int r = leftover_promise(l, rules, n, reterr);
+        if (r >= 0)
+                r = side_cars_copy(from, to, reterr);
+        return r >= 0 && to && *to ? leftover_promise(l, rules, n, reterr) : r;
+}
+
 static int clone_under(const ImagePool *pool, const Image *i, const char *name, bool read_only,
                        Leftover *l, Error *reterr) {
         _cleanup_strv_free_ char **from = NULL, **to = NULL, **new_from = NULL, **new_to = NULL;
@@ -271,10 +280,8 @@ static int clone_under(const ImagePool *pool, const Image *i, const char *name, 
         if (r >= 0)
                 r = side_cars_missing(from, to, &new_from, &new_to, reterr);
         if (r >= 0)
-                r = leftover_promise(l, &(LeftoverRule){ .image = path, .files = new_to }, 1,
-                                     reterr);
-        if (r >= 0)
-                r = side_cars_copy(new_from, new_to, reterr);
+                r = copy_side_cars(l, &(LeftoverRule){ .image = path, .files = new_to }, 1,
+                                   new_from, new_to, reterr);
         if (r >= 0)
                 r = finish_clone(i, l, read_only, reterr);
         if (r >= 0)
@@ -416,9 +423,7 @@ static int rename_under(const ImagePool *pool, const Image *i, const char *name,
                 { .image = path, .files = new_to },
                 { .image = i->entry, .files = from, .from = snapshots, .to = new_snapshots },
         };
-        r = leftover_promise(l, rules, ELEMENTSOF(rules), reterr);
-        if (r >= 0)
-                r = side_cars_copy(new_from, new_to, reterr);
+        r = copy_side_cars(l, rules, ELEMENTSOF(rules), new_from, new_to, reterr);
         return r < 0 ? r : rename_entry(i, l, old_file, file, reterr);
 }
 

@@ -86,7 +86,8 @@ typedef struct Leftover {
 int image_identity(int fd, uint64_t *ret);
 /* -EPERM: others can write to the directory. */
 int leftover_begin(const char *directory, const char *name, Leftover *ret, Error *reterr);
-/* If this is killed: when there is nothing at `image` (absolute), these files are to be removed, and `from` (or NULL) gets the name `to`.
+/* If this is killed: when there is nothing at `image` (absolute), these files are to be removed, as they are now or, if they are not there, whatever will be, and
+ * `from` (or NULL) gets the name `to`.
  * Where image is NULL, the temporary entry gets the name `to`, in the directory where it is, unless it is still what has this identity: it has changed places
  * with an image, and holds what must not be lost. Each call replaces what was said before. */
 typedef struct LeftoverRule {
@@ -110,5 +111,11 @@ int side_cars_missing(char *const *from, char *const *to, char ***ret_from, char
                       Error *reterr);
 int side_cars_copy(char *const *from, char *const *to, Error *reterr);
 void side_cars_remove(char *const *files); /* what fails, stays */
+/* What tells it from one that gets its name later, in words: inode and last change; "-": it is not there. No device: that has another number after a reboot. */
+#define SIDE_CAR_WORDS_MAX (STRLEN("18446744073709551615:-9223372036854775808.999999999") + 1)
+void side_car_describe(const char *path, char ret[static SIDE_CAR_WORDS_MAX]);
+/* Is it what these words, or NULL, were about? Without them it is if it did not change since (st_mtim of where they would be). A directory stays the same if less is in
+ * it, but not with a file that is newer. */
+bool side_car_is(const char *path, const char *words, const struct timespec *since);
 /* Is this a name that a side-car of the image may have? Both absolute; neither need be there. settings: as in ImagePool. */
 bool side_car_is_of(char *const *settings, const char *image, const char *file);

@@ -2,7 +2,7 @@
 /* Temporary entries of a pool, and what is done with those of who was killed.
  *
  * The lock file of an entry has records, each with a NUL behind: "I" and the path of an image, "S" and that of a side-car of the image
- * before it, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
+ * before it, with "D" and what the side-car is in front, "F" and "T" two names of something that follows it. Of an image that is not there the side-cars go, and what is at "F" gets the name "T".
  * "N" and a number: the entry gets the name in the "T" that follows, where it is, unless it has this identity.
  * What cannot be done stays to be done, with its lock file. While it is done nobody makes an image of that name.
  *
@@ -140,15 +140,23 @@ int leftover_promise(Leftover *l, const LeftoverRule *rules, size_t n, Error *re
                         add_record(&b, 'I', rule->image);
                 else
                         add_number(&b, 'N', rule->identity);
-                STRV_FOREACH(f, rule->files)
+                STRV_FOREACH(f, rule->files) {
+                        char words[SIDE_CAR_WORDS_MAX];
+                        side_car_describe(*f, words);
+                        add_record(&b, 'D', words);
                         add_record(&b, 'S', *f);
+                }
                 if (rule->from)
                         add_record(&b, 'F', rule->from);
                 if (rule->to)
                         add_record(&b, 'T', rule->to);
         }
-        int r = b.failed ? -ENOMEM : 0;
-        if (r >= 0 && (ftruncate(l->lock_fd, 0) < 0 || lseek(l->lock_fd, 0, SEEK_SET) < 0))
+        struct stat st;
+        int r = b.failed ? -ENOMEM : fstat(l->lock_fd, &st) < 0 ? -errno : 0;
+        /* one that only says more of the same is never away */
+        if (r >= 0 && (off_t) b.size < st.st_size && ftruncate(l->lock_fd, 0) < 0)
+                r = -errno;
+        if (r >= 0 && lseek(l->lock_fd, 0, SEEK_SET) < 0)
                 r = -errno;
         if (r >= 0 && b.size > 0)
                 r = fd_write_full(l->lock_fd, b.text, b.size);
@@ -191,7 +199,7 @@ static int keep_entry(const Leftover *l, uint64_t identity, const char *to) {
 /* ---- keeping promises ---- */
 
 typedef struct Promise {
-        const char *image, *from;
+        const char *image, *from, *was; /* was: of the next side-car */
         uint64_t identity;
         bool gone, moves; /* the image is; the entry may have to be kept */
         int name_lock;    /* of the image */
@@ -274,6 +282,14 @@ static bool is_believed(const Leftover *l, const Promise *p, char tag, const cha
         }
 }
 
+/* Settings that somebody has written since are for an image that he is about to make. */
+static void drop_side_car(const Leftover *l, const Promise *p, const char *path) {
+        struct stat st;
+        if (is_snapshots_of(p->image, path) ||
+            (fstat(l->lock_fd, &st) >= 0 && side_car_is(path, p->was, &st.st_mtim)))
+                side_cars_remove((char *[]){ (char *) path, NULL });
+}
+
 static int keep_record(const Leftover *l, Promise *p, const char *record) {
         const char *text = record + 1;
         const bool believed = is_believed(l, p, record[0], text);
@@ -284,9 +300,13 @@ static int keep_record(const Leftover *l, Promise *p, const char *record) {
                 (void) promise_begin(l, NULL, p); /* of no image */
                 p->moves = true;
                 return parse_u64(text, &p->identity);
+        case 'D':
+                p->was = text;
+                return 0;
         case 'S':
                 if (p->gone && believed && path_is_absolute(text))
-                        side_cars_remove((char *[]){ (char *) text, NULL });
+                        drop_side_car(l, p, text);
+                p->was = NULL;
                 return 0;
         case 'F':
                 p->from = believed ? text : NULL;

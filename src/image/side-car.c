@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that belong to an image and have its name: settings beside it and in the directories of settings, hashes and signatures. */
+#include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -134,6 +136,53 @@ void side_cars_remove(char *const *files) {
                         (void) tree_delete(parent, name, NULL, NULL); /* best effort */
         }
 }
+
+/* ---- to know it again ---- */
+
+void side_car_describe(const char *path, char ret[static SIDE_CAR_WORDS_MAX]) {
+        struct stat st;
+        if (lstat(path, &st) < 0)
+                (void) snprintf(ret, SIDE_CAR_WORDS_MAX, "-"); /* it fits, and so does this: */
+        else
+                (void) snprintf(ret, SIDE_CAR_WORDS_MAX, "%" PRIu64 ":%" PRIi64 ".%09u",
+                                (uint64_t) st.st_ino, (int64_t) st.st_ctim.tv_sec,
+                                (unsigned) st.st_ctim.tv_nsec);
+}
+
+static bool is_newer(const struct stat *st, const struct timespec *since) {
+        return st->st_ctim.tv_sec != since->tv_sec ? st->st_ctim.tv_sec > since->tv_sec
+                                                   : st->st_ctim.tv_nsec > since->tv_nsec;
+}
+
+/* Who was killed over its removal has taken files out of it; nobody but another one puts files in. */
+static bool has_newer(const char *path, const struct timespec *since) {
+        bool found = false;
+        DIR *d = opendir(path);
+        for (struct dirent *e = d ? readdir(d) : NULL; e && !found; e = readdir(d)) {
+                struct stat st;
+                found = fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                        !S_ISDIR(st.st_mode) && is_newer(&st, since);
+        }
+        if (d)
+                (void) closedir(d); /* was only read */
+        return found || !d;
+}
+
+bool side_car_is(const char *path, const char *words, const struct timespec *since) {
+        char now[SIDE_CAR_WORDS_MAX];
+        struct stat st;
+        if (lstat(path, &st) < 0)
+                return false;
+        side_car_describe(path, now);
+        if (words && (streq(words, "-") || streq(words, now)))
+                return true;
+        if (!S_ISDIR(st.st_mode))
+                return !words && !is_newer(&st, since);
+        const bool same = !words || strncmp(words, now, strcspn(now, ":") + 1) == 0;
+        return same && !has_newer(path, since);
+}
+
+/* ---- which they are ---- */
 
 static bool has_suffix_of(const char *file, const char *name, const char *const *list, size_t n) {
         const char *rest = startswith(file, name);

@@ -75,6 +75,53 @@ TEST(the_name_is_kept_as_long_as_the_promise) {
         }
 }
 
+/* ---- settings of an image to come ---- */
+
+/* Whoever was killed has left a promise about files of this name; these are others. */
+TEST(killed_at_every_call_new_settings_stay) {
+        static const struct {
+                int (*change)(const void *of);
+                const char *gone;
+                bool always; /* also while they were about to be made */
+        } rows[] = {
+                { change_remove, "web", true },
+                { change_clone, "db", false },
+                { change_rename, "db", false },
+                { change_rename, "web", true },
+        };
+        for (size_t k = 0; k < ELEMENTSOF(rows); k++) {
+                const char *gone = rows[k].gone;
+                bool ended = false, kept = false;
+                for (unsigned n = 1; !ended; n++) {
+                        Care c;
+                        care_begin(&c);
+                        shell(&c, "mkdir -p first/web/d etc/web.berth.d; touch etc/web.berth "
+                                  "first/web.nspawn etc/web.berth.d/a.conf etc/web.berth.d/z.conf");
+                        ended = killed_at_call(n, rows[k].change, &c);
+                        _cleanup_free_ char *
+                                entry = strf("first/%s", gone),
+                               *script = strf(
+                                       "sleep 0.02; echo new >x; mv x first/%s.nspawn; echo new >etc/%s.berth\n"
+                                       "mkdir -p etc/%s.berth.d; echo new >etc/%s.berth.d/b.conf",
+                                       gone, gone, gone, gone),
+                               *look = strf(
+                                       "if test \"$(cat first/%s.nspawn etc/%s.berth etc/%s.berth.d/b.conf | wc -l)\" = 3; then touch all; fi 2>/dev/null",
+                                       gone, gone, gone);
+                        if (!pool_has(&c.p, entry)) {
+                                shell(&c, script);
+                                ASSERT_OK(image_reclaim(&c.pool, NULL));
+                                shell(&c, look);
+                                kept = pool_has(&c.p, "all");
+                                if (rows[k].always && !kept)
+                                        TEST_FAIL("row %zu, call %u: new settings are gone", k, n);
+                        }
+                        care_end(&c);
+                }
+                if (!kept) /* right before the image is there */
+                        TEST_FAIL("row %zu: new settings are gone", k);
+        }
+}
+
 int main(int argc, char **argv) {
         return care_main(argc, argv);
 }

@@ -131,8 +131,11 @@ TEST(what_a_promise_may_name) {
                 { "N1|T../victim/x|", "first/.#x.01234567", NULL },
                 { "N1|Tweb/x|", "first/.#x.01234567", NULL },
                 { "N1|T..|", "first/.#x.01234567", NULL },
+                { "I@/first/none|D1:1.000000000|S@/etc/none.berth|", "etc/none.berth", NULL },
+                { "I@/first/none|D|S@/etc/none.berth|", "etc/none.berth", NULL },
                 /* what belongs to an image that is gone */
                 { "I@/first/none|S@/etc/none.berth|", "victim", "etc/none.berth" },
+                { "I@/first/none|D-|S@/etc/none.berth|", "victim", "etc/none.berth" },
                 { "I@/first/none.raw|S@/etc/none.berth|", "victim", "etc/none.berth" },
                 { "I@/first/none|S@/first/none.roothash|", "victim", "first/none.roothash" },
                 { "I@/first/none|S@/first/.#snapshots/none|", "first/.#snapshots/web",
@@ -161,6 +164,28 @@ TEST(what_a_promise_may_name) {
                         TEST_FAIL("'%s': '%s' is there", rows[k].records, rows[k].goes);
                 care_end(&c);
         }
+}
+
+/* Of an older version, which did not say what they were. */
+TEST(what_is_newer_than_its_promise_stays) {
+        Care c;
+        care_begin(&c);
+        pool_directory(&c.p, "etc/none.berth.d");
+        pool_directory(&c.p, "first/none.berth.d");
+        pool_file(&c.p, "first/none.berth.d/a.conf", "");
+        pool_file(&c.p, "first/none.berth", "");
+        promise(&c, "first/.#x.01234567.lck",
+                "I@/first/none|S@/etc/none.berth|S@/etc/none.berth.d|S@/first/none.berth|"
+                "S@/first/none.berth.d|");
+        usleep(20000); /* clocks of file systems are coarse */
+        pool_file(&c.p, "etc/none.berth", "");
+        pool_file(&c.p, "etc/none.berth.d/new.conf", "");
+        ASSERT_EQ(image_reclaim(&c.pool, NULL), 1);
+        ASSERT_TRUE(pool_has(&c.p, "etc/none.berth"));
+        ASSERT_TRUE(pool_has(&c.p, "etc/none.berth.d/new.conf"));
+        ASSERT_FALSE(pool_has(&c.p, "first/none.berth"));
+        ASSERT_FALSE(pool_has(&c.p, "first/none.berth.d"));
+        care_end(&c);
 }
 
 /* Others' lock files in a pool, and pools in which others can write. */
