@@ -532,6 +532,7 @@ static void remove_followers(Leftover *l, char *const *files, int *name_lock) {
 int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         _cleanup_(snapshot_lock_done) SnapshotLock snapshots = SNAPSHOT_LOCK_NULL;
         _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        _cleanup_(image_locks_done) ImageLocks locks = IMAGE_LOCKS_NULL; /* of all that goes */
         _cleanup_close_ int name_lock = -EBADF; /* until the promise is kept */
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
         _cleanup_strv_free_ char **from = NULL, **to = NULL;
@@ -539,7 +540,7 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r >= 0)
                 r = image_lock(i, LOCK_MODE_EXCLUSIVE, &lock, reterr);
         if (r >= 0)
-                r = image_check_parts(i, reterr);
+                r = image_lock_parts(i, &locks, reterr);
         if (r >= 0)
                 r = image_check_unused(i, reterr);
         if (r >= 0)
@@ -553,7 +554,7 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r > 0 && strv_extend(&from, snapshots.directory) < 0)
                 r = error_oom(reterr);
         if (r > 0)
-                r = snapshots_check_unused(i, reterr);
+                r = snapshots_lock_all(i, &locks, reterr);
         if (r >= 0)
                 r = leftover_promise(&l, &(LeftoverRule){ .image = i->entry, .files = from }, 1,
                                      reterr);
@@ -562,6 +563,7 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r < 0)
                 return r;
         remove_followers(&l, from, &name_lock);
+        image_locks_done(&locks);
         snapshot_lock_done(&snapshots);
         r = tree_delete(l.directory_fd, l.name, tick_to_the_end, (void *) pool);
         if (r < 0 && r != -ENOENT) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "basic/alloc.h"
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/str.h"
@@ -118,29 +119,50 @@ void image_lock_done(ImageLock *l) {
         l->file = mfree(l->file);
 }
 
-/* Takes and gives back the lock of something in a stack. */
-static int check_part(const Image *i, const char *name, const struct stat *st, Error *reterr) {
-        char path[LOCK_INODE_PATH_MAX];
-        int fd = lock_take_inode(st, LOCK_MODE_EXCLUSIVE);
+/* ---- several ---- */
 
-        lock_inode_path(st, path);
-        if (fd == -EBUSY) {
-                _cleanup_free_ char *holder = lock_describe_holder(path, "another container");
-                int r = error_set(reterr, -EBUSY, ERROR_ROOT_BUSY,
-                                  "'%s' of image '%s' is in use by %s", name, i->name,
-                                  strempty(holder));
-                error_hint(reterr, "wait for its end, or stop it: 'berth list' shows what runs");
+static bool is_locked(const ImageLocks *l, const char *path) {
+        struct stat st;
+        bool found = false;
+        if (stat(path, &st) < 0)
+                return false; /* locking it tells */
+        for (size_t k = 0; !found && k < l->n; k++)
+                found = l->locks[k].st.st_dev == st.st_dev && l->locks[k].st.st_ino == st.st_ino;
+        return found;
+}
+
+int image_locks_add(ImageLocks *l, const char *what, const char *path, Error *reterr) {
+        _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
+        if (is_locked(l, path))
+                return 0;
+        int r = image_lock_path(what, path, LOCK_MODE_EXCLUSIVE, &lock, reterr);
+        if (r < 0)
                 return r;
-        }
-        if (fd < 0)
-                return error_set_errno(reterr, fd, ERROR_FAILED, "Locking image '%s' failed",
-                                       i->name);
-        release(&fd, path, LOCK_MODE_EXCLUSIVE);
+        ImageLock *added = ARRAY_APPEND(l->locks, l->n);
+        if (!added)
+                return error_oom(reterr);
+        *added = lock;
+        lock = (ImageLock) IMAGE_LOCK_NULL;
         return 0;
 }
 
+void image_locks_done(ImageLocks *l) {
+        for (size_t k = 0; k < l->n; k++)
+                image_lock_done(l->locks + k);
+        l->locks = mfree(l->locks);
+        l->n = 0;
+}
+
+static int lock_part(const Image *i, const char *directory, const char *name, ImageLocks *l,
+                     Error *reterr) {
+        _cleanup_free_ char *what = strf("'%s' of image '%s'", name, i->name),
+                            *path = path_join(directory, name);
+        return what && path ? image_locks_add(l, what, path, reterr) : error_oom(reterr);
+}
+
 /* Versions are one level below. Links lead to what is not of this image. */
-static int check_parts(const Image *i, const char *path, bool versions, Error *reterr) {
+static int lock_parts(const Image *i, const char *path, bool versions, ImageLocks *l,
+                      Error *reterr) {
         DIR *d = opendir(path);
         int r = 0;
 
@@ -153,19 +175,20 @@ static int check_parts(const Image *i, const char *path, bool versions, Error *r
                     fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                     !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
                         continue;
-                r = check_part(i, e->d_name, &st, reterr);
+                r = lock_part(i, path, e->d_name, l, reterr);
                 if (r < 0 || versions || !S_ISDIR(st.st_mode) || !endswith(e->d_name, ".v"))
                         continue;
                 _cleanup_free_ char *inner = path_join(path, e->d_name);
-                r = inner ? check_parts(i, inner, /* versions= */ true, reterr) : error_oom(reterr);
+                r = inner ? lock_parts(i, inner, /* versions= */ true, l, reterr)
+                          : error_oom(reterr);
         }
         (void) closedir(d); /* was only read */
         return r;
 }
 
-int image_check_parts(const Image *i, Error *reterr) {
+int image_lock_parts(const Image *i, ImageLocks *l, Error *reterr) {
         return i->kind == IMAGE_MSTACK && !i->link
-                       ? check_parts(i, i->path, /* versions= */ false, reterr)
+                       ? lock_parts(i, i->path, /* versions= */ false, l, reterr)
                        : 0;
 }
 

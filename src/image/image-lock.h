@@ -25,8 +25,19 @@ int image_lock_path(const char *what, const char *path, LockMode mode, ImageLock
 /* Also removes what was made, if nobody else can hold it. */
 void image_lock_done(ImageLock *l);
 
-/* Of a stack of layers: ERROR_ROOT_BUSY if a part of it, which other stacks can use as well, is in use. */
-int image_check_parts(const Image *i, Error *reterr);
+/* Several, by inode, each once: names of one file have one lock. */
+typedef struct ImageLocks {
+        ImageLock *locks;
+        size_t n;
+} ImageLocks;
+#define IMAGE_LOCKS_NULL \
+        { 0 }
+/* As image_lock_path(), exclusive, and one more of them. */
+int image_locks_add(ImageLocks *l, const char *what, const char *path, Error *reterr);
+void image_locks_done(ImageLocks *l);
+
+/* Of a stack of layers: locks its parts, which other stacks can use as well. ERROR_ROOT_BUSY if one is in use. */
+int image_lock_parts(const Image *i, ImageLocks *l, Error *reterr);
 
 /* A name that is about to be given to an image. ERROR_ROOT_BUSY. Returns the descriptor. */
 int image_lock_name(const char *name, Error *reterr);

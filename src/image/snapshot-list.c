@@ -12,6 +12,7 @@
 #include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/strv.h"
+#include "image/image-lock.h"
 #include "sys/btrfs.h"
 #include "sys/lock.h"
 #include "sys/tree-delete.h"
@@ -302,6 +303,7 @@ int snapshot_check_none(const char *entry, const char *name, Error *reterr) {
 
 int snapshot_drop_orphan(const char *directory) {
         _cleanup_(snapshot_lock_done) SnapshotLock lock = SNAPSHOT_LOCK_NULL;
+        _cleanup_(image_locks_done) ImageLocks locks = IMAGE_LOCKS_NULL;
         _cleanup_free_ char *all = NULL, *place = NULL, *entry = NULL;
         struct stat st;
         if (path_extract_directory(directory, &all) < 0 ||
@@ -316,7 +318,7 @@ int snapshot_drop_orphan(const char *directory) {
                 return 0;
         if (leftover_names(place, directory)) /* now that who had begun it cannot be alive */
                 return 1;
-        if (snapshots_check_unused(&gone, NULL) < 0)
+        if (snapshots_lock_all(&gone, &locks, NULL) < 0)
                 return 0;
         _cleanup_close_ int fd = open(all, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)

@@ -236,28 +236,25 @@ int snapshot_roll_back(const ImagePool *pool, const Image *i, const char *name, 
 /* ---- removing ---- */
 
 /* It may be the root directory or the disk of a container that does not change it, or its template. */
-static int lock_snapshot(const Image *i, const Snapshot *s, ImageLock *ret, Error *reterr) {
+static int lock_snapshot(const Image *i, const Snapshot *s, ImageLocks *l, Error *reterr) {
         _cleanup_free_ char *what = strf("Snapshot '%s' of image '%s'", s->name, i->name);
-        return what ? image_lock_path(what, s->path, LOCK_MODE_EXCLUSIVE, ret, reterr)
-                    : error_oom(reterr);
+        return what ? image_locks_add(l, what, s->path, reterr) : error_oom(reterr);
 }
 
-int snapshots_check_unused(const Image *i, Error *reterr) {
-        _cleanup_(snapshot_list_done) SnapshotList l = { 0 };
-        int r = snapshot_list(i, &l, reterr);
-        for (size_t k = 0; r >= 0 && k < l.n; k++) {
-                _cleanup_(image_lock_done) ImageLock lock = IMAGE_LOCK_NULL;
-                r = lock_snapshot(i, l.snapshots + k, &lock, reterr);
-        }
-        return r < 0 ? r : 0;
+int snapshots_lock_all(const Image *i, ImageLocks *l, Error *reterr) {
+        _cleanup_(snapshot_list_done) SnapshotList list = { 0 };
+        int r = snapshot_list(i, &list, reterr);
+        for (size_t k = 0; r >= 0 && k < list.n; k++)
+                r = lock_snapshot(i, list.snapshots + k, l, reterr);
+        return r;
 }
 
 /* Gone with its name; the rest follows. */
 static int drop(const ImagePool *pool, const Image *i, const SnapshotLock *lock, const Snapshot *s,
                 Error *reterr) {
-        _cleanup_(image_lock_done) ImageLock inode_lock = IMAGE_LOCK_NULL;
+        _cleanup_(image_locks_done) ImageLocks locks = IMAGE_LOCKS_NULL;
         _cleanup_(leftover_done) Leftover l = LEFTOVER_NULL;
-        int r = lock_snapshot(i, s, &inode_lock, reterr);
+        int r = lock_snapshot(i, s, &locks, reterr);
         if (r >= 0)
                 r = leftover_begin(lock->directory, i->name, &l, reterr);
         if (r < 0)

@@ -82,8 +82,9 @@ typedef struct SnapshotLock {
 /* 0: there are none, and they are not to be made: nothing is locked. 1: locked. ERROR_ROOT_BUSY. */
 int snapshot_lock(const Image *i, bool make, SnapshotLock *ret, Error *reterr);
 void snapshot_lock_done(SnapshotLock *l);
-/* Is none of them in use? ERROR_ROOT_BUSY. */
-int snapshots_check_unused(const Image *i, Error *reterr);
+/* Locks each of them. ERROR_ROOT_BUSY: one is in use. */
+struct ImageLocks;
+int snapshots_lock_all(const Image *i, struct ImageLocks *l, Error *reterr);
 /* Are there none of an image that was at `entry` (absolute), where one of this name is about to be? They would be taken for its own. -EEXIST. */
 int snapshot_check_none(const char *entry, const char *name, Error *reterr);
 /* Removes the directory if its image is not there any more. 1: it stays, because what was begun with it is not at its end (`image_reclaim`). */

@@ -122,6 +122,58 @@ TEST(killed_at_every_call_new_settings_stay) {
         }
 }
 
+/* ---- what goes with it ---- */
+
+/* Somebody who uses a part as soon as he can, as a container that does not change it. */
+typedef struct User {
+        Care c;
+        const char *part;
+        struct stat st;
+        int lock;
+} User;
+
+static void use_part(void *of) {
+        User *u = of;
+        u->lock = lock_take_inode(&u->st, LOCK_MODE_SHARED);
+        if (u->lock >= 0 && !pool_has(&u->c.p, u->part))
+                u->lock = fd_close(u->lock);
+}
+
+TEST(what_goes_with_it_is_locked_until_it_is_gone) {
+        static const struct {
+                const char *script, *part;
+        } rows[] = {
+                { "mkdir -p first/web.mstack/layer@0/d first/web.mstack/layer@1.v/layer_1\n"
+                  "touch first/web.mstack/bind@a.raw; ln first/web.mstack/bind@a.raw first/web.mstack/bind@b.raw",
+                  "first/web.mstack/layer@0" },
+                { "mkdir -p first/web.mstack/layer@0/d first/web.mstack/layer@1.v/layer_1",
+                  "first/web.mstack/layer@1.v/layer_1" },
+                { "mkdir -p first/web 'first/.#snapshots/web/2001-01-01T00:00:00Z/d' "
+                  "'first/.#snapshots/web/2002-01-01T00:00:00Z'; chmod 700 first first/.#snapshots",
+                  "first/.#snapshots/web/2001-01-01T00:00:00Z" },
+        };
+        for (size_t k = 0; k < ELEMENTSOF(rows); k++) {
+                bool ended = false, refused = false;
+                for (unsigned n = 1; !ended; n++) {
+                        User u = { .part = rows[k].part, .lock = -EBADF };
+                        care_begin(&u.c);
+                        shell(&u.c, rows[k].script);
+                        _cleanup_free_ char *part = pool_at(&u.c.p, u.part);
+                        ASSERT_OK(stat(part, &u.st));
+                        int r = disturbed_at_call(n, change_remove, use_part, &u, &ended);
+                        if (u.lock < 0)
+                                ASSERT_OK(r);
+                        else if (r != -EBUSY || !pool_has(&u.c.p, u.part))
+                                TEST_FAIL("row %zu, call %u: %d with a part in use", k, n, r);
+                        refused = refused || u.lock >= 0;
+                        ASSERT_EQ(pool_has(&u.c.p, u.part), u.lock >= 0);
+                        u.lock = fd_close(u.lock);
+                        care_end(&u.c);
+                }
+                ASSERT_TRUE(refused);
+        }
+}
+
 int main(int argc, char **argv) {
         return care_main(argc, argv);
 }
