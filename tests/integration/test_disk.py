@@ -316,7 +316,7 @@ def test_host_outlives_its_image(host, pool, clean):
     assert r.out == "/efi type vfat", r
 
 
-@pytest.mark.campaign("bookworm")
+@pytest.mark.campaign
 @pytest.mark.vm
 def test_host_outlives_what_is_done_to_images(host, pool, images, clean):
     """In a VM alone: it is the kernel that reads what changes under it, or never was a file system."""
@@ -510,6 +510,7 @@ def test_keys(host, pool, locked, clean):
                  "rmdir /run/systemd/ask-password 2>/dev/null; :", check=False)
 
 
+@pytest.mark.campaign("forky")     # half of the VM's time; what is tested is the kernel's and libcryptsetup's
 @pytest.mark.vm
 def test_luks(host, pool, locked, clean):
     """LUKS1 on a whole image, LUKS2 in partitions: mounted, written, and gone with the container, however it ends."""

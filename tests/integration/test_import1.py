@@ -87,6 +87,7 @@ def test_there_and_back(files):
     assert transfers(host) == [] and pool(host) == ["i1-a", "i1-d.raw", "i1-fs"]
 
 
+@pytest.mark.campaign("bookworm")
 @pytest.mark.vm
 def test_a_download_has_the_network(server):
     """In the VM the unit of the spawner, which executes it, really has none."""

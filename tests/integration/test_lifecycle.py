@@ -130,9 +130,10 @@ def test_service_boots_and_stops(host, service, tree, users):
     assert p["StatusText"].startswith("Container running")
     shown = info(host, "web")
     assert shown["Unit"] == "berth@web.service" and str(shown["Supervisor"]) == p["MainPID"]
-    # the supervisor beside the payload, not above it
+    # the supervisor beside the payload, not above it. systemd 252 puts a process that it has started into the unit's group once more itself, which may be
+    # after it has gone to another one; where the group has no controllers, as with hybrid groups, nothing stops that
     cgroup = host.run("cat", f"/proc/{p['MainPID']}/cgroup").out.splitlines()[-1]
-    assert cgroup.endswith("/berth@web.service/supervisor")
+    assert cgroup.endswith("/berth@web.service/supervisor") or (host.systemd < 254 and cgroup.endswith("/berth@web.service"))
     inside = ["nsenter", "-t", str(shown["Leader"]), "-a", "-r", "-w"]
     assert host.run(*inside, "systemctl", "is-system-running", "--wait", check=False, timeout=READY_S).out == "running"
     host.systemctl("stop", "berth@web.service", timeout=120)

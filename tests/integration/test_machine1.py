@@ -20,7 +20,7 @@ def owner(host):
     return ""
 
 
-def wait_owner(host, program, timeout=20):
+def wait_owner(host, program, timeout=60):
     deadline = time.monotonic() + timeout
     while owner(host) != program:
         assert time.monotonic() < deadline, f"{program} does not get the name, {owner(host)!r} has it\n" + host.journal("-n", "30")
@@ -68,7 +68,8 @@ def web(host):
 
 
 def start(host, unit):
-    host.systemctl("start", unit, timeout=120)
+    r = host.systemctl("start", unit, timeout=120, check=False)
+    assert r.returncode == 0, f"{r}\n{host.journal('-n', '30', '-u', unit)}"
     host.wait_for("machinectl show web -p State --value 2>/dev/null | grep -qx running", 30)
     host.wait_for("systemctl -M web is-system-running 2>/dev/null | grep -qE 'running|degraded'", 60)
 
