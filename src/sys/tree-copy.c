@@ -298,11 +298,17 @@ static int open_source(int pin, int flags) {
 
 static int copy_directory(Copier *c, int from_fd, int to, const char *name, bool subvolume);
 
+/* Somebody is at work: what was removed since its name was read, or a directory since it was opened, was not there. Of the top -ESTALE says that the file
+ * system has gone, of which no copy can be complete. */
+static bool is_gone(const Copier *c, int r) {
+        return r == -ENOENT || (r == -ESTALE && c->depth > 1);
+}
+
 static int copy_entry(Copier *c, int from, const char *name, int to) {
         struct stat st;
         _cleanup_close_ int pin = pin_entry(from, name);
         if (pin < 0)
-                return pin == -EXDEV ? -EBUSY : pin; /* a mount */
+                return is_gone(c, pin) ? 0 : pin == -EXDEV ? -EBUSY : pin; /* a mount */
         if (fstat(pin, &st) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode)) {
@@ -313,8 +319,10 @@ static int copy_entry(Copier *c, int from, const char *name, int to) {
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
                 return copy_node(c, pin, &st, to, name);
         _cleanup_close_ int fd = open_source(pin, S_ISDIR(st.st_mode) ? O_DIRECTORY : 0);
-        if (fd < 0)
-                return fd;
+        if (fd < 0) { /* or there is no /proc */
+                _cleanup_close_ int again = pin_entry(from, name);
+                return is_gone(c, again) ? 0 : fd;
+        }
         pin = fd_close(pin);
         return S_ISDIR(st.st_mode) ? copy_directory(c, fd, to, name, /* subvolume= */ false)
                                    : copy_regular(c, fd, &st, to, name);
@@ -326,7 +334,7 @@ static int copy_entries(Copier *c, int from_fd, int to_fd) {
         if (!d) {
                 r = -errno;
                 fd_close(again);
-                return r;
+                return again < 0 && c->depth > 1 && is_gone(c, r) ? 0 : r;
         }
         const size_t length = c->path.size;
         for (struct dirent *e; r >= 0 && (errno = 0, e = readdir(d));) {
@@ -339,7 +347,7 @@ static int copy_entries(Copier *c, int from_fd, int to_fd) {
                 c->path.size = length;
                 c->path.text[length] = '\0';
         }
-        if (r >= 0 && errno > 0)
+        if (r >= 0 && errno > 0 && !is_gone(c, -errno))
                 r = -errno;
         (void) closedir(d); /* was only read */
         return r;

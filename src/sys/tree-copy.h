@@ -2,7 +2,8 @@
 /* A copy of a tree, of everything in it: owners, modes, times, extended attributes with access lists and capabilities, names of one file,
  * holes, devices. The files of both share their blocks where the file system can do that.
  *
- * Both trees are reached by descriptor, no link is followed, and nothing that is mounted in the source is entered. */
+ * Both trees are reached by descriptor, no link is followed, and nothing that is mounted in the source is entered. Who works in the source meanwhile may
+ * exchange and remove what is in it: what is removed before it is opened is not in the copy. */
 #pragma once
 
 #include <stdbool.h>

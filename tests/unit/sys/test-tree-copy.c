@@ -65,6 +65,49 @@ TEST(what_becomes_something_else) {
         }
 }
 
+static void make_removable(int d) {
+        ASSERT_OK(mkdirat(d, "tree", 0755));
+        ASSERT_OK(write_file_at(d, "tree/file", "file"));
+        ASSERT_OK(mkdirat(d, "tree/directory", 0755));
+        ASSERT_OK(write_file_at(d, "tree/directory/file", "file"));
+        ASSERT_EQ(symlinkat("file", d, "tree/link"), 0);
+        ASSERT_OK(write_file_at(d, "tree/kept", "kept"));
+}
+
+static void remove_all_but_one(void *userdata) {
+        const Work *w = userdata;
+        ASSERT_OK(unlinkat(w->dir_fd, "tree/file", 0));
+        ASSERT_OK(unlinkat(w->dir_fd, "tree/directory/file", 0));
+        ASSERT_OK(unlinkat(w->dir_fd, "tree/directory", AT_REMOVEDIR));
+        ASSERT_OK(unlinkat(w->dir_fd, "tree/link", 0));
+}
+
+/* It is in the copy as it was, or it is not. */
+TEST(what_is_removed) {
+        static const char *const removed[] = { "copy/file", "copy/directory", "copy/directory/file",
+                                               "copy/link" };
+        bool ended = false, seen[ELEMENTSOF(removed)][2] = { { false } };
+        struct stat st;
+        for (unsigned n = 1; !ended; n++) {
+                _cleanup_close_ int d = sandbox_dir();
+                Work w = { .dir_fd = d };
+                make_removable(d);
+                int r = disturbed_at_call(n, copy, remove_all_but_one, &w, &ended);
+                if (r < 0)
+                        TEST_FAIL("at call %u: %s", n, errno_words(r));
+                ASSERT_EQ(fstatat(d, "copy/kept", &st, AT_SYMLINK_NOFOLLOW), 0);
+                ASSERT_EQ(st.st_size, 4);
+                for (size_t k = 0; k < ELEMENTSOF(removed); k++) {
+                        r = fstatat(d, removed[k], &st, AT_SYMLINK_NOFOLLOW);
+                        ASSERT_TRUE(r == 0 || errno == ENOENT);
+                        ASSERT_TRUE(r < 0 || S_ISDIR(st.st_mode) || st.st_size == 4);
+                        seen[k][r == 0] = true;
+                }
+        }
+        for (size_t k = 0; k < ELEMENTSOF(removed); k++)
+                ASSERT_TRUE(seen[k][false] && seen[k][true]);
+}
+
 TEST(what_has_no_contents) {
         char value[16] = "", target[16] = "";
         struct stat st;
