@@ -175,6 +175,13 @@ ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET
         return socket_receive_many(fd, buf, size, ret_fds, SOCKET_MAX_FDS);
 }
 
+int socket_set_send_buffer(int fd, int bytes) {
+        return setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+                               setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0
+                       ? -errno
+                       : 0;
+}
+
 int socket_peer(int fd, struct ucred *ret) {
         struct ucred peer;
         socklen_t size = sizeof(peer);

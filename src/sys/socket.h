@@ -26,4 +26,7 @@ ssize_t socket_receive(int fd, void *buf, size_t size, int ret_fds[static SOCKET
 /* The same with up to n_max (at most SOCKET_MANY_FDS) descriptors. */
 int socket_send_many(int fd, const void *bytes, size_t n, const int *fds, size_t n_fds);
 ssize_t socket_receive_many(int fd, void *buf, size_t size, int *ret_fds, size_t n_max);
+/* So many bytes of messages that are not read yet, each of which takes about 1K more than what is in it, whatever the system's limits
+ * are (CAP_NET_ADMIN; without it as many as they allow). */
+int socket_set_send_buffer(int fd, int bytes);
 int socket_peer(int fd, struct ucred *ret); /* SO_PEERCRED */

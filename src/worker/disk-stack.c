@@ -18,6 +18,7 @@
 #include "worker/disk.h"
 
 #define IMAGES_MAX 256U
+#define LOCK_SIZE 2048U /* of a message with a lock in the kernel, at most */
 
 typedef struct Stack {
         const char *path, *name; /* name: of the container */
@@ -152,6 +153,8 @@ int operation_disk_stack(Worker *w, Error *reterr) {
         }
         if (r >= 0) {
                 r = socket_pair_seqpacket(s.locks_fd);
+                if (r >= 0)
+                        r = socket_set_send_buffer(s.locks_fd[1], IMAGES_MAX * LOCK_SIZE);
                 if (r < 0)
                         r = setup_error(&s, r, reterr);
         }

@@ -44,6 +44,31 @@ TEST(messages_keep_their_boundaries) {
         ASSERT_ERROR(socket_send(p[1], "x", 1, NULL, 0), EPIPE); /* and no SIGPIPE */
 }
 
+/* As for the locks of a stack of disk images, where the default is small. */
+TEST(many_descriptors_that_nobody_reads) {
+        const int small = 4096;
+        int r = 0, fds[SOCKET_MAX_FDS];
+        char c;
+        for (int n = 0; n < 2; n++) {
+                _cleanup_close_pair_ int p[2] = PAIR_EBADF;
+                ASSERT_OK(socket_pair_seqpacket(p));
+                ASSERT_EQ(setsockopt(p[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+                if (n == 1)
+                        ASSERT_OK(socket_set_send_buffer(p[1], 256 * 2048));
+                for (int i = 0; i < 256 && r >= 0; i++)
+                        r = socket_send_now(p[1], "l", 1, p, 1);
+                if (n == 1) {
+                        ASSERT_OK(r);
+                        for (int i = 0; i < 256; i++) {
+                                ASSERT_EQ(socket_receive(p[0], &c, 1, fds), 1);
+                                fd_close(fds[0]);
+                        }
+                } else
+                        ASSERT_ERROR(r, EAGAIN);
+                r = 0;
+        }
+}
+
 TEST(full_queue_of_a_nonblocking_socket) {
         _cleanup_close_pair_ int p[2] = PAIR_EBADF;
         int r = 0, fds[SOCKET_MAX_FDS];
