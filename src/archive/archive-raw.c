@@ -99,7 +99,7 @@ int archive_pack(Archive *a, int fd, int archive_fd, TreeProgress *progress, Err
         if (r >= 0 &&
             (CALL(a, Fn_i_h, "archive_write_set_format_raw")(a->handle) < 0 ||
              CALL(a, Fn_i_hi, "archive_write_set_bytes_in_last_block")(a->handle, 1) < 0 ||
-             CALL(a, Fn_i_hi, "archive_write_open_fd")(a->handle, archive_fd) < 0))
+             archive_open_writer(a, archive_fd) < 0))
                 r = archive_library_failed(a, "Writing", reterr);
         if (r >= 0)
                 r = begin_entry(a, reterr);

@@ -5,6 +5,7 @@
 
 #include "archive/archive-library.h"
 #include "basic/alloc.h"
+#include "basic/fd.h"
 #include "basic/str.h"
 #include "sys/tree-stream.h"
 
@@ -252,6 +253,20 @@ int archive_add_filter(Archive *a, Error *reterr) {
         return CALL(a, Fn_i_h, function)(a->handle) == 0 ? 0 : write_library_failed(a, reterr);
 }
 
+/* The library's own does not wait for a descriptor that is non-blocking. */
+static ssize_t write_fd(void *handle, void *userdata, const void *bytes, size_t n) {
+        const Archive *a = userdata;
+        ssize_t k = fd_write_waiting(a->fd, bytes, n);
+        if (k < 0)
+                CALL(a, Fn_v_his, "archive_set_error")(handle, (int) -k, "Write error");
+        return k < 0 ? -1 : k;
+}
+
+int archive_open_writer(Archive *a, int fd) {
+        a->fd = fd;
+        return CALL(a, Fn_i_hp_write, "archive_write_open")(a->handle, a, NULL, write_fd, NULL);
+}
+
 int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *name,
                         TreeProgress *progress, Error *reterr) {
         _cleanup_free_ Writer *w = new0(Writer, 1);
@@ -275,7 +290,7 @@ int archive_from_stream(Archive *a, int stream_fd, int archive_fd, const char *n
         if (r >= 0 &&
             (CALL(a, Fn_i_h, format)(a->handle) < 0 ||
              CALL(a, Fn_i_hi, "archive_write_set_bytes_in_last_block")(a->handle, 1) < 0 ||
-             CALL(a, Fn_i_hi, "archive_write_open_fd")(a->handle, archive_fd) < 0))
+             archive_open_writer(a, archive_fd) < 0))
                 r = write_failed(w, reterr);
         if (r >= 0)
                 r = write_tree(w, reterr);

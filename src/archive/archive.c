@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/alloc.h"
+#include "basic/fd.h"
 #include "basic/path.h"
 #include "basic/str.h"
 #include "sys/tree-stream.h"
@@ -24,7 +25,8 @@ static const char *const names[] = {
         "archive_read_support_filter_zstd",
         "archive_read_support_format_raw",
         "archive_read_support_format_empty",
-        "archive_read_open_fd",
+        "archive_read_open",
+        "archive_set_error",
         "archive_read_data",
         "archive_read_header_position",
         "archive_filter_bytes",
@@ -40,7 +42,7 @@ static const char *const names[] = {
         "archive_write_add_filter_xz",
         "archive_write_add_filter_zstd",
         "archive_write_set_bytes_in_last_block",
-        "archive_write_open_fd",
+        "archive_write_open",
         "archive_write_header",
         "archive_write_data",
         "archive_write_close",
@@ -81,6 +83,7 @@ void archive_done(Archive *a) {
         }
         if (a->library)
                 (void) dlclose(a->library);
+        free(a->block);
         *a = (Archive){ 0 };
 }
 
@@ -393,6 +396,16 @@ static int read_archive(Reader *v, Error *reterr) {
         return r < 0 ? r : stream_put_record(&v->stream, RECORD_END, NULL, "", 0, 0);
 }
 
+/* The library's own does not wait for a descriptor that is non-blocking. */
+static ssize_t read_fd(void *handle, void *userdata, const void **ret_block) {
+        const Archive *a = userdata;
+        ssize_t n = fd_read_waiting(a->fd, a->block, BLOCK_SIZE);
+        if (n < 0)
+                CALL(a, Fn_v_his, "archive_set_error")(handle, (int) -n, "Read error");
+        *ret_block = a->block;
+        return n < 0 ? -1 : n;
+}
+
 int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n, Error *reterr) {
         static const char *const filters[] = {
                 "archive_read_support_filter_gzip",
@@ -400,14 +413,17 @@ int archive_open_reader(Archive *a, int fd, const char *const *formats, size_t n
                 "archive_read_support_filter_xz",
                 "archive_read_support_filter_zstd",
         };
-        a->handle = CALL(a, Fn_p, "archive_read_new")();
+        a->fd = fd;
+        if (!a->block)
+                a->block = malloc(BLOCK_SIZE);
+        a->handle = a->block ? CALL(a, Fn_p, "archive_read_new")() : NULL;
         if (!a->handle)
                 return error_oom(reterr);
         for (size_t i = 0; i < ELEMENTSOF(filters); i++)
                 (void) CALL(a, Fn_i_h, filters[i])(a->handle); /* one that is not built in */
         for (size_t i = 0; i < n; i++)
                 (void) CALL(a, Fn_i_h, formats[i])(a->handle); /* all are */
-        return CALL(a, Fn_i_his, "archive_read_open_fd")(a->handle, fd, BLOCK_SIZE) < 0
+        return CALL(a, Fn_i_hp_read, "archive_read_open")(a->handle, a, NULL, read_fd, NULL) < 0
                        ? open_failed(a, reterr)
                        : 0;
 }

@@ -17,6 +17,8 @@ typedef struct Archive {
         uint64_t left_out;  /* how much of the archive is of other kinds */
         const char *file;   /* what errors call the archive; NULL: nothing */
         const char *filter; /* writing: "gzip", "bzip2", "xz", "zstd"; NULL: none */
+        int fd;             /* of the archive, borrowed: while there is a handle */
+        char *block;        /* of what is read of it */
 } Archive;
 
 /* Opens the library, and the locale that names are read in: needs the rights that the other two shall not have. */

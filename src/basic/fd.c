@@ -141,6 +141,37 @@ int fd_write_full(int fd, const void *buf, size_t n) {
         return 0;
 }
 
+/* After a call that has failed: 0, it may be tried again. */
+static int wait_ready(int fd, short events) {
+        struct pollfd p = { .fd = fd, .events = events };
+
+        if (errno == EAGAIN && poll(&p, 1, -1) >= 0)
+                return 0;
+        return errno == EINTR ? 0 : -errno;
+}
+
+ssize_t fd_read_waiting(int fd, void *buf, size_t n) {
+        for (;;) {
+                ssize_t k = read(fd, buf, n);
+                if (k >= 0)
+                        return k;
+                int r = wait_ready(fd, POLLIN);
+                if (r < 0)
+                        return r;
+        }
+}
+
+ssize_t fd_write_waiting(int fd, const void *buf, size_t n) {
+        for (;;) {
+                ssize_t k = write(fd, buf, n);
+                if (k >= 0)
+                        return k;
+                int r = wait_ready(fd, POLLOUT);
+                if (r < 0)
+                        return r;
+        }
+}
+
 /* How much to read first: the file's size and one byte to see its end, where the size is known and sane. *ret_sized: a read of a
  * file that knows its size is short only at the end, so that no second one has to find that out. */
 static size_t first_read_size(int fd, size_t limit, bool *ret_sized) {

@@ -33,6 +33,10 @@ bool fd_is_stream(int fd);
 int fd_move_to(int *fd, int to, bool cloexec);
 int fd_read_full(int fd, void *buf, size_t n); /* 0; -EPIPE if the end comes first */
 int fd_write_full(int fd, const void *buf, size_t n);
+/* As read() and write(), which may do less than they could; but what is not ready is waited for, whether or not the descriptor is
+ * non-blocking: it stays what it is, since others may have it, too. Never -EINTR, -EAGAIN. */
+ssize_t fd_read_waiting(int fd, void *buf, size_t n);
+ssize_t fd_write_waiting(int fd, const void *buf, size_t n);
 
 /* Reads all of a file of at most `limit` bytes (-E2BIG beyond; -EBADMSG if it has a NUL byte and ret_size is NULL). The
  * result is NUL-terminated. The descriptor is read from its current position. */

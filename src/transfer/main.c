@@ -59,9 +59,6 @@ static int take_request(char ***ret, Error *reterr) {
                 ;
         (void) close(TRANSFER_REQUEST_FD);
         (void) close(TRANSFER_HOLD_FD);
-        for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
-                (void) fd_nonblock(fd,
-                                   false); /* whoever opened it; a directory has no need of it */
         return 0;
 }
 

@@ -202,6 +202,17 @@ static int write_task(void *userdata, char **ret_text, Error *reterr) {
         return r < 0 ? write_failed(w, r, reterr) : set_answer(w, c->kind, ret_text, reterr);
 }
 
+static int put_all(int fd, const char *bytes, size_t n) {
+        while (n > 0) {
+                ssize_t k = fd_write_waiting(fd, bytes, n);
+                if (k <= 0)
+                        return k < 0 ? (int) k : -EIO;
+                bytes += k;
+                n -= (size_t) k;
+        }
+        return 0;
+}
+
 /* Bytes [at, end) of the source. */
 static int copy_part(Raw *w, char *buffer, off_t at, off_t end, Error *reterr) {
         if (lseek(w->source_fd, at, SEEK_SET) < 0)
@@ -211,7 +222,7 @@ static int copy_part(Raw *w, char *buffer, off_t at, off_t end, Error *reterr) {
                                        (size_t) MIN(end - at, (off_t) BUFFER_SIZE));
                 if (n <= 0) /* it has become shorter */
                         return read_failed(w, n < 0 ? (int) n : -ENODATA, reterr);
-                int r = w->stream ? fd_write_full(w->out.fd, buffer, (size_t) n)
+                int r = w->stream ? put_all(w->out.fd, buffer, (size_t) n)
                                   : sparse_put(&w->out, buffer, (size_t) n);
                 if (r < 0)
                         return write_failed(w, r, reterr);
