@@ -169,7 +169,8 @@ int snapshot_changes_read(int fd, SnapshotChanged changed, void *userdata) {
         int r = map_changes(fd, &map, &size);
         if (r >= 0 && size > 0 && map[size - 1] != '\0')
                 r = -EBADMSG;
-        for (const char *p = map; r >= 0 && p < map + size; p += strlen(p) + 1) {
+        for (size_t at = 0; r >= 0 && at < size; at += strlen(map + at) + 1) {
+                const char *p = map + at;
                 if (!p[0] || !p[1] || !p[2]) {
                         r = -EBADMSG;
                         break;

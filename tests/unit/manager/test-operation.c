@@ -4,6 +4,7 @@
 #include "host.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <sys/prctl.h>
 
 #include "bus/manager1-operation.h"
@@ -135,20 +136,21 @@ TEST(answers) {
 TEST(spawner_that_ends) {
         _cleanup_(host_stop) Host h;
         _cleanup_(supervisor_stop) Supervisor s = { .command_fd = -EBADF };
-        char link[8];
         int spawner;
         host_start(&h);
         s = run_container(&h, "web");
         for (unsigned i = 0; i < 5; i++) {
+                PidRef process = PIDREF_NULL;
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
                 _cleanup_error_ Error e = ERROR_NULL;
                 if (call(&h, "GetContainerOSRelease", "web", &reply, &e) < 0)
                         TEST_FAIL("%u: %s", i, e.message);
                 ASSERT_TRUE(read_children(h.manager, &spawner) > 0);
-                _cleanup_free_ char *exe = strf("/proc/%d/exe", spawner);
-                ASSERT_OK(kill(spawner, SIGKILL));
-                while (readlink(exe, link, sizeof(link)) >= 0)
-                        usleep(1000); /* what it is asked while it ends fails */
+                ASSERT_OK(pidref_open(spawner, &process));
+                ASSERT_OK(pidref_kill(&process, SIGKILL));
+                struct pollfd p = { .fd = process.fd, .events = POLLIN };
+                ASSERT_EQ(poll(&p, 1, 30000), 1); /* what it is asked while it ends fails */
+                pidref_done(&process);
         }
 }
 
