@@ -79,7 +79,7 @@ static void init(void) {
 static int full(int fd, void *b, size_t n,
                 int wr) { // blocking or not, all n bytes or -1 (peer gone)
         // The guest hears of the host's disconnects and connects late, on another queue than the data: what looks
-        // like a hangup may be the previous session's. So in the middle of a frame give it two seconds to go away.
+        // like a hangup may be the previous session's. So in the middle of a frame give it ten seconds to go away.
         int hup = 0;
         for (size_t o = 0; o < n;) {
                 ssize_t k = wr ? write(fd, (char *) b + o, n - o) : read(fd, (char *) b + o, n - o);
@@ -92,7 +92,7 @@ static int full(int fd, void *b, size_t n,
                 struct pollfd p = { fd, wr ? POLLOUT : POLLIN, 0 };
                 poll(&p, 1, k == 0 ? 0 : -1);
                 if (k == 0 || (p.revents & POLLHUP && !(p.revents & (POLLIN | POLLOUT)))) {
-                        if (++hup > 100)
+                        if (++hup > 500)
                                 return -1;
                         usleep(20000);
                 }
@@ -222,12 +222,12 @@ static uint32_t command(int port, char *args, uint32_t len) {
                 };
                 if (poll(p, 5, hangup ? 50 : -1) < 0)
                         continue;
-                if (hangup) { // for good, if it lasts a second
+                if (hangup) { // for good, if it lasts ten seconds: who waits for an answer would wait for ever
                         struct pollfd q = { port, 0, 0 };
                         poll(&q, 1, 0);
                         if (!(q.revents & POLLHUP))
                                 hangup = 0;
-                        else if (++hangup > 20) {
+                        else if (++hangup > 200) {
                                 gone = 1;
                                 break;
                         }
