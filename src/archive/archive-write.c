@@ -256,10 +256,15 @@ int archive_add_filter(Archive *a, Error *reterr) {
 /* The library's own does not wait for a descriptor that is non-blocking. */
 static ssize_t write_fd(void *handle, void *userdata, const void *bytes, size_t n) {
         const Archive *a = userdata;
-        ssize_t k = fd_write_waiting(a->fd, bytes, n);
+        ssize_t k = 0;
+        size_t done = 0;
+        for (; k >= 0 && done<n; done += k> 0 ? (size_t) k : 0)
+                k = fd_write_waiting(a->fd, (const char *) bytes + done, n - done);
         if (k < 0)
                 CALL(a, Fn_v_his, "archive_set_error")(handle, (int) -k, "Write error");
-        return k < 0 ? -1 : k;
+        return k < 0 ? -1
+                     : (ssize_t)
+                               n; /* libarchive before 3.5.2 takes less for all of it at the end */
 }
 
 int archive_open_writer(Archive *a, int fd) {

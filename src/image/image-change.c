@@ -563,7 +563,6 @@ int image_remove(const ImagePool *pool, const Image *i, Error *reterr) {
         if (r < 0)
                 return r;
         remove_followers(&l, from, &name_lock);
-        image_locks_done(&locks);
         snapshot_lock_done(&snapshots);
         r = tree_delete(l.directory_fd, l.name, tick_to_the_end, (void *) pool);
         if (r < 0 && r != -ENOENT) {

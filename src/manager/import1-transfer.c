@@ -236,9 +236,9 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reter
 
 static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
-        if (sd_bus_error_has_name(
-                    e,
-                    SD_BUS_ERROR_SERVICE_UNKNOWN)) /* then the spawner has no unit, either, but a network */
+        /* systemd does not run, as the bus says with or without its activation file: then the spawner has no unit, either, but a network */
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            (e && startswith(strempty(e->name), "org.freedesktop.DBus.Error.Spawn.")))
                 go_on(userdata, strempty(e->message));
         else if (e)
                 without_scope(userdata, strempty(e->message));

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -146,6 +147,8 @@ static int copy_data(Copier *c, int from, int to, const struct stat *st) {
                 if (begin < 0 || begin >= st->st_size)
                         break;
                 end = lseek(from, begin, SEEK_HOLE);
+                if (end < 0 && errno == ENXIO) /* it has become shorter */
+                        break;
                 if (end < 0)
                         return -errno;
                 int r = copy_extent(c, from, to, begin, MIN(end, st->st_size));
@@ -337,6 +340,7 @@ static int copy_entries(Copier *c, int from_fd, int to_fd) {
                 return again < 0 && c->depth > 1 && is_gone(c, r) ? 0 : r;
         }
         const size_t length = c->path.size;
+        char rest[1024];
         for (struct dirent *e; r >= 0 && (errno = 0, e = readdir(d));) {
                 if (streq(e->d_name, ".") || streq(e->d_name, ".."))
                         continue;
@@ -348,6 +352,9 @@ static int copy_entries(Copier *c, int from_fd, int to_fd) {
                 c->path.text[length] = '\0';
         }
         if (r >= 0 && errno > 0 && !is_gone(c, -errno))
+                r = -errno;
+        /* of the top: what is missing was there. readdir(3) makes an end of the list of this -ENOENT. */
+        if (r >= 0 && c->depth <= 1 && syscall(SYS_getdents64, dirfd(d), rest, sizeof(rest)) < 0)
                 r = -errno;
         (void) closedir(d); /* was only read */
         return r;

@@ -108,6 +108,34 @@ TEST(what_is_removed) {
                 ASSERT_TRUE(seen[k][false] && seen[k][true]);
 }
 
+static void remove_all(void *userdata) {
+        const Work *w = userdata;
+        remove_all_but_one(userdata);
+        ASSERT_OK(unlinkat(w->dir_fd, "tree/kept", 0));
+        ASSERT_OK(unlinkat(w->dir_fd, "tree", AT_REMOVEDIR));
+}
+
+/* A part is no copy of all of it. */
+TEST(a_top_that_is_removed) {
+        bool ended = false;
+        struct stat st;
+        unsigned n_failed = 0;
+        for (unsigned n = 1; !ended; n++) {
+                _cleanup_close_ int d = sandbox_dir();
+                Work w = { .dir_fd = d };
+                make_removable(d);
+                int r = disturbed_at_call(n, copy, remove_all, &w, &ended);
+                n_failed += r < 0;
+                if (r < 0)
+                        continue;
+                ASSERT_EQ(fstatat(d, "copy/kept", &st, AT_SYMLINK_NOFOLLOW), 0);
+                ASSERT_EQ(fstatat(d, "copy/file", &st, AT_SYMLINK_NOFOLLOW), 0);
+                ASSERT_EQ(fstatat(d, "copy/directory/file", &st, AT_SYMLINK_NOFOLLOW), 0);
+                ASSERT_EQ(fstatat(d, "copy/link", &st, AT_SYMLINK_NOFOLLOW), 0);
+        }
+        ASSERT_TRUE(n_failed > 0);
+}
+
 TEST(what_has_no_contents) {
         char value[16] = "", target[16] = "";
         struct stat st;
