@@ -55,6 +55,7 @@ def test_snapshots(host, web):
     assert not set(host.run(f"ls -A {POOL}").out.split()) & {"db", "db.nspawn", ".#snapshots"}
 
 
+@pytest.mark.plain     # with sanitizers that many rows take five minutes
 def test_diff_of_many(host, web, campaign):
     """A list that is too long for a message is handed over as a file; one that must be a message is refused."""
     n = 1300000 if campaign else 30000
