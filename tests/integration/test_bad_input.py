@@ -30,32 +30,44 @@ for line in sys.stdin:
 """
 
 
-def run_table(host, rows):
-    """Runs rows of (command, status, words of the sentence). Everything that is wrong is told at once."""
+def faults_of(row, result):
+    """What is wrong with it, or nothing."""
+    (_, status, words), (got, took, stdout, stderr) = row, result
+    said = [line for line in stderr.splitlines() if not line.startswith("berth: Ignoring ")]
+    faults = []
+    if got != status:
+        faults.append(f"exit status {got}, not {status}")
+    if took > 2:
+        faults.append(f"it took {took:.1f} s")
+    if stdout:
+        faults.append("something on stdout")
+    if not said or not re.match(r"berthd?: [^\x00-\x1f]*[^.\x00-\x1f]$", said[0]):
+        faults.append("no sentence")
+    elif words not in said[0]:
+        faults.append(f"the sentence lacks {words!r}")
+    elif "is not a valid container name" in said[0] and len(said) < 2:
+        faults.append("what is a valid one is not said")
+    if len(said) > 2 or (len(said) == 2 and not said[1].startswith("Hint: ")):
+        faults.append("more than a sentence and a hint")
+    return f"{row[0]!r}: {', '.join(faults)}\n{stdout}{stderr}" if faults else None
+
+
+def run_rows(host, rows):
     lines = "".join(ascii(command) + "\n" for command, _, _ in rows)
     out = host.run("python3", "-c", DRIVER, input=lines, timeout=120).stdout
     results = [ast.literal_eval(line) for line in out.splitlines()]
     assert len(results) == len(rows)
-    wrong = []
-    for (command, status, words), (got, took, stdout, stderr) in zip(rows, results):
-        said = [line for line in stderr.splitlines() if not line.startswith("berth: Ignoring ")]
-        faults = []
-        if got != status:
-            faults.append(f"exit status {got}, not {status}")
-        if took > 2:
-            faults.append(f"it took {took:.1f} s")
-        if stdout:
-            faults.append("something on stdout")
-        if not said or not re.match(r"berthd?: [^\x00-\x1f]*[^.\x00-\x1f]$", said[0]):
-            faults.append("no sentence")
-        elif words not in said[0]:
-            faults.append(f"the sentence lacks {words!r}")
-        elif "is not a valid container name" in said[0] and len(said) < 2:
-            faults.append("what is a valid one is not said")
-        if len(said) > 2 or (len(said) == 2 and not said[1].startswith("Hint: ")):
-            faults.append("more than a sentence and a hint")
-        if faults:
-            wrong.append(f"{command!r}: {', '.join(faults)}\n{stdout}{stderr}")
+    return results
+
+
+def run_table(host, rows):
+    """Runs rows of (command, status, words of the sentence). Everything that is wrong is told at once."""
+    results = run_rows(host, rows)
+    # a machine that had better things to do is asked once more
+    late = [i for i, (_, took, _, _) in enumerate(results) if took > 2]
+    for i, result in zip(late, run_rows(host, [rows[i] for i in late]) if late else []):
+        results[i] = result
+    wrong = [w for w in map(faults_of, rows, results) if w]
     assert not wrong, "\n".join(wrong)
 
 
