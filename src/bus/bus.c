@@ -128,6 +128,13 @@ int bus_set_questions(sd_bus *bus, bool allow, Error *reterr) {
         return r < 0 ? fail(r, "Setting up the connection to", reterr) : 0;
 }
 
+uint64_t bus_call_timeout(sd_bus *bus, uint64_t timeout_usec) {
+        uint64_t least;
+        if (timeout_usec == 0 || sd_bus_get_method_call_timeout(bus, &least) < 0)
+                return timeout_usec;
+        return MAX(timeout_usec, least);
+}
+
 int bus_get_string(sd_bus *bus, const BusObject *o, const char *property, char **ret,
                    Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;

@@ -24,6 +24,9 @@ int bus_connect_container(const char *name, sd_bus **ret, Error *reterr);
  * we are root, whom nobody asks. */
 int bus_set_questions(sd_bus *bus, bool allow, Error *reterr);
 
+/* For a call whose work may take so long: not less than the connection gives any call, as a question comes before the work. 0: what it gives any call. */
+uint64_t bus_call_timeout(sd_bus *bus, uint64_t timeout_usec);
+
 /* The same in two halves, for a connection that is used on the other side of a fork(): a connected socket to the system bus
  * or else to PID 1 … and the bus object on it (takes *fd; returns at once, the handshake is asynchronous). */
 int bus_connect_fd(BusKind *ret_kind, Error *reterr);

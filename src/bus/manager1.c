@@ -193,7 +193,7 @@ static int call_failed(const sd_bus_error *e, int r, Error *reterr) {
 int manager1_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret,
                   Error *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call(bus, m, timeout_usec, &e, ret);
+        int r = sd_bus_call(bus, m, bus_call_timeout(bus, timeout_usec), &e, ret);
         return r < 0 ? call_failed(&e, r, reterr) : 0;
 }
 
@@ -277,7 +277,7 @@ int manager1_stop_begin(sd_bus *bus, const char *name, usec_t timeout_usec, Stop
         if (sd_bus_message_append(m, "st", name, timeout_usec) < 0)
                 return error_oom(reterr);
         r = sd_bus_call_async(bus, &c->slot, m, on_stop_reply, c,
-                              usec_add(timeout_usec, ANSWER_MARGIN_USEC));
+                              bus_call_timeout(bus, usec_add(timeout_usec, ANSWER_MARGIN_USEC)));
         return r < 0 ? call_failed(NULL, r, reterr) : 0;
 }
 

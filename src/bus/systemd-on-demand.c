@@ -32,7 +32,7 @@
         F(sd_bus_message_peek_type) F(sd_bus_message_rewind)                                     \
         F(sd_bus_message_unref) F(sd_bus_negotiate_fds) F(sd_bus_new) F(sd_bus_open_system) F(sd_bus_open_system_machine) F(sd_bus_open_system_remote) F(sd_bus_path_decode)      \
         F(sd_bus_path_encode) F(sd_bus_process) F(sd_bus_ref) F(sd_bus_set_bus_client)           \
-        F(sd_bus_set_fd) F(sd_bus_set_method_call_timeout) F(sd_bus_slot_unref) F(sd_bus_start)  \
+        F(sd_bus_set_fd) F(sd_bus_set_method_call_timeout) F(sd_bus_get_method_call_timeout) F(sd_bus_slot_unref) F(sd_bus_start)  \
         F(sd_bus_unref) F(sd_bus_wait) F(sd_event_add_inotify_fd) F(sd_event_add_io)             \
         F(sd_event_add_time_relative) F(sd_event_exit) F(sd_event_loop) F(sd_event_new)          \
         F(sd_event_ref) F(sd_event_source_disable_unref) F(sd_event_source_set_enabled)          \

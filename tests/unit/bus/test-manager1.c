@@ -13,12 +13,16 @@
 #define HOSTILE "\x1b]0;gone\x07\nweb"
 #define SAFE "\\x1b]0;gone\\x07\\x0aweb"
 
-/* "bare": nothing is said of it */
+#define SLOW_USEC (500 * USEC_PER_MSEC)
+
+/* "bare": nothing is said of it; "slow": somebody types his password */
 static int describe(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         const char *name;
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
+        if (streq(name, "slow"))
+                usleep(SLOW_USEC);
         return streq(name, "bare")
                        ? sd_bus_reply_method_return(m, "a{sv}", 1, "Ready", "b", 1)
                        : sd_bus_reply_method_return(m, "a{sv}", 3, "Name", "s", HOSTILE, "State",
@@ -49,6 +53,31 @@ TEST(hostile_manager) {
         container_info_done(&info);
         ASSERT_TRUE(manager1_get(bus, "bare", &info, &e) < 0);
         ASSERT_CONTAINS(e.message, "description of 'bare' cannot be read");
+}
+
+static int describe_slow(sd_bus *bus, usec_t timeout_usec) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        ASSERT_OK(manager1_new_call(bus, "DescribeContainer", &m, NULL));
+        ASSERT_OK(sd_bus_message_append(m, "s", "slow"));
+        return manager1_call(bus, m, timeout_usec, &reply, NULL);
+}
+
+/* A limit for the work of a call is none for the question whether it may be done: the connection's holds for both. */
+TEST(questions_have_their_time) {
+        _cleanup_(private_bus_stop) PrivateBus daemon;
+        _cleanup_(private_child_stop) pid_t manager = 0;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        private_bus_start(&daemon);
+        manager = private_service_start(BERTH_BUS_NAME, BERTH_MANAGER_PATH, BERTH_MANAGER_INTERFACE,
+                                        vtable, NULL);
+        ASSERT_OK(manager);
+        ASSERT_OK(bus_connect_system(&bus, NULL));
+        ASSERT_OK(sd_bus_set_method_call_timeout(bus, 30 * USEC_PER_SEC));
+        ASSERT_OK(describe_slow(bus, SLOW_USEC / 10));
+        ASSERT_OK(describe_slow(bus, 0));
+        ASSERT_OK(sd_bus_set_method_call_timeout(bus, SLOW_USEC / 10));
+        ASSERT_OK(describe_slow(bus, 30 * USEC_PER_SEC));
+        ASSERT_TRUE(describe_slow(bus, 0) < 0);
 }
 
 typedef struct Heard {
