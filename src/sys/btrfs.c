@@ -177,19 +177,22 @@ static int open_place(const Snapshot *s, const Child *c, const char *path) {
         return st.st_ino == c->directory ? TAKE_FD(fd) : -ENOENT;
 }
 
+static int limit_group(int fd, uint64_t id, struct btrfs_qgroup_limit limit) {
+        struct btrfs_ioctl_qgroup_limit_args args = { .qgroupid = id, .lim = limit };
+        return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+}
+
+/* BTRFS_SIZE_UNKNOWN is the kernel's word for none, too. */
 static int set_limits(int fd, uint64_t max_referenced, uint64_t max_exclusive) {
         BtrfsSubvolume s;
         int r = btrfs_subvolume_read(fd, &s);
-        if (r < 0)
-                return r;
-        struct btrfs_ioctl_qgroup_limit_args args = {
-                .qgroupid = s.id,
-                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER | BTRFS_QGROUP_LIMIT_MAX_EXCL,
-                         .max_rfer =
-                                 max_referenced, /* BTRFS_SIZE_UNKNOWN is the kernel's word for none, too */
-                         .max_excl = max_exclusive },
-        };
-        return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+        return r < 0 ? r
+                     : limit_group(
+                               fd, s.id,
+                               (struct btrfs_qgroup_limit){ .flags = BTRFS_QGROUP_LIMIT_MAX_RFER |
+                                                                     BTRFS_QGROUP_LIMIT_MAX_EXCL,
+                                                            .max_rfer = max_referenced,
+                                                            .max_excl = max_exclusive });
 }
 
 /* A snapshot has the limits of its source; of one that has reached them nothing could be made in it. */
@@ -350,17 +353,14 @@ int btrfs_quota_limit(int fd, uint64_t size) {
         int r = btrfs_subvolume_read(fd, &s);
         if (r < 0)
                 return r;
-        struct btrfs_ioctl_qgroup_limit_args args = {
-                .qgroupid = s.id,
-                .lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = size },
-        };
-        if (ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) == 0)
-                return 0;
-        if (!IN_SET(errno, ENOTCONN, ENOENT, EINVAL))
-                return -errno;
+        const struct btrfs_qgroup_limit limit = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER,
+                                                  .max_rfer = size };
+        r = limit_group(fd, s.id, limit);
+        if (!IN_SET(r, -ENOTCONN, -ENOENT, -EINVAL))
+                return r;
         if (ioctl(fd, BTRFS_IOC_QUOTA_CTL, &enable) < 0 && errno != EEXIST)
                 return -errno;
-        return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+        return limit_group(fd, s.id, limit);
 }
 
 /* None where there are no quotas, or no subvolume; and who may not ask may not set any either. */

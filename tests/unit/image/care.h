@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 
 #include "image/snapshot.h"
+#include "own-mounts.h"
 #include "pool.h"
 
 typedef struct Care {
@@ -76,20 +77,4 @@ static inline void assert_names(const Care *c, const char *image, const char *ex
 
 static inline int hear(void *userdata, const char *name, uint64_t bytes) {
         return strv_extend(userdata, name);
-}
-
-/* Where nothing of the machine's is changed. */
-static inline int care_main(int argc, char **argv) {
-        if (geteuid() != 0) {
-                fprintf(stderr, "skipped: needs root\n");
-                return 77;
-        }
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
-            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
-                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
-                return 77;
-        }
-        umask(022);
-        return test_run_all(argc, argv);
 }

@@ -12,6 +12,7 @@
 #include "image/image-lock.h"
 #include "kill-at.h"
 #include "mount-btrfs.h"
+#include "own-mounts.h"
 #include "pool.h"
 
 typedef struct Care {
@@ -574,17 +575,4 @@ TEST(subvolumes) {
         unmount_btrfs("/mnt/k");
 }
 
-int main(int argc, char **argv) {
-        if (geteuid() != 0) {
-                fprintf(stderr, "skipped: needs root\n");
-                return 77;
-        }
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
-            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
-                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
-                return 77;
-        }
-        umask(022);
-        return test_run_all(argc, argv);
-}
+OWN_MOUNTS_MAIN

@@ -174,6 +174,4 @@ TEST(what_goes_with_it_is_locked_until_it_is_gone) {
         }
 }
 
-int main(int argc, char **argv) {
-        return care_main(argc, argv);
-}
+OWN_MOUNTS_MAIN

@@ -6,6 +6,7 @@
 
 #include "image/image-work.h"
 #include "image/snapshot.h"
+#include "own-mounts.h"
 #include "pool.h"
 
 #define ALICE 1000U
@@ -302,17 +303,4 @@ TEST(a_copy_follows_no_links) {
         care_end(&c);
 }
 
-int main(int argc, char **argv) {
-        if (geteuid() != 0) {
-                fprintf(stderr, "skipped: needs root\n");
-                return 77;
-        }
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
-            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
-                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
-                return 77;
-        }
-        umask(022);
-        return test_run_all(argc, argv);
-}
+OWN_MOUNTS_MAIN

@@ -212,6 +212,4 @@ TEST(locks_what_has_the_name) {
         care_end(&c);
 }
 
-int main(int argc, char **argv) {
-        return care_main(argc, argv);
-}
+OWN_MOUNTS_MAIN

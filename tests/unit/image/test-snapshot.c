@@ -547,6 +547,4 @@ TEST(subvolumes) {
         unmount_btrfs("/mnt/k");
 }
 
-int main(int argc, char **argv) {
-        return care_main(argc, argv);
-}
+OWN_MOUNTS_MAIN

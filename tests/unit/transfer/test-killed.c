@@ -17,6 +17,7 @@
 #include "basic/fd.h"
 #include "basic/str.h"
 #include "image/image-work.h"
+#include "own-mounts.h"
 #include "test.h"
 #include "trace-call.h"
 
@@ -323,17 +324,9 @@ int main(int argc, char **argv) {
                 return 2;
         berth = argv[1];
         transfer = argv[2];
-        if (geteuid() != 0) {
-                fprintf(stderr, "skipped: needs root\n");
-                return 77;
-        }
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("sandbox", "/mnt", "tmpfs", 0, "mode=755") < 0 ||
-            mount("run", "/run", "tmpfs", 0, "mode=755") < 0) {
-                fprintf(stderr, "skipped: no mount namespace of our own: %s\n", errno_words(errno));
-                return 77;
-        }
-        umask(022);
+        int r = own_mounts();
+        if (r != 0)
+                return r;
         if (system("cd /mnt; mkdir -p t/d; echo new >t/d/f; ln -s d t/l; ln t/d/f t/h; tar c -C t . >new.tar; printf new >new.raw; truncate -s 1M new.raw; "
                    "gzip -k new.raw; rm -r t") != 0)
                 return 1;
